@@ -1,0 +1,5 @@
+//! Benchmarks of kfed, and the inputs they share.
+//!
+//! `cargo bench -p kfed-benches` runs all of them, `cargo bench -p kfed-benches --bench planner -- steady` some.
+
+pub mod planner;

@@ -1,0 +1,67 @@
+//! Condition types and reasons, so that no string of either is written twice.
+
+/// Types of conditions.
+pub mod types {
+    /// Of a Cluster (v1): its API answers and says that it is well.
+    pub const READY: &str = "Ready";
+    /// Of a Cluster (v1): its API did not answer, several times in a row.
+    pub const OFFLINE: &str = "Offline";
+    /// Of a Cluster: it is being emptied so that it can leave.
+    pub const DRAINING: &str = "Draining";
+    /// Of a workload: every replica has found a member.
+    pub const SCHEDULED: &str = "Scheduled";
+    /// Of any federated object: every member it belongs in holds it as it should be.
+    pub const PROPAGATED: &str = "Propagated";
+    /// Of a Service: its DNS records are as they should be.
+    pub const PUBLISHED: &str = "Published";
+    /// Of the Federation: the control plane runs, and its DNS zone can be read and written.
+    pub const DNS_READY: &str = "DNSReady";
+}
+
+/// Reasons of conditions and events, in CamelCase as the API conventions ask.
+pub mod reasons {
+    /// v1: the member's API answered that it is well.
+    pub const CLUSTER_READY: &str = "ClusterReady";
+    /// The member has answered lately; it is not offline.
+    pub const CLUSTER_REACHABLE: &str = "ClusterReachable";
+    /// The member's credentials are missing or unusable.
+    pub const CREDENTIALS_INVALID: &str = "CredentialsInvalid";
+    /// Nothing is known yet.
+    pub const PENDING: &str = "Pending";
+
+    /// All replicas have a place.
+    pub const PLACED: &str = "Placed";
+    /// Some replicas find no member that may take them.
+    pub const NO_ROOM: &str = "NoRoom";
+    /// An annotation of the object cannot be read; what held before still holds.
+    pub const INVALID_PREFERENCES: &str = "InvalidPreferences";
+
+    /// Every member holds the object as it should be.
+    pub const IN_SYNC: &str = "InSync";
+    /// A member refused the object.
+    pub const MEMBER_REFUSED: &str = "MemberRefused";
+    /// A member holds an object of this name that kfed did not make.
+    pub const NOT_ADOPTED: &str = "NotAdopted";
+    /// A member did not answer.
+    pub const MEMBER_UNREACHABLE: &str = "MemberUnreachable";
+
+    /// The records are in the zone.
+    pub const RECORDS_CURRENT: &str = "RecordsCurrent";
+    /// No member serves the service; its names are not in the zone.
+    pub const NO_HEALTHY_ADDRESS: &str = "NoHealthyAddress";
+    /// No member serves the service any more; the last addresses stay.
+    pub const LAST_TARGET_KEPT: &str = "LastTargetKept";
+    /// Somebody else owns a record of this name.
+    pub const FOREIGN_RECORD: &str = "ForeignRecord";
+    /// A name of the service breaks a limit of DNS.
+    pub const INVALID_NAME: &str = "InvalidName";
+    /// A member publishes an address that nobody can be sent to.
+    pub const ADDRESS_REFUSED: &str = "AddressRefused";
+    /// The DNS provider refused or did not answer.
+    pub const PROVIDER_FAILED: &str = "ProviderFailed";
+
+    /// The member is being emptied.
+    pub const DRAIN_IN_PROGRESS: &str = "DrainInProgress";
+    /// The member is empty of what kfed made.
+    pub const DRAINED: &str = "Drained";
+}

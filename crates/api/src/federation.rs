@@ -1,0 +1,37 @@
+//! `Federation`: the federation as a whole.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube_derive::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a federation is called in DNS.
+#[derive(CustomResource, Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "kfed.io",
+    version = "v1beta1",
+    kind = "Federation",
+    status = "FederationStatus",
+    derive = "PartialEq",
+    crates(kube_core = "::kube_core"),
+    printcolumn = r#"{"name": "Zone", "type": "string", "jsonPath": ".spec.dnsZoneName"}"#,
+    printcolumn = r#"{"name": "Provider", "type": "string", "jsonPath": ".spec.dnsProvider"}"#,
+    printcolumn = r#"{"name": "DNS", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"DNSReady\")].status"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct FederationSpec {
+    /// The zone that holds the services' names.
+    pub dns_zone_name: String,
+    /// The provider of that zone, by its name: `azure-azuredns`, `memory`.
+    pub dns_provider: String,
+}
+
+/// What kfed tells of the federation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FederationStatus {
+    /// `DNSReady`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,27 @@
+//! Annotations, labels and finalizers: every key that kfed reads or writes on an object.
+
+/// Annotation of v1: a ReplicaSet's [preferences](crate::preferences::ReplicaPreferences).
+pub const REPLICA_SET_PREFERENCES: &str = "federation.kubernetes.io/replica-set-preferences";
+/// Annotation of v1: a Deployment's [preferences](crate::preferences::ReplicaPreferences).
+pub const DEPLOYMENT_PREFERENCES: &str = "federation.kubernetes.io/deployment-preferences";
+/// Annotation of v1: a Job's [preferences](crate::preferences::ReplicaPreferences).
+pub const JOB_PREFERENCES: &str = "federation.kubernetes.io/job-preferences";
+/// Annotation: where a workload's replicas are, by member, as compact JSON. Written by kfed.
+pub const PLACEMENT: &str = "kfed.io/placement";
+/// Annotation of a Service: the TTL of its DNS records, in seconds.
+pub const DNS_TTL: &str = "kfed.io/dns-ttl";
+/// Annotation of a Service: how its addresses are probed, as JSON.
+pub const HEALTH_CHECK: &str = "kfed.io/health-check";
+/// Annotation: `"true"` lets kfed take over objects of that name which it did not make in the members.
+pub const ADOPT: &str = "kfed.io/adopt";
+
+/// Label of every object that kfed makes in a member; the value is the federation's name.
+pub const MANAGED_BY: &str = "kfed.io/managed-by";
+
+/// Finalizer of a federated object: members' copies and DNS records go before it does.
+pub const CASCADE_FINALIZER: &str = "kfed.io/cascade";
+/// Finalizer of a Cluster: its credentials and DNS addresses go before it does.
+pub const MEMBERSHIP_FINALIZER: &str = "kfed.io/membership";
+
+/// Key, in a member's Secret, of the kubeconfig that reaches it.
+pub const SECRET_KUBECONFIG: &str = "kubeconfig";

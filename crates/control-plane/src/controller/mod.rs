@@ -1,0 +1,183 @@
+//! The drivers: they feed the world from watches and probes, ask the planners, and have the plans carried out.
+
+mod addresses;
+mod cluster;
+mod dns;
+mod federation;
+mod member;
+mod object;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kfed_dnsprovider::DnsProvider;
+use kube::Client;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::builder::{AddressProbe, Clock};
+use crate::connect::MemberConnector;
+use crate::effect::member::MemberEffects;
+use crate::kinds::ObjectKey;
+use crate::queue::WorkQueue;
+use crate::world::World;
+use crate::Settings;
+
+/// What a control plane is made of.
+pub(crate) struct Parts {
+    pub(crate) federation: Client,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) dns: DnsProvider,
+    pub(crate) connector: MemberConnector,
+    pub(crate) address_probe: AddressProbe,
+}
+
+/// Something to look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// A member, by the name of its Cluster. Before objects: what is known of members comes first.
+    Cluster(String),
+    /// A federated object.
+    Object(ObjectKey),
+}
+
+/// What all drivers share.
+struct Shared {
+    parts: Parts,
+    world: Mutex<World>,
+    queue: WorkQueue<Key>,
+    /// Something has changed that the zone, or the addresses that are probed, may depend on.
+    dns: Notify,
+    addresses: addresses::Monitors,
+    /// Stacks of the members that have been connected.
+    members: Mutex<BTreeMap<String, MemberEffects>>,
+    tasks: member::Tasks,
+}
+
+/// Runs until `shutdown`.
+pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
+    let workers = parts.settings.workers;
+    let resync = parts.settings.resync;
+    let shared = Arc::new(Shared {
+        parts,
+        world: Mutex::default(),
+        queue: WorkQueue::new(),
+        dns: Notify::new(),
+        addresses: addresses::Monitors::default(),
+        members: Mutex::default(),
+        tasks: member::Tasks::default(),
+    });
+    let mut tasks = JoinSet::new();
+    federation::spawn(&shared, &mut tasks);
+    tasks.spawn(dns::run(shared.clone()));
+    for _ in 0..workers {
+        tasks.spawn(work(shared.clone()));
+    }
+    tasks.spawn(repair(shared.clone(), resync));
+    shutdown.cancelled().await;
+    tasks.shutdown().await;
+    shared.tasks.stop_all();
+    shared.addresses.stop_all();
+}
+
+/// Works on keys as they come due. A panic in one is caught, counted as its failure, and tried again.
+async fn work(shared: Arc<Shared>) {
+    loop {
+        let key = shared.queue.next().await;
+        let run = tokio::spawn({
+            let (shared, key) = (shared.clone(), key.clone());
+            async move {
+                match key {
+                    Key::Cluster(name) => cluster::reconcile(&shared, &name).await,
+                    Key::Object(key) => object::reconcile(&shared, &key).await,
+                }
+            }
+        });
+        // Dropped with this worker at shutdown.
+        let run = AbortOnDrop(run);
+        let result = match run.join().await {
+            Ok(result) => result,
+            Err(panic) => {
+                tracing::error!(?key, %panic, "a reconcile panicked");
+                Err(())
+            }
+        };
+        shared.queue.finish(key, result);
+    }
+}
+
+/// Looks at everything from time to time: events may have been lost.
+async fn repair(shared: Arc<Shared>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        shared.look_at_everything();
+    }
+}
+
+/// A task that ends with its handle.
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+// === impl Shared ===
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().expect("no code panics while it holds the world")
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.parts.clock)()
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.parts.settings
+    }
+
+    fn stack(&self, member: &str) -> Option<MemberEffects> {
+        self.members.lock().expect("no code panics while it holds the stacks").get(member).cloned()
+    }
+
+    fn set_stack(&self, member: &str, stack: Option<MemberEffects>) {
+        let mut stacks = self.members.lock().expect("no code panics while it holds the stacks");
+        match stack {
+            Some(stack) => stacks.insert(member.to_owned(), stack),
+            None => stacks.remove(member),
+        };
+    }
+
+    /// Objects have changed, in the federation or in a member.
+    fn look_at(&self, keys: Vec<ObjectKey>) {
+        if keys.iter().any(|key| key.kind.published) {
+            self.dns.notify_one();
+        }
+        self.queue.add_all(keys.into_iter().map(Key::Object));
+    }
+
+    /// A member has changed so that anything may have to move.
+    fn look_at_everything(&self) {
+        let (objects, clusters) = {
+            let world = self.world();
+            (world.keys(), world.clusters.keys().cloned().collect::<Vec<_>>())
+        };
+        self.dns.notify_one();
+        self.queue.add_all(clusters.into_iter().map(Key::Cluster).chain(objects.into_iter().map(Key::Object)));
+    }
+}
+
+// === impl AbortOnDrop ===
+
+impl<T> AbortOnDrop<T> {
+    async fn join(mut self) -> Result<T, tokio::task::JoinError> {
+        (&mut self.0).await
+    }
+}
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

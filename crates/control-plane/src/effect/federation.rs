@@ -1,0 +1,105 @@
+//! Writes to the federation API.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kfed_api::{FIELD_MANAGER, SYSTEM_NAMESPACE, keys};
+use kube::Client;
+use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use super::EffectError;
+use super::member::api;
+use crate::kinds::ObjectKey;
+use crate::plan::FederationWrite;
+
+/// Writes to the federated object, on condition that it still is the one that was seen.
+pub(crate) async fn write(
+    client: &Client,
+    key: &ObjectKey,
+    seen: &DynamicObject,
+    write: &FederationWrite,
+) -> Result<(), EffectError> {
+    let objects = api(client, key.kind, &key.namespace);
+    if write.finalizers.is_some() || write.placement.is_some() {
+        let mut metadata = json!({"resourceVersion": seen.metadata.resource_version});
+        if let Some(finalizers) = &write.finalizers {
+            metadata["finalizers"] = json!(finalizers);
+        }
+        if let Some(placement) = &write.placement {
+            metadata["annotations"] = json!({keys::PLACEMENT: placement});
+        }
+        objects.patch(&key.name, &manager(), &Patch::Merge(json!({"metadata": metadata}))).await?;
+    }
+    if let Some(status) = &write.status {
+        let patch = json!({"metadata": {"uid": seen.metadata.uid}, "status": status});
+        objects.patch_status(&key.name, &manager(), &Patch::Merge(patch)).await?;
+    }
+    Ok(())
+}
+
+/// Writes down that `key`'s copy with `uid` is to be deleted in `member` when that answers again.
+pub(crate) async fn bury(client: &Client, member: &str, key: &ObjectKey, uid: &str) -> Result<(), EffectError> {
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), SYSTEM_NAMESPACE);
+    let name = tombstones_name(member);
+    let data = BTreeMap::from([(tombstone(key), uid.to_owned())]);
+    match maps.patch(&name, &manager(), &Patch::Merge(json!({"data": data}))).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => {
+            let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
+            let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
+            maps.create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, &map).await?;
+        }
+        result => drop(result?),
+    }
+    Ok(())
+}
+
+/// The tombstones of `member`: keys of copies, and their uids.
+pub(crate) async fn tombstones(client: &Client, member: &str) -> Result<Vec<(ObjectKey, String)>, EffectError> {
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), SYSTEM_NAMESPACE);
+    let map = maps.get_opt(&tombstones_name(member)).await?;
+    let data = map.and_then(|map| map.data).unwrap_or_default();
+    Ok(data.into_iter().filter_map(|(text, uid)| Some((buried(&text)?, uid))).collect())
+}
+
+/// Forgets tombstones that have been carried out.
+pub(crate) async fn unbury(client: &Client, member: &str, keys: &[ObjectKey]) -> Result<(), EffectError> {
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), SYSTEM_NAMESPACE);
+    let gone: BTreeMap<_, _> = keys.iter().map(|key| (tombstone(key), None::<String>)).collect();
+    maps.patch(&tombstones_name(member), &manager(), &Patch::Merge(json!({"data": gone}))).await?;
+    Ok(())
+}
+
+fn manager() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn tombstones_name(member: &str) -> String {
+    format!("tombstones-{member}")
+}
+
+/// `ReplicaSet.default.hostname`: ConfigMap keys take letters, digits, `-`, `_` and `.`; kinds and namespaces hold no dot.
+fn tombstone(key: &ObjectKey) -> String {
+    format!("{}.{}.{}", key.kind.kind, key.namespace, key.name)
+}
+
+fn buried(text: &str) -> Option<ObjectKey> {
+    let mut parts = text.splitn(3, '.');
+    let kind = crate::kinds::FederatedKind::named(parts.next()?)?;
+    Some(ObjectKey { kind, namespace: parts.next()?.to_owned(), name: parts.next()?.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::FederatedKind;
+
+    #[test]
+    fn a_tombstone_says_whose_it_is() {
+        for (kind, namespace, name) in [("ReplicaSet", "default", "a.b.c"), ("Namespace", "", "shop")] {
+            let kind = FederatedKind::named(kind).unwrap();
+            let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
+            assert_eq!(buried(&tombstone(&key)), Some(key));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Plans carried out: the only code that writes to anybody.
+
+pub(crate) mod federation;
+pub(crate) mod member;
+
+use std::time::Duration;
+
+use kfed_api::conditions::reasons;
+use tower::BoxError;
+
+/// An effect that did not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum EffectError {
+    /// The object is somebody else's.
+    #[error("an object of this name is there that kfed did not make")]
+    NotAdopted,
+    /// The API server understood, and refused.
+    #[error("{message}")]
+    Refused { message: String },
+    /// The object has changed since it was seen: look again.
+    #[error("the object has changed meanwhile")]
+    Stale,
+    /// No answer.
+    #[error("no answer: {message}")]
+    Unreachable { message: String },
+}
+
+// === impl EffectError ===
+
+impl EffectError {
+    /// The reason for a condition.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::NotAdopted => reasons::NOT_ADOPTED,
+            Self::Refused { .. } => reasons::MEMBER_REFUSED,
+            Self::Stale | Self::Unreachable { .. } => reasons::MEMBER_UNREACHABLE,
+        }
+    }
+}
+
+impl From<kube::Error> for EffectError {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.is_conflict() => Self::Stale,
+            kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
+                Self::Refused { message: status.message.clone() }
+            }
+            error => Self::Unreachable { message: chain(&error) },
+        }
+    }
+}
+
+/// For what comes out of a stack of layers.
+impl From<BoxError> for EffectError {
+    fn from(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::Unreachable { message: chain(&*error) },
+        }
+    }
+}
+
+/// An error and its causes, in a line; each said once.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// `call`, given up after `deadline`.
+pub(crate) async fn within<T, E: Into<EffectError>>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, EffectError> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(EffectError::Unreachable { message: format!("nothing came within {deadline:?}") }),
+    }
+}

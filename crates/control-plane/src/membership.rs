@@ -1,0 +1,255 @@
+//! Joining and leaving: what `kfed join` and `kfed unjoin` do.
+//!
+//! A member joins by two objects in the federation API: a Secret with the kubeconfig that reaches it, and its `Cluster`. It
+//! leaves by a wish in the `Cluster`, which the control plane carries out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kfed_api::conditions::{reasons, types};
+use kfed_api::{Cluster, ClusterSpec, FIELD_MANAGER, SYSTEM_NAMESPACE, SecretReference, Unjoin, keys};
+use kube::Client;
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::config::Kubeconfig;
+use serde_json::json;
+
+use crate::connect::{ConnectError, client_of};
+use crate::effect::{EffectError, chain, within};
+
+/// A cluster that is to become a member.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// The member's name: a DNS label.
+    pub name: String,
+    /// A kubeconfig that reaches it. Only what `context` needs of it is kept.
+    pub kubeconfig: Kubeconfig,
+    /// The context in it; its current one by default.
+    pub context: Option<String>,
+}
+
+/// A cluster that has become a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// The Kubernetes version it tells.
+    pub version: String,
+    /// Whether it had joined before, with the same name.
+    pub again: bool,
+}
+
+/// Why a cluster did not become a member. Nothing is left of the attempt.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The name is no DNS label.
+    #[error("`{name}` cannot name a member: {problem}")]
+    Name { name: String, problem: &'static str },
+    /// The kubeconfig has no such context, or one that is incomplete.
+    #[error("the kubeconfig of member {member} has no usable context {context}: {problem}")]
+    Context { member: String, context: String, problem: String },
+    /// The kubeconfig does not lead to a client.
+    #[error("the kubeconfig of member {member} cannot be used")]
+    Connect { member: String, source: ConnectError },
+    /// The cluster does not let kfed in, or does not answer.
+    #[error("member {member} refuses: {problem}")]
+    Refused { member: String, problem: String },
+    /// The federation API does not take the objects.
+    #[error("could not {step} in the federation API: {problem}")]
+    Federation { step: &'static str, problem: String },
+}
+
+/// Why a member did not leave.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnjoinError {
+    /// There is no such member.
+    #[error("there is no member {member}; members are: {members}")]
+    NoSuchMember { member: String, members: String },
+    /// Replicas would lose their place. Nothing was changed.
+    #[error("member {member} stays: {why}. --force lets it leave all the same, and these replicas are then nowhere")]
+    NoRoom { member: String, why: String },
+    /// It takes longer than one wants to wait. It goes on by itself.
+    #[error("member {member} is still leaving after {after:?}: {progress}. It goes on by itself")]
+    Timeout { member: String, after: Duration, progress: String },
+    /// The federation API does not answer or refuses.
+    #[error("could not {step} in the federation API: {problem}")]
+    Federation { step: &'static str, problem: String },
+}
+
+/// How often a member that leaves is looked at.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Makes a cluster a member: asks it first, then keeps its credentials, then creates its `Cluster`. Doing it again with the
+/// same name renews the credentials. Each request is given up after `deadline`.
+pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result<Joined, JoinError> {
+    let Join { name: member, kubeconfig, context } = join;
+    check_name(&member)?;
+    let kubeconfig = minify(&member, kubeconfig, context)?;
+    let client = client_of(kubeconfig.clone(), None, deadline)
+        .await
+        .map_err(|source| JoinError::Connect { member: member.clone(), source })?;
+    let version = greet(&client, deadline)
+        .await
+        .map_err(|problem| JoinError::Refused { member: member.clone(), problem })?;
+
+    let failed = |step| move |error: EffectError| JoinError::Federation { step, problem: error.to_string() };
+    let secret_name = format!("{member}-credentials");
+    let secrets = Api::<Secret>::namespaced(federation.clone(), SYSTEM_NAMESPACE);
+    let clusters = Api::<Cluster>::all(federation.clone());
+    let before = within(deadline, clusters.get_opt(&member)).await.map_err(failed("look for the Cluster"))?;
+    if before.as_ref().is_some_and(|cluster| cluster.metadata.deletion_timestamp.is_some()) {
+        let problem = format!("Cluster {member} is still leaving; wait until it is gone");
+        return Err(JoinError::Federation { step: "create the Cluster", problem });
+    }
+    let text = serde_json::to_vec(&kubeconfig).expect("a kubeconfig that was parsed can be written");
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(secret_name.clone()),
+            labels: Some(BTreeMap::from([("kfed.io/member".to_owned(), member.clone())])),
+            ..ObjectMeta::default()
+        },
+        type_: Some("Opaque".to_owned()),
+        // A JSON document is a YAML document.
+        data: Some(BTreeMap::from([(keys::SECRET_KUBECONFIG.to_owned(), ByteString(text))])),
+        ..Secret::default()
+    };
+    let apply = PatchParams::apply(FIELD_MANAGER).force();
+    within(deadline, secrets.patch(&secret_name, &apply, &Patch::Apply(&secret)))
+        .await
+        .map_err(failed("keep the member's credentials"))?;
+    if before.is_some() {
+        return Ok(Joined { version, again: true });
+    }
+    let spec = ClusterSpec { secret_ref: SecretReference { name: secret_name.clone() }, unjoin: None };
+    let how = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    if let Err(error) = within(deadline, clusters.create(&how, &Cluster::new(&member, spec))).await {
+        // Credentials without a member serve nobody.
+        let rolled_back = within(deadline, secrets.delete(&secret_name, &DeleteParams::default())).await;
+        if let Err(error) = rolled_back {
+            tracing::warn!(secret = secret_name, %error, "could not take the credentials back");
+        }
+        return Err(failed("create the Cluster")(error));
+    }
+    Ok(Joined { version, again: false })
+}
+
+/// Asks for a member's departure and waits until it is gone, at most for `timeout`; tells `progress` whatever is new.
+///
+/// A refusal changes nothing: the wish is taken back. When the wait is over the departure goes on.
+pub async fn unjoin(
+    federation: &Client,
+    member: &str,
+    how: Unjoin,
+    timeout: Duration,
+    mut progress: impl FnMut(&str),
+) -> Result<(), UnjoinError> {
+    let clusters = Api::<Cluster>::all(federation.clone());
+    let failed = |step| move |error: EffectError| UnjoinError::Federation { step, problem: error.to_string() };
+    let asked = within(timeout, clusters.get_opt(member)).await.map_err(failed("look for the Cluster"))?;
+    let Some(asked) = asked else {
+        let all = within(timeout, clusters.list(&Default::default())).await.map_err(failed("list the Clusters"))?;
+        let names: Vec<_> = all.into_iter().filter_map(|cluster| cluster.metadata.name).collect();
+        let members = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(UnjoinError::NoSuchMember { member: member.to_owned(), members });
+    };
+    let wish = |wish: Option<Unjoin>| Patch::Merge(json!({"spec": {"unjoin": wish}}));
+    let manager = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let asked = match asked.spec.unjoin == Some(how) {
+        true => asked,
+        false => {
+            within(timeout, clusters.patch(member, &manager, &wish(Some(how)))).await.map_err(failed("ask for the departure"))?
+        }
+    };
+
+    let mut last = String::new();
+    let wait = async {
+        loop {
+            let Some(cluster) = clusters.get_opt(member).await? else { return Ok(None) };
+            if cluster.metadata.uid != asked.metadata.uid {
+                return Ok(None);
+            }
+            let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+            let answers = |condition: &&_| is_answer(condition, asked.metadata.generation);
+            if let Some(condition) = conditions.into_iter().find(answers) {
+                if condition.reason == reasons::NO_ROOM {
+                    return Ok(Some(condition.message.clone()));
+                }
+                if last != condition.message {
+                    last.clone_from(&condition.message);
+                    progress(&last);
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    match tokio::time::timeout(timeout, wait).await {
+        Err(_) => Err(UnjoinError::Timeout { member: member.to_owned(), after: timeout, progress: last }),
+        Ok(Err(error)) => Err(failed("follow the departure")(EffectError::from(error))),
+        Ok(Ok(None)) => Ok(()),
+        Ok(Ok(Some(why))) => {
+            within(timeout, clusters.patch(member, &manager, &wish(None))).await.map_err(failed("take the wish back"))?;
+            Err(UnjoinError::NoRoom { member: member.to_owned(), why })
+        }
+    }
+}
+
+/// Whether `condition` is the control plane's word on the wish of `generation`, not on an earlier one.
+fn is_answer(condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition, generation: Option<i64>) -> bool {
+    condition.type_ == types::DRAINING && condition.observed_generation >= generation
+}
+
+/// Member names are labels of DNS names and parts of others (RFC 1123).
+fn check_name(name: &str) -> Result<(), JoinError> {
+    let problem = if name.is_empty() || name.len() > 63 {
+        "it must have 1 to 63 characters"
+    } else if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+        "only lower-case letters, digits and `-` may be in it"
+    } else if name.starts_with('-') || name.ends_with('-') {
+        "it must begin and end with a letter or digit"
+    } else {
+        return Ok(());
+    };
+    Err(JoinError::Name { name: name.to_owned(), problem })
+}
+
+/// What `context` needs of `kubeconfig`, and nothing else: nobody's other credentials are kept.
+fn minify(member: &str, kubeconfig: Kubeconfig, context: Option<String>) -> Result<Kubeconfig, JoinError> {
+    let name = context.or(kubeconfig.current_context).unwrap_or_default();
+    let problem = |problem: String| JoinError::Context { member: member.to_owned(), context: format!("`{name}`"), problem };
+    let known: Vec<_> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+    let context = kubeconfig.contexts.into_iter().find(|context| context.name == name);
+    let context = context.ok_or_else(|| problem(format!("its contexts are: {}", known.join(", "))))?;
+    let parts = context.context.clone().ok_or_else(|| problem("it is empty".to_owned()))?;
+    let clusters: Vec<_> = kubeconfig.clusters.into_iter().filter(|cluster| cluster.name == parts.cluster).collect();
+    let users: Vec<_> = kubeconfig.auth_infos.into_iter().filter(|user| Some(&user.name) == parts.user.as_ref()).collect();
+    if clusters.is_empty() {
+        return Err(problem(format!("there is no cluster `{}`", parts.cluster)));
+    }
+    if users.is_empty() {
+        return Err(problem(format!("there is no user `{}`", parts.user.unwrap_or_default())));
+    }
+    Ok(Kubeconfig {
+        clusters,
+        auth_infos: users,
+        contexts: vec![context],
+        current_context: Some(name),
+        api_version: Some("v1".to_owned()),
+        kind: Some("Config".to_owned()),
+        ..Kubeconfig::default()
+    })
+}
+
+/// Asks the cluster for its version, and whether kfed may write there; both before anything is kept.
+async fn greet(client: &Client, deadline: Duration) -> Result<String, String> {
+    let version = within(deadline, client.apiserver_version()).await.map_err(|error| chain(&error))?;
+    let namespaces = Api::<Namespace>::all(client.clone());
+    within(deadline, namespaces.get("kube-system")).await.map_err(|error| chain(&error))?;
+    let dry_run = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()) };
+    let metadata = ObjectMeta { generate_name: Some("kfed-may-i-".to_owned()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    within(deadline, namespaces.create(&dry_run, &namespace))
+        .await
+        .map_err(|error| format!("kfed may not create namespaces there: {}", chain(&error)))?;
+    Ok(version.git_version)
+}

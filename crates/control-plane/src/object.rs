@@ -1,0 +1,118 @@
+//! Reading plain Kubernetes objects, whose kind is only known at run time.
+
+use jiff::Timestamp;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+
+/// The member of `object` at a path like `/spec/replicas` (RFC 6901).
+pub(crate) fn at<'a>(object: &'a DynamicObject, pointer: &str) -> Option<&'a Value> {
+    object.data.pointer(pointer)
+}
+
+/// A number at a path.
+pub(crate) fn number(object: &DynamicObject, pointer: &str) -> Option<i64> {
+    at(object, pointer).and_then(Value::as_i64)
+}
+
+/// What `spec.replicas` asks for; a kind that has them and does not say wants 1.
+pub(crate) fn replicas(object: &DynamicObject) -> i64 {
+    number(object, "/spec/replicas").unwrap_or(1)
+}
+
+/// The value of an annotation.
+pub(crate) fn annotation<'a>(object: &'a DynamicObject, key: &str) -> Option<&'a str> {
+    object.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+/// The value of a label.
+pub(crate) fn label<'a>(object: &'a DynamicObject, key: &str) -> Option<&'a str> {
+    object.metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+/// Whether `finalizer` holds `object` back.
+pub(crate) fn has_finalizer(object: &DynamicObject, finalizer: &str) -> bool {
+    object.metadata.finalizers.iter().flatten().any(|f| f == finalizer)
+}
+
+/// Whether federation `federation` made `object`.
+pub(crate) fn is_managed(object: &DynamicObject, federation: &str) -> bool {
+    label(object, kfed_api::keys::MANAGED_BY) == Some(federation)
+}
+
+/// Whether somebody has asked for the deletion of `object`.
+pub(crate) fn is_deleted(object: &DynamicObject) -> bool {
+    object.metadata.deletion_timestamp.is_some()
+}
+
+/// A condition that a plan wants to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WantedCondition {
+    pub(crate) type_: &'static str,
+    pub(crate) holds: bool,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+/// The conditions `wanted` in the form of the API, each with the time at which its status last changed: the time that `before`
+/// knows where the status is the same (API conventions, "typical status properties").
+pub(crate) fn conditions(before: Option<&Value>, wanted: &[WantedCondition], now: Timestamp) -> Vec<Value> {
+    let before = before.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let others = before.iter().filter(|c| !wanted.iter().any(|w| c["type"] == w.type_)).cloned();
+    let ours = wanted.iter().map(|w| {
+        let status = if w.holds { "True" } else { "False" };
+        let same = before.iter().find(|c| c["type"] == w.type_ && c["status"] == status);
+        let since = same.and_then(|c| c["lastTransitionTime"].as_str()).map_or_else(|| seconds(now), str::to_owned);
+        json!({"type": w.type_, "status": status, "reason": w.reason, "message": w.message, "lastTransitionTime": since})
+    });
+    others.chain(ours).collect()
+}
+
+/// A time as the API writes it: whole seconds.
+pub(crate) fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Whether every field of `wanted` is in `live` with the same value. `live` may hold more: what its server filled in, and what
+/// others wrote. Lists are compared item by item.
+pub(crate) fn covers(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| match live.get(key) {
+            Some(live) => covers(live, wanted),
+            None => wanted.is_null() || wanted.as_object().is_some_and(serde_json::Map::is_empty),
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
+        }
+        _ => live == wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_fills_in_is_no_difference() {
+        let live = json!({"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30000}], "clusterIP": "10.96.0.7"});
+        assert!(covers(&live, &json!({"ports": [{"port": 80}]})));
+        assert!(!covers(&live, &json!({"ports": [{"port": 81}]})));
+        assert!(!covers(&live, &json!({"ports": []})), "a list is whole");
+        assert!(covers(&live, &json!({"selector": {}})), "an empty map is dropped by servers");
+        assert!(!covers(&live, &json!({"selector": {"run": "hostname"}})));
+    }
+
+    #[test]
+    fn a_condition_keeps_its_time_until_its_status_changes() {
+        let early: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let late: Timestamp = "2026-01-01T01:00:00Z".parse().unwrap();
+        let wanted = |holds, message: &str| {
+            [WantedCondition { type_: "Scheduled", holds, reason: "R".into(), message: message.into() }]
+        };
+        let first = Value::from(conditions(None, &wanted(false, "3 find no room"), early));
+        let same = Value::from(conditions(Some(&first), &wanted(false, "4 find no room"), late));
+        assert_eq!(same[0]["lastTransitionTime"], "2026-01-01T00:00:00Z");
+        assert_eq!(same[0]["message"], "4 find no room");
+        let other = conditions(Some(&same), &wanted(true, ""), late);
+        assert_eq!(other[0]["lastTransitionTime"], "2026-01-01T01:00:00Z");
+    }
+}

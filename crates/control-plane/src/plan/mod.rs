@@ -1,0 +1,70 @@
+//! The decisions. Pure: no I/O, no clock, no randomness; every plan is data that can be compared, printed and replayed.
+
+pub(crate) mod cluster;
+mod deletion;
+mod intent;
+mod object;
+mod place;
+pub(crate) mod publish;
+mod status;
+pub(crate) mod unjoin;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use object::plan;
+pub(crate) use intent::release as released;
+
+/// What is to be done about one object now. What has to wait comes back with the event that it waits for, or after
+/// [`again_after`](Self::again_after).
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub(crate) struct ObjectPlan {
+    /// By member.
+    pub(crate) members: BTreeMap<String, MemberWrite>,
+    /// Copies in members that are dead, by member and uid: written down before the object goes, deleted on the member's return.
+    pub(crate) tombstones: BTreeMap<String, String>,
+    /// On the federated object itself. A plan that changes finalizers has no other write that could come too early.
+    pub(crate) federation: Option<FederationWrite>,
+    /// What only time changes.
+    pub(crate) again_after: Option<Duration>,
+}
+
+/// A write to a member.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) enum MemberWrite {
+    /// Server-side apply of the intent.
+    Apply {
+        /// What the member is to hold, as far as kfed cares.
+        intent: Value,
+        /// Whether the member has shown no copy: somebody else's object of that name must not be touched.
+        new: bool,
+        /// Whether the user lets kfed take such an object over.
+        adopt: bool,
+    },
+    /// Delete the copy, if it still is the one that was seen.
+    Delete { uid: String },
+    /// Take kfed's marks off the copy and leave it there.
+    Release,
+}
+
+/// A write to the federated object, on condition that it has not changed since it was seen.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub(crate) struct FederationWrite {
+    /// The finalizers as they are to be.
+    pub(crate) finalizers: Option<Vec<String>>,
+    /// Annotation `kfed.io/placement` as it is to be.
+    pub(crate) placement: Option<String>,
+    /// The fields of the status that kfed writes.
+    pub(crate) status: Option<Value>,
+}
+
+// === impl FederationWrite ===
+
+impl FederationWrite {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,134 @@
+//! Where a workload's replicas go: from preferences and the members' state to a number for each member.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kfed_api::preferences::ReplicaPreferences;
+use kfed_replica_scheduler::{Member, Reason, Request};
+
+use crate::object::{annotation, number, replicas};
+use crate::world::{Leaving, MemberState, ObjectView};
+
+/// A number for each member, and what is to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Placement {
+    /// How many replicas each member is to have in the end.
+    pub(crate) targets: BTreeMap<String, i64>,
+    /// Replicas that no member may take.
+    pub(crate) unplaced: i64,
+    /// Why they find no room: a phrase for each member that could not take them.
+    pub(crate) obstacles: Vec<String>,
+    /// The preferences cannot be read: what members hold now stays.
+    pub(crate) mistake: Option<String>,
+    /// When a dead member's replicas are planned elsewhere.
+    pub(crate) again_after: Option<Duration>,
+}
+
+/// Places the replicas of the federated object in `view`.
+pub(crate) fn place(view: &ObjectView) -> Placement {
+    let Some(federated) = &view.federated else { return Placement::default() };
+    let wanted = replicas(federated);
+    let preferences = match view.key.kind.preferences.and_then(|key| annotation(federated, key)) {
+        None => ReplicaPreferences::default(),
+        Some(json) => match json.parse() {
+            Ok(preferences) => preferences,
+            Err(mistake) => return as_it_is(view, wanted, format!("annotation {}: {mistake}", view.key.kind.preferences.unwrap_or_default())),
+        },
+    };
+
+    let mut placement = Placement::default();
+    let mut frozen = 0;
+    let mut available = Vec::new();
+    for (name, member) in &view.members {
+        let held = member.copy.as_deref().map(replicas);
+        match member.state {
+            MemberState::Available => {
+                let current = member.copy.as_deref().and_then(|copy| number(copy, "/status/replicas"));
+                available.push(Member { name, current, capacity: None });
+            }
+            MemberState::Frozen | MemberState::Dying { .. } => {
+                frozen += held.unwrap_or(0);
+                placement.targets.extend(held.map(|held| (name.clone(), held)));
+                if let MemberState::Dying { evict_in } = member.state {
+                    placement.again_after = Some(placement.again_after.map_or(evict_in, |earlier| earlier.min(evict_in)));
+                }
+            }
+            MemberState::Dead => placement.obstacles.push(format!("{name} is dead")),
+            MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. } => {
+                placement.targets.extend(held.map(|_| (name.clone(), 0)));
+                placement.obstacles.push(format!("{name} is leaving"));
+            }
+            // What is released runs on by itself and no longer counts.
+            MemberState::Leaving { stage: Leaving::Release, .. } | MemberState::Joining => {}
+        }
+    }
+
+    let path = view.key.path();
+    let plan = kfed_replica_scheduler::plan(&Request {
+        key: &path,
+        replicas: (wanted - frozen).max(0),
+        preferences: &preferences,
+        members: &available,
+    });
+    for member in &plan.placements {
+        // A member that the preferences leave out gets no copy; one that has a copy is scaled to nothing.
+        let left_out = preferences.of(&member.member).is_none();
+        if left_out && view.members[&member.member].copy.is_none() {
+            continue;
+        }
+        placement.targets.insert(member.member.clone(), member.replicas());
+        placement.obstacles.extend(member.reasons.iter().filter_map(|reason| match reason {
+            Reason::CutToMaximum { max, .. } => Some(format!("{} may take at most {max}", member.member)),
+            Reason::CutToCapacity { capacity, .. } => Some(format!("{} has room for {capacity}", member.member)),
+            _ => None,
+        }));
+    }
+    placement.unplaced = plan.unplaced;
+    placement.obstacles.sort();
+    placement.obstacles.dedup();
+    placement
+}
+
+/// The last good plan is what the members hold: preferences that cannot be read change nothing.
+fn as_it_is(view: &ObjectView, wanted: i64, mistake: String) -> Placement {
+    let held = |(name, member): (&String, &crate::world::MemberView)| Some((name.clone(), replicas(member.copy.as_deref()?)));
+    let targets: BTreeMap<_, _> = view.members.iter().filter_map(held).collect();
+    let unplaced = (wanted - targets.values().sum::<i64>()).max(0);
+    Placement { targets, unplaced, mistake: Some(mistake), ..Placement::default() }
+}
+
+/// What a member is to be told now on the way to its target: more at once, less only as far as what is ready elsewhere
+/// makes up for it. Adding comes before removing.
+pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String, i64> {
+    let ready = |name: &str| {
+        let copy = view.members.get(name).and_then(|member| member.copy.as_deref());
+        // A status from before a scale-down may still count what is being stopped.
+        copy.map_or(0, |copy| number(copy, "/status/readyReplicas").unwrap_or(0).min(replicas(copy)))
+    };
+    let runs = |name: &str| {
+        !matches!(
+            view.members[name].state,
+            MemberState::Dead | MemberState::Joining | MemberState::Leaving { stage: Leaving::Release, .. }
+        )
+    };
+    let running: i64 = view.members.keys().filter(|name| runs(name)).map(|name| ready(name)).sum();
+    let mut surplus = (running - placement.targets.values().sum::<i64>()).max(0);
+    placement
+        .targets
+        .iter()
+        .map(|(name, &target)| {
+            let copy = view.members.get(name).and_then(|member| member.copy.as_deref());
+            let held = copy.map_or(0, replicas);
+            let now = if held <= target {
+                target
+            } else {
+                // Replicas that are not ready serve nobody: they may always go.
+                let needed = ready(name).max(target);
+                let given = (needed - target).min(surplus);
+                surplus -= given;
+                needed - given
+            };
+            (name.clone(), now)
+        })
+        .collect()
+}

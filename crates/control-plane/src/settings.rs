@@ -1,0 +1,55 @@
+//! How fast, how patient, how cautious: every number that an operator may want to change.
+
+use std::time::Duration;
+
+use kfed_cluster_health::{ProbeSchedule, Thresholds};
+use kfed_dnsprovider::DnsName;
+
+/// What a control plane is told when it starts.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The federation's name: part of every DNS name, owner of every record, label of every object in a member.
+    pub federation: String,
+    /// The zone, and the suffix of every name.
+    pub zone: DnsName,
+    /// How members and addresses are probed.
+    pub schedule: ProbeSchedule,
+    /// How many failures make a member `Offline`, how many answers bring it back.
+    pub thresholds: Thresholds,
+    /// The longest that a call to a member or to the federation API may take.
+    pub deadline: Duration,
+    /// How long a member must be dead by both signals before its replicas are planned elsewhere.
+    pub evict_after: Duration,
+    /// How long names stay when members are well and simply have no ready endpoint.
+    pub dns_empty_hold: Duration,
+    /// How often the zone is read as a whole although nothing asks for it.
+    pub dns_sweep: Duration,
+    /// The TTL of records without an annotation that says otherwise, in seconds.
+    pub dns_ttl: u32,
+    /// How often every object is looked at although nothing has happened.
+    pub resync: Duration,
+    /// How many objects are worked on at once.
+    pub workers: usize,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// The defaults, for federation `federation` whose names end in `zone`.
+    pub fn new(federation: impl Into<String>, zone: DnsName) -> Self {
+        Self {
+            federation: federation.into(),
+            zone,
+            schedule: ProbeSchedule::default(),
+            thresholds: Thresholds::default(),
+            deadline: Duration::from_secs(10),
+            evict_after: Duration::from_secs(60),
+            dns_empty_hold: Duration::from_secs(300),
+            dns_sweep: Duration::from_secs(600),
+            dns_ttl: 30,
+            resync: Duration::from_secs(300),
+            workers: 16,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What is known of one member.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use kfed_service_dns::AddressState;
+
+use super::objects::Objects;
+use crate::kinds::{FEDERATED_KINDS, ObjectKey};
+
+/// A member, alive or not.
+#[derive(Debug, Default)]
+pub(crate) struct Member {
+    /// How its API answers.
+    pub(crate) api: ApiHealth,
+    /// Where its nodes are. Kept while it is offline.
+    pub(crate) topology: Topology,
+    /// Copies that kfed made.
+    pub(crate) objects: Objects,
+    /// Ready endpoints of each Service, by EndpointSlice.
+    pub(crate) endpoints: BTreeMap<ObjectKey, BTreeMap<String, u32>>,
+    /// Kinds that have been listed in full since the member last came (back).
+    pub(crate) listed: BTreeSet<&'static str>,
+    /// Whether everything has been listed at least once, so that what is known of it was true at one time.
+    pub(crate) known: bool,
+    /// How the addresses that it publishes answer.
+    pub(crate) addresses: BTreeMap<AddressKey, Address>,
+    /// Whether it is on its way out, and how far.
+    pub(crate) leaving: Option<Leaving>,
+    /// Whether its credentials could be used; else why not.
+    pub(crate) refused: Option<String>,
+}
+
+/// How a member's API answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum ApiHealth {
+    /// Not probed yet.
+    #[default]
+    Unknown,
+    /// Answers, and is well.
+    Ready,
+    /// Answers, and is not well. That is no death: nothing is taken away for it.
+    Unwell { reason: &'static str, message: String },
+    /// Has just stopped answering.
+    Silent { reason: &'static str, message: String },
+    /// Has not answered for some time.
+    Offline { reason: &'static str, message: String, since: Timestamp },
+}
+
+/// Where a member's nodes are, and what they run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Topology {
+    pub(crate) region: Option<String>,
+    pub(crate) zones: BTreeSet<String>,
+    pub(crate) version: Option<String>,
+}
+
+/// An address that a member publishes for a Service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AddressKey {
+    pub(crate) service: ObjectKey,
+    pub(crate) ip: IpAddr,
+}
+
+/// How an address answers from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) state: AddressState,
+    pub(crate) ever_answered: bool,
+}
+
+/// How far a member that leaves has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Leaving {
+    /// Its replicas are started elsewhere; its addresses leave DNS.
+    Drain,
+    /// What kfed made there is deleted.
+    Clean,
+    /// What kfed made there stays, and is no longer kfed's.
+    Release,
+}
+
+/// The list, beside the federated kinds, that a member must have given before it is known.
+pub(crate) const ENDPOINT_SLICES: &str = "EndpointSlice";
+
+// === impl Member ===
+
+impl Member {
+    /// Whether all there is to know has been listed since the member last came (back).
+    pub(crate) fn is_listed(&self) -> bool {
+        FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES]).all(|kind| self.listed.contains(kind))
+    }
+
+    /// Since when the member is dead by both signals: its API does not answer, and no address of it does.
+    pub(crate) fn dead_since(&self) -> Option<Timestamp> {
+        let ApiHealth::Offline { since, .. } = self.api else { return None };
+        let answers = self.addresses.values().any(|address| address.state == AddressState::Answering);
+        (!answers).then_some(since)
+    }
+
+    /// Ready endpoints of `service`; none where the member has not told.
+    pub(crate) fn ready_endpoints(&self, service: &ObjectKey) -> Option<u32> {
+        self.known.then(|| self.endpoints.get(service).map_or(0, |slices| slices.values().sum()))
+    }
+}

@@ -1,0 +1,97 @@
+//! All that the control plane has seen, indexed. Pure: watches and probes are applied to it, planners read views of it.
+//!
+//! Nothing here is the truth: every event may have been lost or come late, and a relist repairs it.
+
+mod member;
+mod objects;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kfed_api::Cluster;
+use kfed_dnsprovider::Resource;
+
+pub(crate) use member::{Address, AddressKey, ApiHealth, Leaving, Member, Topology};
+pub(crate) use objects::{Change, Objects};
+pub(crate) use view::{MemberState, MemberView, ObjectView, ServiceDns};
+
+use crate::kinds::ObjectKey;
+use crate::object::is_managed;
+
+/// The indices.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    /// Objects of federated kinds in the federation API.
+    pub(crate) federation: Objects,
+    /// Kinds of which the federation API has been listed in full since the start.
+    pub(crate) listed: BTreeSet<&'static str>,
+    /// The `Cluster` objects.
+    pub(crate) clusters: BTreeMap<String, Arc<Cluster>>,
+    /// What is known of each member.
+    pub(crate) members: BTreeMap<String, Member>,
+    /// What members last said when they refused an object; gone when they take it.
+    pub(crate) refusals: BTreeMap<(ObjectKey, String), Refusal>,
+    /// What the zone holds; none until it has been read.
+    pub(crate) dns: Option<DnsState>,
+}
+
+/// Why a member does not hold an object as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// What the zone holds of ours, as far as other decisions need it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct DnsState {
+    /// Per Service: how its records stand.
+    pub(crate) services: BTreeMap<Resource, ServiceDns>,
+    /// Members from which an owned record set holds an address.
+    pub(crate) members: BTreeSet<String>,
+}
+
+// === impl World ===
+
+impl World {
+    /// Whether every kind has been listed, so that what is not here is not there.
+    pub(crate) fn is_complete(&self) -> bool {
+        crate::kinds::FEDERATED_KINDS.iter().all(|kind| self.listed.contains(kind.kind))
+    }
+
+    /// The keys of every federated object, and of every copy of one in a member.
+    pub(crate) fn keys(&self) -> BTreeSet<ObjectKey> {
+        let copies = self.members.values().flat_map(|member| member.objects.keys());
+        self.federation.keys().chain(copies).cloned().collect()
+    }
+
+    /// Every federated Service that is to be found by name.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.federation.keys().filter(|key| key.kind.published && !key.is_reserved())
+    }
+
+    /// What planners need of one object.
+    pub(crate) fn view(&self, key: &ObjectKey, settings: &crate::Settings, now: Timestamp) -> ObjectView {
+        view::view(self, key, settings, now)
+    }
+
+    /// Members that are dead by both signals, and whether they are so many that the fault may be ours.
+    pub(crate) fn mass_failure(&self) -> bool {
+        let dead = self.members.values().filter(|member| member.dead_since().is_some()).count();
+        dead * 2 > self.members.len()
+    }
+
+    /// Federated objects whose replicas are spread.
+    pub(crate) fn workloads(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.federation.keys().filter(|key| key.kind.preferences.is_some() && !key.is_reserved())
+    }
+
+    /// What kfed made in `member`.
+    pub(crate) fn copies_in(&self, member: &str, federation: &str) -> Vec<ObjectKey> {
+        let Some(member) = self.members.get(member) else { return Vec::new() };
+        let managed = |key: &&ObjectKey| member.objects.get(key).is_some_and(|copy| is_managed(copy, federation));
+        member.objects.keys().filter(managed).cloned().collect()
+    }
+}

@@ -1,0 +1,109 @@
+//! Why a provider did not do what it was asked.
+
+use std::time::Duration;
+
+use crate::record::RecordSetKey;
+
+/// What an error means for whoever asked, told apart by the provider and never guessed from texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// Somebody else has changed the set, or another operation is under way: read again and plan again.
+    Conflict,
+    /// Too many requests: wait.
+    Throttled,
+    /// The credentials do not allow it.
+    Forbidden,
+    /// The credentials are wrong or could not be had.
+    Unauthenticated,
+    /// The zone is not there.
+    NotFound,
+    /// The request itself is wrong; asking again does not help.
+    Invalid,
+    /// The service could not be reached or failed before it did anything.
+    Unavailable,
+    /// No answer, or one that tells nothing: the write may have happened. Read before trying again.
+    Unknown,
+}
+
+/// A failed operation.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {operation}{}: {message}{}", Of(.record_set), Hint(.code, .request_id))]
+pub struct DnsError {
+    /// What the error means.
+    pub class: ErrorClass,
+    /// The operation's name.
+    pub operation: &'static str,
+    /// The record set it was about.
+    pub record_set: Option<RecordSetKey>,
+    /// The provider's own words. Never holds a secret.
+    pub message: String,
+    /// The provider's own code.
+    pub code: Option<String>,
+    /// The provider's name for the request, for its support.
+    pub request_id: Option<String>,
+    /// How long the provider asks to wait.
+    pub retry_after: Option<Duration>,
+    /// What caused it.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+struct Of<'a>(&'a Option<RecordSetKey>);
+struct Hint<'a>(&'a Option<String>, &'a Option<String>);
+
+// === impl DnsError ===
+
+impl DnsError {
+    /// An error of `class` in `operation`, in the provider's words.
+    pub fn new(class: ErrorClass, operation: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            operation,
+            record_set: None,
+            message: message.into(),
+            code: None,
+            request_id: None,
+            retry_after: None,
+            source: None,
+        }
+    }
+
+    /// The same about `key`.
+    #[must_use]
+    pub fn about(mut self, key: Option<&RecordSetKey>) -> Self {
+        self.record_set = key.cloned();
+        self
+    }
+
+    /// Whether the same request may be sent again as it is. After [`ErrorClass::Conflict`] and [`ErrorClass::Unknown`] it may
+    /// not: what was read is no longer true.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.class, ErrorClass::Throttled | ErrorClass::Unavailable)
+    }
+
+    /// How long the provider asks to wait before anything else is sent to the zone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl std::fmt::Display for Of<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(key) => write!(f, " {key}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Hint<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.0, self.1) {
+            (None, None) => Ok(()),
+            (Some(code), None) => write!(f, " ({code})"),
+            (None, Some(id)) => write!(f, " (request {id})"),
+            (Some(code), Some(id)) => write!(f, " ({code}, request {id})"),
+        }
+    }
+}

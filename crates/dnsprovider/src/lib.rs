@@ -1,0 +1,60 @@
+//! DNS zones behind one interface: what a zone holds, what it should hold, and the few conditional writes between the two.
+//!
+//! ```text
+//! provider ─ListRecordSets─► ZoneSnapshot ─┐
+//!                                          ├─► plan (pure) ─► ChangeSet ─► PutRecordSet / DeleteRecordSet
+//! whoever wants records ──► desired sets ──┘                   conflicts     (each under a precondition)
+//! ```
+//!
+//! Invariants: a record set of another owner is never changed or deleted; every write carries what was read (an ETag, or
+//! "must not exist"); replacing addresses is one write, so a name that has answers keeps answering; the order of data within
+//! a set means nothing.
+//!
+//! The types and the planner are pure. Feature `tower` (default) adds the provider as `tower` services with their layers, and the
+//! in-memory provider.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod error;
+pub mod name;
+pub mod operation;
+pub mod ownership;
+pub mod plan;
+pub mod record;
+pub mod zone;
+
+#[cfg(feature = "tower")]
+pub mod apply;
+#[cfg(feature = "tower")]
+pub mod conformance;
+#[cfg(feature = "tower")]
+pub mod layer;
+#[cfg(feature = "tower")]
+pub mod memory;
+#[cfg(feature = "tower")]
+pub mod provider;
+#[cfg(feature = "tower")]
+pub mod registry;
+
+pub use error::{DnsError, ErrorClass};
+pub use name::{DnsName, InvalidName};
+pub use operation::{
+    DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, OperationKind, Page, Precondition,
+    PutRecordSet,
+};
+pub use ownership::{Owner, Resource, sources};
+pub use plan::{
+    Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Guard, GuardedPlan, Mode, PlanHash, Policy,
+    Truncated, Urgency, plan,
+};
+pub use record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
+pub use zone::{Zone, ZoneId, ZoneSnapshot};
+
+#[cfg(feature = "tower")]
+pub use apply::{Applied, apply};
+#[cfg(feature = "tower")]
+pub use memory::MemoryProvider;
+#[cfg(feature = "tower")]
+pub use provider::{DnsProvider, OperationService, Provider};
+#[cfg(feature = "tower")]
+pub use registry::Registry;

@@ -1,0 +1,118 @@
+//! One zone: what it holds and what it accepts.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::error::{DnsError, ErrorClass};
+use crate::operation::{DeleteRecordSet, ListRecordSets, Operation, Page, Precondition, PutRecordSet};
+use crate::record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
+use crate::zone::Zone;
+
+/// RFC 2181 § 8.
+const MAX_TTL: u32 = i32::MAX as u32;
+
+pub(super) struct MemoryZone {
+    pub(super) zone: Zone,
+    pub(super) sets: BTreeMap<RecordSetKey, RecordSet>,
+}
+
+impl MemoryZone {
+    pub(super) fn new(zone: Zone) -> Self {
+        Self { zone, sets: BTreeMap::new() }
+    }
+
+    /// A page is named by the last key of the one before it, so a list is not a snapshot: as with Azure, what changes meanwhile
+    /// may or may not be in it.
+    pub(super) fn list(&self, request: &ListRecordSets, size: usize) -> Result<Page<RecordSet>, DnsError> {
+        let start = match &request.page {
+            None => Bound::Unbounded,
+            Some(token) => Bound::Excluded(parse_token(token).ok_or_else(|| {
+                DnsError::new(ErrorClass::Invalid, ListRecordSets::NAME, format!("`{token}` names no page"))
+            })?),
+        };
+        let mut rest = self.sets.range((start, Bound::Unbounded)).map(|(_, set)| set);
+        let items: Vec<_> = rest.by_ref().take(size).cloned().collect();
+        let next = rest.next().and(items.last()).map(|last| token(&last.key));
+        Ok(Page { items, next })
+    }
+
+    pub(super) fn put(&mut self, request: &PutRecordSet, version: Etag) -> Result<RecordSet, DnsError> {
+        let error = |class, message: String| {
+            Err(DnsError::new(class, PutRecordSet::NAME, message).about(Some(&request.set.key)))
+        };
+        if let Some(problem) = self.invalid(&request.set) {
+            return error(ErrorClass::Invalid, problem);
+        }
+        let key = &request.set.key;
+        match (&request.precondition, self.sets.get(key)) {
+            (Precondition::Absent, Some(_)) => return error(ErrorClass::Conflict, "the set exists already".into()),
+            (Precondition::Unchanged(_), None) => return error(ErrorClass::Conflict, "the set is gone".into()),
+            (Precondition::Unchanged(etag), Some(set)) if set.etag.as_ref() != Some(etag) => {
+                return error(ErrorClass::Conflict, "the set has been modified".into());
+            }
+            _ => {}
+        }
+        // RFC 1034 § 3.6.2.
+        let cname = key.record_type == RecordType::Cname;
+        let beside = self.sets.keys().find(|other| {
+            other.name == key.name
+                && other.record_type != key.record_type
+                && (cname || other.record_type == RecordType::Cname)
+        });
+        if let Some(other) = beside {
+            return error(ErrorClass::Conflict, format!("{key} cannot stand beside {other}"));
+        }
+        let set = RecordSet { etag: Some(version), ..request.set.clone() };
+        self.sets.insert(key.clone(), set.clone());
+        Ok(set)
+    }
+
+    pub(super) fn delete(&mut self, request: &DeleteRecordSet) -> Result<(), DnsError> {
+        match self.sets.get(&request.key) {
+            None => Ok(()),
+            Some(set) if set.etag.as_ref() == Some(&request.unchanged) => {
+                self.sets.remove(&request.key);
+                Ok(())
+            }
+            Some(_) => {
+                Err(DnsError::new(ErrorClass::Conflict, DeleteRecordSet::NAME, "the set has been modified")
+                    .about(Some(&request.key)))
+            }
+        }
+    }
+
+    fn invalid(&self, set: &RecordSet) -> Option<String> {
+        if !set.key.name.is_in(&self.zone.name) {
+            return Some(format!("the name is not in zone `{}`", self.zone.name.without_dot()));
+        }
+        if set.ttl > MAX_TTL {
+            return Some(format!("a TTL of {} s is longer than {MAX_TTL} s", set.ttl));
+        }
+        if set.data.is_empty() {
+            return Some("the set holds no record".into());
+        }
+        if set.key.record_type == RecordType::Cname && set.data.len() > 1 {
+            return Some("a CNAME set holds one record".into());
+        }
+        let fits = |datum: &RecordData| {
+            matches!(
+                (set.key.record_type, datum),
+                (RecordType::A, RecordData::A(_))
+                    | (RecordType::Aaaa, RecordData::Aaaa(_))
+                    | (RecordType::Cname, RecordData::Cname(_))
+                    | (RecordType::Txt, RecordData::Txt(_))
+            )
+        };
+        let misfit = set.data.iter().find(|datum| !fits(datum))?;
+        Some(format!("`{misfit}` does not belong in a set of type {}", set.key.record_type))
+    }
+}
+
+fn token(key: &RecordSetKey) -> String {
+    format!("{}/{}", key.name, key.record_type)
+}
+
+fn parse_token(token: &str) -> Option<RecordSetKey> {
+    let (name, record_type) = token.split_once('/')?;
+    Some(RecordSetKey::new(name.parse().ok()?, RecordType::parse(record_type)?))
+}

@@ -1,0 +1,391 @@
+//! Walks the zone and the wish side by side, name by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::name::DnsName;
+use crate::ownership::{OWNER_KEY, Owner, RESOURCE_KEY, Resource, SOURCES_KEY, SameText, Sources};
+use crate::plan::guard::guard;
+use crate::plan::{
+    Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Mode, Policy, Truncated, Urgency,
+};
+use crate::record::{RecordData, RecordSet, RecordSetKey, RecordType};
+use crate::zone::ZoneSnapshot;
+
+/// Our metadata keys; what others put beside them survives an update.
+const OURS: [&str; 3] = [OWNER_KEY, RESOURCE_KEY, SOURCES_KEY];
+
+/// One run of the planner.
+pub(super) struct Diff<'a> {
+    snapshot: &'a ZoneSnapshot,
+    desired: &'a Desired,
+    owner: &'a Owner,
+    policy: &'a Policy,
+    /// external-dns' owners, by the name and type that they own; no type where they own the name.
+    registered: BTreeMap<(DnsName, Option<RecordType>), String>,
+    groups: Vec<(Rank, Vec<Change>)>,
+    /// Sets of names that go as a whole.
+    deletions: Vec<RecordSet>,
+    conflicts: Vec<Conflict>,
+    truncated: Vec<Truncated>,
+    owned_names: usize,
+}
+
+/// When a group of changes has its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// No answer of the set is right.
+    AllWrong,
+    SomeWrong,
+    Adds,
+    /// After the addresses that CNAMEs point to.
+    AddsCname,
+    Tidies,
+}
+
+/// FNV-1a: small, stable between versions and machines, and not for secrets.
+pub(super) struct Fnv(u64);
+
+impl<'a> Diff<'a> {
+    pub(super) fn new(
+        snapshot: &'a ZoneSnapshot,
+        desired: &'a Desired,
+        owner: &'a Owner,
+        policy: &'a Policy,
+    ) -> Self {
+        Self {
+            snapshot,
+            desired,
+            owner,
+            policy,
+            registered: registered(snapshot, owner),
+            groups: Vec::new(),
+            deletions: Vec::new(),
+            conflicts: Vec::new(),
+            truncated: Vec::new(),
+            owned_names: 0,
+        }
+    }
+
+    pub(super) fn run(mut self) -> ChangeSet {
+        let have: Vec<&RecordSet> = self.snapshot.iter().collect();
+        let want = self.wanted();
+        let mut have = have.chunk_by(|a, b| a.key.name == b.key.name).peekable();
+        let mut want = want.chunk_by(|a, b| a.key.name == b.key.name).peekable();
+        loop {
+            let (here, wanted): (&[&RecordSet], &[&DesiredRecordSet]) = match (have.peek(), want.peek()) {
+                (None, None) => break,
+                (Some(h), Some(w)) if h[0].key.name == w[0].key.name => (h, w),
+                (Some(h), Some(w)) if h[0].key.name > w[0].key.name => (&[], w),
+                (None, Some(w)) => (&[], w),
+                (Some(h), _) => (h, &[]),
+            };
+            self.name(here, wanted);
+            if !here.is_empty() {
+                have.next();
+            }
+            if !wanted.is_empty() {
+                want.next();
+            }
+        }
+        self.finish()
+    }
+
+    /// The wanted sets by key, one for each.
+    fn wanted(&mut self) -> Vec<&'a DesiredRecordSet> {
+        let desired = self.desired;
+        let mut want: Vec<&DesiredRecordSet> =
+            desired.sets.iter().filter(|w| !w.data.is_empty() && !desired.keep.contains(&w.resource)).collect();
+        want.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.resource.cmp(&b.resource)));
+        let conflicts = &mut self.conflicts;
+        want.dedup_by(|later, first| {
+            let same = later.key == first.key;
+            if same && later.resource != first.resource {
+                conflicts
+                    .push(conflict(later, ConflictReason::OtherResource { resource: first.resource.clone() }));
+            }
+            same
+        });
+        want
+    }
+
+    fn name(&mut self, have: &[&'a RecordSet], want: &[&'a DesiredRecordSet]) {
+        let ours = |set: &&&RecordSet| self.owner.owns(set);
+        self.owned_names += usize::from(have.iter().any(|set| ours(&set)));
+        if have.is_empty() && want.is_empty() {
+            return;
+        }
+
+        // What stays whatever is wanted, and why.
+        let fixed: Vec<(&RecordSet, ConflictReason)> =
+            have.iter().filter_map(|set| Some((*set, self.fixed(set)?))).collect();
+
+        let mut accepted: Vec<&DesiredRecordSet> = Vec::with_capacity(want.len());
+        for w in want {
+            let beside: Vec<_> = want.iter().map(|w| w.key.record_type).filter(|t| *t != RecordType::Cname).collect();
+            let refused = if w.key.record_type == RecordType::Cname && !beside.is_empty() {
+                Some(ConflictReason::CnameBesideOthers { types: beside })
+            } else {
+                in_the_way(w, have, &fixed)
+            };
+            match refused {
+                Some(why) => self.conflicts.push(conflict(w, why)),
+                None => accepted.push(w),
+            }
+        }
+
+        let mut creates = Vec::new();
+        for w in &accepted {
+            match have.iter().find(|set| set.key == w.key) {
+                Some(set) => self.update(set, w),
+                None => creates.push(Change::Create { set: self.target(None, w) }),
+            }
+        }
+
+        let mut clashing = Vec::new();
+        let mut surplus = Vec::new();
+        for set in have {
+            if fixed.iter().any(|(f, _)| f.key == set.key) || accepted.iter().any(|w| w.key == set.key) {
+                continue;
+            }
+            if accepted.iter().any(|w| clash(w.key.record_type, set.key.record_type)) {
+                clashing.push(Change::Delete { set: (*set).clone() });
+            } else if self.policy.mode == Mode::Sync {
+                surplus.push((*set).clone());
+            }
+        }
+
+        let withdraws = |changes: &[Change]| {
+            changes.iter().any(|c| matches!(c.key().record_type, RecordType::A | RecordType::Aaaa))
+        };
+        if !clashing.is_empty() {
+            // CNAME for addresses or the reverse: the room has to be made first.
+            let rank = if withdraws(&clashing) { Rank::AllWrong } else { Rank::Adds };
+            clashing.append(&mut creates);
+            self.groups.push((rank, clashing));
+        }
+        if accepted.is_empty() {
+            self.deletions.append(&mut surplus);
+        } else if !surplus.is_empty() {
+            // One type goes, another stays or comes: answers are wrong now. What comes comes first.
+            creates.extend(surplus.into_iter().map(|set| Change::Delete { set }));
+            self.groups.push((Rank::AllWrong, creates));
+        } else {
+            for change in creates {
+                let cname = change.key().record_type == RecordType::Cname;
+                self.groups.push((if cname { Rank::AddsCname } else { Rank::Adds }, vec![change]));
+            }
+        }
+    }
+
+    /// Why `set` must stay as it is, if it must.
+    fn fixed(&self, set: &RecordSet) -> Option<ConflictReason> {
+        if set.alias {
+            return Some(ConflictReason::Alias);
+        }
+        if !self.owner.owns(set) {
+            let owner = set.metadata.get(OWNER_KEY).cloned().or_else(|| self.registered_owner(&set.key).cloned());
+            return Some(ConflictReason::ForeignOwner { owner });
+        }
+        if let Some(owner) = self.registered_owner(&set.key) {
+            return Some(ConflictReason::ForeignOwner { owner: Some(owner.clone()) });
+        }
+        if self.desired.keep.is_empty() {
+            return None;
+        }
+        let resource = Resource::of(set)?;
+        self.desired.keep.contains(&resource).then_some(ConflictReason::OtherResource { resource })
+    }
+
+    fn registered_owner(&self, key: &RecordSetKey) -> Option<&String> {
+        if self.registered.is_empty() || !answers(key.record_type) {
+            return None;
+        }
+        [None, Some(key.record_type)].into_iter().find_map(|t| self.registered.get(&(key.name.clone(), t)))
+    }
+
+    fn update(&mut self, from: &RecordSet, want: &DesiredRecordSet) {
+        if self.same(from, want) {
+            return;
+        }
+        let to = self.target(Some(from), want);
+        if from.ttl == to.ttl && from.data == to.data && from.metadata == to.metadata {
+            return;
+        }
+        let (urgency, rank) = if from.data.is_disjoint(&to.data) && !from.data.is_empty() {
+            (Urgency::WrongNow, Rank::AllWrong)
+        } else if !from.data.is_subset(&to.data) {
+            (Urgency::WrongNow, Rank::SomeWrong)
+        } else if from.data != to.data {
+            (Urgency::Adds, Rank::Adds)
+        } else {
+            (Urgency::Tidies, Rank::Tidies)
+        };
+        self.groups.push((rank, vec![Change::Update { from: from.clone(), to, urgency }]));
+    }
+
+    /// Whether `set` is already what is wanted; told without allocating, because nearly every set is.
+    fn same(&self, set: &RecordSet, want: &DesiredRecordSet) -> bool {
+        set.ttl == want.ttl
+            && want.data.len() <= self.limit(want.key.record_type)
+            && set.data.iter().eq(want.data.keys())
+            && set.metadata.get(RESOURCE_KEY).is_some_and(|text| SameText::check(text, &want.resource))
+            && SameText::check(
+                set.metadata.get(SOURCES_KEY).map_or("", String::as_str),
+                &Sources(want.data.iter().map(|(datum, members)| (datum, members))),
+            )
+    }
+
+    /// The set that is to stand in the place of `from`.
+    fn target(&mut self, from: Option<&RecordSet>, want: &DesiredRecordSet) -> RecordSet {
+        let limit = self.limit(want.key.record_type);
+        let mut to = if want.data.len() > limit {
+            let (kept, dropped) = choose(want, from, limit);
+            self.truncated.push(Truncated {
+                key: want.key.clone(),
+                resource: want.resource.clone(),
+                kept: kept.len(),
+                dropped,
+            });
+            DesiredRecordSet { data: kept, ..want.clone() }.to_record_set(self.owner)
+        } else {
+            want.to_record_set(self.owner)
+        };
+        if let Some(from) = from {
+            let others = from.metadata.iter().filter(|(key, _)| !OURS.contains(&key.as_str()));
+            to.metadata.extend(others.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        to
+    }
+
+    fn limit(&self, record_type: RecordType) -> usize {
+        match record_type {
+            RecordType::Cname => 1,
+            _ => self.policy.max_records_per_set.max(1),
+        }
+    }
+
+    fn finish(mut self) -> ChangeSet {
+        // Stable: within a rank the order of names stays.
+        self.groups.sort_by_key(|(rank, _)| *rank);
+        let mut changes: Vec<Change> = self.groups.into_iter().flat_map(|(_, changes)| changes).collect();
+        let (deletions, guarded) = guard(self.deletions, self.owned_names, self.owner, self.policy);
+        changes.extend(deletions);
+        self.conflicts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.resource.cmp(&b.resource)));
+        ChangeSet { changes, conflicts: self.conflicts, truncated: self.truncated, guarded }
+    }
+}
+
+/// What keeps `want` from standing beside or in the place of what is at its name, if anything does.
+fn in_the_way(
+    want: &DesiredRecordSet,
+    have: &[&RecordSet],
+    fixed: &[(&RecordSet, ConflictReason)],
+) -> Option<ConflictReason> {
+    if let Some((_, why)) = fixed.iter().find(|(set, _)| set.key == want.key) {
+        return Some(why.clone());
+    }
+    if have.iter().any(|set| set.key == want.key) {
+        return None;
+    }
+    // A new set at a name that answers for somebody else would change that somebody's answers, even with another type.
+    let wanted = want.key.record_type;
+    let answering = |set: &RecordSet| {
+        answers(set.key.record_type) && (answers(wanted) || set.key.record_type == RecordType::Cname)
+    };
+    if let Some((_, why)) = fixed.iter().find(|(set, _)| answering(set)) {
+        return Some(why.clone());
+    }
+    let types: Vec<_> = fixed.iter().map(|(set, _)| set.key.record_type).collect();
+    (wanted == RecordType::Cname && !types.is_empty()).then_some(ConflictReason::CnameBesideOthers { types })
+}
+
+/// Whether sets of the type say where a name leads.
+fn answers(record_type: RecordType) -> bool {
+    matches!(record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname)
+}
+
+/// RFC 1034 § 3.6.2: a CNAME stands alone.
+fn clash(a: RecordType, b: RecordType) -> bool {
+    a != b && (a == RecordType::Cname || b == RecordType::Cname)
+}
+
+fn conflict(want: &DesiredRecordSet, why: ConflictReason) -> Conflict {
+    Conflict { key: want.key.clone(), resource: want.resource.clone(), why }
+}
+
+/// The `limit` data to publish, and the others: what is published stays, then one of every member before the second of any, in an
+/// order that differs from name to name so that not the same member is left out everywhere.
+fn choose(
+    want: &DesiredRecordSet,
+    from: Option<&RecordSet>,
+    limit: usize,
+) -> (BTreeMap<RecordData, BTreeSet<String>>, Vec<RecordData>) {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ranked: Vec<_> = want
+        .data
+        .iter()
+        .map(|(datum, members)| {
+            let member = members.iter().next().map_or("", String::as_str);
+            let nth = seen.entry(member).or_default();
+            *nth += 1;
+            let mut hash = Fnv::default();
+            hash.write(want.key.name.as_str().as_bytes());
+            hash.write(datum.to_string().as_bytes());
+            let published = from.is_some_and(|from| from.data.contains(datum));
+            (!published, *nth, hash.finish(), datum)
+        })
+        .collect();
+    ranked.sort();
+    let kept: BTreeSet<&RecordData> = ranked.iter().take(limit).map(|(.., datum)| *datum).collect();
+    let dropped = want.data.keys().filter(|datum| !kept.contains(datum)).cloned().collect();
+    let kept = want.data.iter().filter(|(datum, _)| kept.contains(datum));
+    (kept.map(|(datum, members)| (datum.clone(), members.clone())).collect(), dropped)
+}
+
+/// external-dns' TXT registry: `heritage=external-dns,external-dns/owner=ID,…` at the name itself (the old format) or at
+/// `TYPE-NAME` (the new one). A TXT set that is marked as ours is no stranger's.
+fn registered(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<(DnsName, Option<RecordType>), String> {
+    let mut registered = BTreeMap::new();
+    for set in snapshot.iter().filter(|set| set.key.record_type == RecordType::Txt && !owner.owns(set)) {
+        let Some(owner) = set.data.iter().find_map(external_dns_owner) else { continue };
+        for record_type in [RecordType::A, RecordType::Aaaa, RecordType::Cname] {
+            let prefix = format!("{}-", record_type.as_str().to_ascii_lowercase());
+            let rest = set.key.name.as_str().strip_prefix(&prefix);
+            if let Some(name) = rest.and_then(|name| name.parse::<DnsName>().ok()) {
+                registered.insert((name, Some(record_type)), owner.clone());
+            }
+        }
+        registered.insert((set.key.name.clone(), None), owner);
+    }
+    registered
+}
+
+fn external_dns_owner(datum: &RecordData) -> Option<String> {
+    let RecordData::Txt(strings) = datum else { return None };
+    let text = strings.concat();
+    let mut fields = text.trim_matches('"').split(',').map(str::trim);
+    if !fields.clone().any(|field| field == "heritage=external-dns") {
+        return None;
+    }
+    Some(fields.find_map(|field| field.strip_prefix("external-dns/owner=")).unwrap_or_default().to_owned())
+}
+
+// === impl Fnv ===
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    pub(super) fn finish(&self) -> u64 {
+        self.0
+    }
+}

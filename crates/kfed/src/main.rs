@@ -1,0 +1,2 @@
+//! The kfed binary.
+fn main() {}
