@@ -1,5 +1,7 @@
 //! Discovery: which groups, versions and kinds are served, in the classic form and the aggregated one (KEP-3352).
 
+use std::sync::Arc;
+
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use serde_json::{Value, json};
 
@@ -51,7 +53,7 @@ pub(crate) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
     if !registry.serves(group, version) {
         return None;
     }
-    let resources: Vec<Value> = registry.in_version(group, version).flat_map(|k| resource_rows(k)).collect();
+    let resources: Vec<Value> = registry.in_version(group, version).flat_map(resource_rows).collect();
     let document = json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -148,7 +150,7 @@ fn parts(kind: &Kind) -> Vec<Part> {
     parts
 }
 
-fn resource_rows(kind: &std::sync::Arc<Kind>) -> Vec<Value> {
+fn resource_rows(kind: &Arc<Kind>) -> Vec<Value> {
     let mut row = json!({
         "name": kind.plural,
         "singularName": kind.singular,

@@ -36,7 +36,7 @@
 //! - time comes from the clock given, identifiers from the seed: equal runs give equal objects, and all of it obeys a paused runtime.
 //!
 //! It does not authorize (who is let in may do everything), run admission webhooks, evaluate CEL rules, convert between versions of
-//! custom resources by webhook, check bodies of built-in kinds for unknown fields, read protobuf, count disruption budgets, or keep
+//! custom resources by webhook, read protobuf, count disruption budgets, or keep
 //! anything beyond its own life.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

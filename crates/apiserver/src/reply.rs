@@ -83,8 +83,7 @@ impl View<'_> {
     /// A Table with `metadata` in its place.
     pub(crate) fn table(&self, objects: &[&Value], include: IncludeObject, metadata: Value) -> Value {
         let columns = self.kind.custom.as_ref().map(|c| c.columns.as_slice());
-        let name = format!("{}/{}", self.kind.api_version(), self.kind.kind);
-        let mut table = table::table(&name, columns, objects, self.now, include, &self.kind.api_version());
+        let mut table = table::table(&self.kind.api_version(), &self.kind.kind, columns, objects, self.now, include);
         table["metadata"] = metadata;
         table
     }

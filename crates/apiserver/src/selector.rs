@@ -49,15 +49,13 @@ impl LabelSelector {
         while !scanner.rest.is_empty() {
             requirements.push(scanner.requirement()?);
             if !scanner.eat(",") && !scanner.rest.is_empty() {
-                return Err(format!("unable to parse requirement: found '{}', expected: ',' or 'end of string'", scanner.rest));
+                return Err(format!(
+                    "unable to parse requirement: found '{}', expected: ',' or 'end of string'",
+                    scanner.rest
+                ));
             }
         }
         Ok(Self { requirements })
-    }
-
-    /// Whether it selects everything.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.requirements.is_empty()
     }
 
     /// Whether the object's labels are as required.
@@ -126,7 +124,9 @@ impl<'a> Scanner<'a> {
                 "in" => Operator::In(self.values()?),
                 "notin" => Operator::NotIn(self.values()?),
                 other => {
-                    return Err(format!("unable to parse requirement: found '{other}', expected: in, notin, =, ==, !=, gt, lt"));
+                    return Err(format!(
+                        "unable to parse requirement: found '{other}', expected: in, notin, =, ==, !=, gt, lt"
+                    ));
                 }
             }
         };
@@ -142,10 +142,14 @@ impl<'a> Scanner<'a> {
         let prefix_ok = prefix.is_none_or(|prefix| {
             !prefix.is_empty()
                 && prefix.len() <= 253
-                && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+                && prefix
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
         });
         if name.is_empty() || !is_label_text(name) || !prefix_ok {
-            return Err(format!("unable to parse requirement: <nil>: Invalid value: {key:?}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"));
+            return Err(format!(
+                "unable to parse requirement: <nil>: Invalid value: {key:?}: name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+            ));
         }
         Ok(key.to_owned())
     }
@@ -155,7 +159,9 @@ impl<'a> Scanner<'a> {
         if is_label_text(value) {
             Ok(value.to_owned())
         } else {
-            Err(format!("unable to parse requirement: <nil>: Invalid value: {value:?}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
+            Err(format!(
+                "unable to parse requirement: <nil>: Invalid value: {value:?}: a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+            ))
         }
     }
 
@@ -207,14 +213,13 @@ impl FieldSelector {
                 (_, Some(value), _) | (_, _, Some(value)) => (value, true),
                 _ => return Err(invalid()),
             };
-            requirements.push(FieldRequirement { path: path.trim().to_owned(), value: unescape(value).ok_or_else(invalid)?, equal });
+            requirements.push(FieldRequirement {
+                path: path.trim().to_owned(),
+                value: unescape(value).ok_or_else(invalid)?,
+                equal,
+            });
         }
         Ok(Self { requirements })
-    }
-
-    /// Whether it selects everything.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.requirements.is_empty()
     }
 
     /// The paths it names, so that those a kind does not know can be refused.
@@ -222,14 +227,11 @@ impl FieldSelector {
         self.requirements.iter().map(|requirement| requirement.path.as_str())
     }
 
-    /// The value that a path must have, where the selector says so: the key of an index.
-    pub(crate) fn required(&self, path: &str) -> Option<&str> {
-        self.requirements.iter().find(|requirement| requirement.equal && requirement.path == path).map(|requirement| requirement.value.as_str())
-    }
-
     /// Whether the object's fields are as required. A field that is absent is the empty string.
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        self.requirements.iter().all(|requirement| (field(object, &requirement.path) == requirement.value) == requirement.equal)
+        self.requirements
+            .iter()
+            .all(|requirement| (field(object, &requirement.path) == requirement.value) == requirement.equal)
     }
 }
 
@@ -302,21 +304,44 @@ mod tests {
     fn label_selectors_select_by_every_operator() {
         let object = json!({"metadata": {"labels": {"app": "web", "tier": "front", "n": "5", "kubernetes.io/metadata.name": "x", "empty": ""}}});
         for (text, wanted) in [
-            ("", true), ("app=web", true), ("app==web", true), ("app = web , tier = front", true), ("app=db", false), ("app!=db", true), ("nosuch!=db", true),
-            ("app!=web", false), ("app in (web,db)", true), ("app in (db)", false), ("app notin (db, cache)", true), ("nosuch notin (a)", true),
-            ("app notin (web)", false), ("app", true), ("nosuch", false), ("!nosuch", true), ("!app", false), ("! app", false), ("n>4", true), ("n>5", false),
-            ("n<6,n>4", true), ("app>1", false), ("kubernetes.io/metadata.name=x", true), ("empty=", true), ("nosuch=", false), ("app in (),!app", false),
+            ("", true),
+            ("app=web", true),
+            ("app==web", true),
+            ("app = web , tier = front", true),
+            ("app=db", false),
+            ("app!=db", true),
+            ("nosuch!=db", true),
+            ("app!=web", false),
+            ("app in (web,db)", true),
+            ("app in (db)", false),
+            ("app notin (db, cache)", true),
+            ("nosuch notin (a)", true),
+            ("app notin (web)", false),
+            ("app", true),
+            ("nosuch", false),
+            ("!nosuch", true),
+            ("!app", false),
+            ("! app", false),
+            ("n>4", true),
+            ("n>5", false),
+            ("n<6,n>4", true),
+            ("app>1", false),
+            ("kubernetes.io/metadata.name=x", true),
+            ("empty=", true),
+            ("nosuch=", false),
+            ("app in (),!app", false),
             ("app=web,tier notin (back),!gone,n", true),
         ] {
             assert_eq!(LabelSelector::parse(text).unwrap().matches(&object), wanted, "{text}");
         }
-        assert!(LabelSelector::parse("").unwrap().is_empty());
-        assert!(!LabelSelector::parse("a").unwrap().is_empty());
     }
 
     #[test]
     fn label_selectors_that_mean_nothing_are_refused() {
-        for text in ["=a", "a in", "a in (b", "a in b", "a b", "a=-b", "a=b c", "a>x", "-a", "a/", "/a", "A_/b", "a=b)", ",", "a,,b"] {
+        for text in [
+            "=a", "a in", "a in (b", "a in b", "a b", "a=-b", "a=b c", "a>x", "-a", "a/", "/a", "A_/b", "a=b)", ",",
+            "a,,b",
+        ] {
             assert!(LabelSelector::parse(text).is_err(), "{text}");
         }
     }
@@ -325,15 +350,23 @@ mod tests {
     fn field_selectors_compare_dotted_paths() {
         let object = json!({"kind": "Pod", "metadata": {"name": "a", "namespace": "n"}, "spec": {"nodeName": "x,y", "n": 3}, "involvedObject": {"kind": "Pod"}});
         for (text, wanted) in [
-            ("", true), ("metadata.name=a", true), ("metadata.name==a", true), ("metadata.name!=a", false), ("metadata.name=b", false),
-            ("involvedObject.kind=Pod,metadata.namespace=n", true), ("spec.nodeName=x\\,y", true), ("spec.nodeName!=", true), ("status.phase=", true),
-            ("spec.n=3", true), ("status.phase!=Running", true), ("spec.unschedulable=false", true),
+            ("", true),
+            ("metadata.name=a", true),
+            ("metadata.name==a", true),
+            ("metadata.name!=a", false),
+            ("metadata.name=b", false),
+            ("involvedObject.kind=Pod,metadata.namespace=n", true),
+            ("spec.nodeName=x\\,y", true),
+            ("spec.nodeName!=", true),
+            ("status.phase=", true),
+            ("spec.n=3", true),
+            ("status.phase!=Running", true),
+            ("spec.unschedulable=false", true),
         ] {
             assert_eq!(FieldSelector::parse(text).unwrap().matches(&object), wanted, "{text}");
         }
         let selector = FieldSelector::parse("metadata.name=a,status.phase!=x").unwrap();
         assert_eq!(selector.paths().collect::<Vec<_>>(), ["metadata.name", "status.phase"]);
-        assert_eq!((selector.required("metadata.name"), selector.required("status.phase")), (Some("a"), None));
         for bad in ["metadata.name", "a=b=c", "a=\\x", "a!b"] {
             assert!(FieldSelector::parse(bad).is_err(), "{bad}");
         }

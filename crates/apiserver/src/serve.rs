@@ -64,7 +64,7 @@ pub enum ServeError {
         which: &'static str,
         /// Why.
         #[source]
-        source: serde_saphyr::Error,
+        source: Box<serde_saphyr::Error>,
     },
     /// One of two kubeconfigs to merge has the wrong shape.
     #[error("the {which} kubeconfig has no list of {section}")]
@@ -76,7 +76,7 @@ pub enum ServeError {
     },
     /// The kubeconfig cannot be written as YAML.
     #[error("cannot write the kubeconfig as YAML")]
-    WriteKubeconfig(#[source] serde_saphyr::ser::Error),
+    WriteKubeconfig(#[source] Box<serde_saphyr::ser::Error>),
 }
 
 /// A served API. Dropping it closes the port and every connection.
@@ -186,14 +186,14 @@ pub fn merge_kubeconfig(existing: &str, new: &str) -> Result<String, ServeError>
     if let Some(current) = new.get("current-context").filter(|c| *c != "") {
         merged.insert("current-context".to_owned(), current.clone());
     }
-    to_yaml(&Value::Object(merged)).map_err(ServeError::WriteKubeconfig)
+    to_yaml(&Value::Object(merged)).map_err(|error| ServeError::WriteKubeconfig(Box::new(error)))
 }
 
 fn read(text: &str, which: &'static str) -> Result<serde_json::Map<String, Value>, ServeError> {
     if text.trim().is_empty() {
         return Ok(serde_json::Map::new());
     }
-    serde_saphyr::from_str(text).map_err(|source| ServeError::ReadKubeconfig { which, source })
+    serde_saphyr::from_str(text).map_err(|source| ServeError::ReadKubeconfig { which, source: Box::new(source) })
 }
 
 fn entries(config: &serde_json::Map<String, Value>, which: &'static str, section: &'static str) -> Result<Vec<Value>, ServeError> {

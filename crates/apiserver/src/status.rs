@@ -17,14 +17,14 @@ pub(crate) struct Status {
     #[serde(skip_serializing_if = "str::is_empty")]
     pub(crate) reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) details: Option<Details>,
+    pub(crate) details: Option<Box<Details>>,
     pub(crate) code: u16,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
 struct ListMeta {
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    next: Option<Box<str>>,
 }
 
 /// What the error is about.
@@ -104,7 +104,7 @@ impl Status {
             status: "Failure",
             message: message.into(),
             reason,
-            details,
+            details: details.map(Box::new),
             code,
         }
     }
@@ -203,7 +203,7 @@ impl Status {
                        or go on with the token in this answer: the rest may then show objects that were created, modified or \
                        deleted since the first part was returned.";
         let mut status = Self::failure(410, "Expired", message, None);
-        status.metadata.next = Some(next);
+        status.metadata.next = Some(next.into());
         status
     }
 

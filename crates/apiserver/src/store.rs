@@ -28,6 +28,9 @@ impl ObjectKey {
 /// The name of a resource's shelf in the store, e.g. `deployments.apps`.
 pub(crate) type Resource = Arc<str>;
 
+/// Where in the store an object is.
+pub(crate) type Place = (Resource, ObjectKey);
+
 /// One state of one object, immutable.
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -131,8 +134,8 @@ struct Inner {
     history: VecDeque<Arc<Change>>,
     compacted: u64,
     watchers: BTreeMap<Resource, Vec<Watcher>>,
-    uids: BTreeMap<String, (Resource, ObjectKey)>,
-    dependents: BTreeMap<String, BTreeSet<(Resource, ObjectKey)>>,
+    uids: BTreeMap<String, Place>,
+    dependents: BTreeMap<String, BTreeSet<Place>>,
     random: u64,
 }
 
@@ -271,7 +274,7 @@ impl Store {
 #[derive(Debug)]
 pub(crate) struct Tx<'a> {
     inner: &'a mut Inner,
-    touched: Vec<(Resource, ObjectKey)>,
+    touched: Vec<Place>,
     removed: Vec<(Resource, ObjectKey, Arc<Stored>)>,
 }
 
@@ -285,7 +288,7 @@ impl Tx<'_> {
     }
 
     /// Everything inside a namespace.
-    pub(crate) fn contents(&self, namespace: &str) -> Vec<(Resource, ObjectKey)> {
+    pub(crate) fn contents(&self, namespace: &str) -> Vec<Place> {
         let keys = |(resource, _): (&Resource, _)| {
             let resource = Arc::clone(resource);
             self.inner.range(&resource, Some(namespace)).into_iter().map(move |(key, _)| (Arc::clone(&resource), key))
@@ -293,12 +296,12 @@ impl Tx<'_> {
         self.inner.shelves.iter().flat_map(keys).collect()
     }
 
-    pub(crate) fn owner(&self, uid: &str) -> Option<&(Resource, ObjectKey)> {
+    pub(crate) fn owner(&self, uid: &str) -> Option<&Place> {
         self.inner.uids.get(uid)
     }
 
     /// The objects that name `uid` among their owners.
-    pub(crate) fn dependents(&self, uid: &str) -> Vec<(Resource, ObjectKey)> {
+    pub(crate) fn dependents(&self, uid: &str) -> Vec<Place> {
         self.inner.dependents.get(uid).into_iter().flatten().cloned().collect()
     }
 
@@ -352,7 +355,7 @@ impl Tx<'_> {
     }
 
     /// What was written and removed since this was last asked.
-    pub(crate) fn take_changes(&mut self) -> (Vec<(Resource, ObjectKey)>, Vec<(Resource, ObjectKey, Arc<Stored>)>) {
+    pub(crate) fn take_changes(&mut self) -> (Vec<Place>, Vec<(Resource, ObjectKey, Arc<Stored>)>) {
         (std::mem::take(&mut self.touched), std::mem::take(&mut self.removed))
     }
 

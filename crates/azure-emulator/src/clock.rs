@@ -17,8 +17,5 @@ pub(crate) fn simulated() -> Clock {
 
 /// `at` moved on by `by`, and the last moment of the calendar where that would overflow.
 pub(crate) fn plus(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by)
-        .ok()
-        .and_then(|by| at.checked_add(by).ok())
-        .unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }

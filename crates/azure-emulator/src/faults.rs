@@ -83,16 +83,8 @@ impl Faults {
     }
 
     /// The fault that strikes a request, if any.
-    pub(crate) fn strike(
-        &mut self,
-        operation: Operation,
-        path: &str,
-        ids: &mut Ids,
-    ) -> Option<Fault> {
-        let rule = self
-            .rules
-            .iter_mut()
-            .find(|rule| rule.matches(operation, path) && rule.is_drawn(ids))?;
+    pub(crate) fn strike(&mut self, operation: Operation, path: &str, ids: &mut Ids) -> Option<Fault> {
+        let rule = self.rules.iter_mut().find(|rule| rule.matches(operation, path) && rule.is_drawn(ids))?;
         if let Some(count) = &mut rule.count {
             *count -= 1;
         }
@@ -104,10 +96,10 @@ impl FaultRule {
     fn matches(&self, operation: Operation, path: &str) -> bool {
         self.count != Some(0)
             && (self.operations.is_empty() || self.operations.contains(&operation))
-            && self.path_contains.as_ref().is_none_or(|part| {
-                path.to_ascii_lowercase()
-                    .contains(&part.to_ascii_lowercase())
-            })
+            && self
+                .path_contains
+                .as_ref()
+                .is_none_or(|part| path.to_ascii_lowercase().contains(&part.to_ascii_lowercase()))
     }
 
     fn is_drawn(&self, ids: &mut Ids) -> bool {

@@ -22,10 +22,7 @@ pub(crate) struct Ids {
 
 impl Ids {
     pub(crate) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            drawn: BTreeMap::new(),
-        }
+        Self { seed, drawn: BTreeMap::new() }
     }
 
     /// A version 4 GUID.

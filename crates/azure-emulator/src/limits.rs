@@ -73,11 +73,7 @@ impl Limits {
 
     /// No limits.
     pub fn none() -> Self {
-        Self {
-            public: Rates::default(),
-            private: Rates::default(),
-            retry_after: Duration::from_secs(10),
-        }
+        Self { public: Rates::default(), private: Rates::default(), retry_after: Duration::from_secs(10) }
     }
 
     fn rate(&self, kind: ZoneKind, limit: Limit) -> Option<u32> {
@@ -132,35 +128,20 @@ struct Bucket {
 
 impl Throttle {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            buckets: BTreeMap::new(),
-        }
+        Self { limits, buckets: BTreeMap::new() }
     }
 
     /// Takes one token.
     ///
     /// # Errors
     /// How long to wait, in whole seconds, when there is none. A refused request costs nothing.
-    pub(crate) fn take(
-        &mut self,
-        kind: ZoneKind,
-        limit: Limit,
-        scope: &str,
-        now: Instant,
-    ) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, kind: ZoneKind, limit: Limit, scope: &str, now: Instant) -> Result<(), Duration> {
         let Some(rate) = self.limits.rate(kind, limit) else {
             return Ok(());
         };
         let capacity = f64::from(rate);
         let per_second = capacity / 60.0;
-        let bucket = self
-            .buckets
-            .entry((limit, scope.to_owned()))
-            .or_insert(Bucket {
-                tokens: capacity,
-                filled: now,
-            });
+        let bucket = self.buckets.entry((limit, scope.to_owned())).or_insert(Bucket { tokens: capacity, filled: now });
         let passed = now.saturating_duration_since(bucket.filled).as_secs_f64();
         bucket.tokens = (bucket.tokens + passed * per_second).min(capacity);
         bucket.filled = now;

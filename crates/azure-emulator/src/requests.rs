@@ -4,9 +4,7 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 /// What a request asks for, whatever its method: a write is a PUT or a PATCH.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Operation {
@@ -51,9 +49,7 @@ impl Requests {
     /// All requests to ARM: tokens and discovery not counted.
     pub fn to_arm(&self) -> u64 {
         self.iter()
-            .filter(|(_, operation, _)| {
-                !matches!(operation, Operation::Token | Operation::Discovery)
-            })
+            .filter(|(_, operation, _)| !matches!(operation, Operation::Token | Operation::Discovery))
             .map(|(_, _, count)| count)
             .sum()
     }
@@ -65,10 +61,7 @@ impl Requests {
 
     /// Requests for an operation, by any method.
     pub fn count(&self, operation: Operation) -> u64 {
-        self.iter()
-            .filter(|(_, counted, _)| *counted == operation)
-            .map(|(_, _, count)| count)
-            .sum()
+        self.iter().filter(|(_, counted, _)| *counted == operation).map(|(_, _, count)| count).sum()
     }
 
     /// Requests for an operation by one method, as in `by("PUT", Operation::RecordSetWrite)`.
@@ -86,9 +79,7 @@ impl Requests {
 
     /// Method, operation and count, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, Operation, u64)> {
-        self.arrived
-            .iter()
-            .map(|(&(method, operation), &count)| (method, operation, count))
+        self.arrived.iter().map(|(&(method, operation), &count)| (method, operation, count))
     }
 
     pub(crate) fn arrive(&mut self, method: &Method, operation: Operation) {
@@ -103,8 +94,7 @@ impl Requests {
 impl fmt::Display for Requests {
     /// One line an operation: `PUT RecordSetWrite 3`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.iter()
-            .try_for_each(|(method, operation, count)| writeln!(f, "{method} {operation:?} {count}"))
+        self.iter().try_for_each(|(method, operation, count)| writeln!(f, "{method} {operation:?} {count}"))
     }
 }
 

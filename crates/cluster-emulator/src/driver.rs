@@ -17,7 +17,7 @@ use kube::{
     Api, Client, Resource as _, ResourceExt as _,
     runtime::{WatchStreamExt as _, watcher},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::{
     controllers::{
@@ -106,6 +106,7 @@ impl Driver {
             }
         }
         let mut resync = tokio::time::interval(RESYNC);
+        resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             running.settle().await;
             tokio::select! {
@@ -204,10 +205,8 @@ impl Running {
             let mut births = self.births.get(&key).copied().unwrap_or(0);
             let step = replica_sets::step(&set, &owned, &strays, || {
                 loop {
-                    let hash = names::hash(
-                        self.driver.startup.seed,
-                        &["pod", &key.namespace, &key.name, &births.to_string()],
-                    );
+                    let hash =
+                        names::hash(self.driver.startup.seed, &["pod", &key.namespace, &key.name, &births.to_string()]);
                     births += 1;
                     let name = names::generated(&key.name, hash, 5);
                     if self.world.pods.get(&Key::new(&key.namespace, &name)).is_none() {
@@ -225,9 +224,7 @@ impl Running {
 
     /// Pods that the set may adopt.
     fn strays(&self, set: &ReplicaSet) -> Vec<Arc<Pod>> {
-        let Some(selector) = set.spec.as_ref().map(|spec| &spec.selector) else {
-            return Vec::new();
-        };
+        let selector = &set.spec.selector;
         let labels = selector.match_labels.clone().unwrap_or_default();
         let mut pods = self.world.pods_selected(&set.namespace().unwrap_or_default(), &labels);
         pods.retain(|pod| matches(selector, pod.labels()) && crate::world::controller_of(&**pod).is_none());

@@ -1,5 +1,7 @@
 use std::io;
 
+use kfed_apiserver::serve::ServeError;
+
 use crate::AddressRange;
 
 /// Why a member could not be emulated.
@@ -20,14 +22,14 @@ pub enum EmulatorError {
         /// The refused value.
         value: String,
     },
-    /// The API server could not be built.
-    #[error("the API server of member {member} could not be built")]
-    BuildApi {
+    /// The member's own API did not tell its version.
+    #[error("the API of member {member} does not tell its version")]
+    AskVersion {
         /// The member.
         member: String,
-        /// What went wrong.
+        /// What the API answered.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<kube::Error>,
     },
     /// The API refused a node at start-up.
     #[error("node {node} could not be registered")]
@@ -60,6 +62,6 @@ pub enum EmulatorError {
         member: String,
         /// What went wrong.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<ServeError>,
     },
 }

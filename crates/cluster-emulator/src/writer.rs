@@ -1,7 +1,7 @@
 //! Carries writes out, and tells the world what the API answered.
 
-use either::Either;
 use k8s_openapi::{
+    NamespaceResourceScope,
     api::{
         apps::v1::{Deployment, ReplicaSet},
         core::v1::{Binding, Event, ObjectReference, Pod, Service},
@@ -13,7 +13,6 @@ use kube::{
     Api, Client, Resource,
     api::{DeleteParams, PostParams, Preconditions},
 };
-use k8s_openapi::NamespaceResourceScope;
 use tokio::time::Instant;
 
 use crate::{
@@ -21,7 +20,6 @@ use crate::{
     world::{Key, Observed, World},
 };
 
-#[derive(Clone)]
 pub(crate) struct Writer {
     client: Client,
     params: PostParams,
@@ -40,6 +38,10 @@ pub(crate) enum Answer {
     /// Nobody here observes it.
     Unobserved,
 }
+
+trait Namespaced: Observed + Resource<Scope = NamespaceResourceScope> {}
+
+impl<K: Observed + Resource<Scope = NamespaceResourceScope>> Namespaced for K {}
 
 impl Answer {
     pub(crate) fn tell(self, world: &mut World, now: Instant) {
@@ -102,33 +104,35 @@ impl Writer {
         })
     }
 
-    fn api<K: Observed + Resource<Scope = NamespaceResourceScope>>(&self, namespace: &str) -> Api<K> {
+    fn api<K: Namespaced>(&self, namespace: &str) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    async fn create<K: Observed + Resource<Scope = NamespaceResourceScope>>(&self, object: &K) -> Result<K, kube::Error> {
+    async fn create<K: Namespaced>(&self, object: &K) -> Result<K, kube::Error> {
         let key = Key::of(object);
         self.api::<K>(&key.namespace).create(&self.params, object).await
     }
 
-    async fn replace<K: Observed + Resource<Scope = NamespaceResourceScope>>(&self, object: &K) -> Result<K, kube::Error> {
+    async fn replace<K: Namespaced>(&self, object: &K) -> Result<K, kube::Error> {
         let key = Key::of(object);
         self.api::<K>(&key.namespace).replace(&key.name, &self.params, object).await
     }
 
-    async fn replace_status<K: Observed + Resource<Scope = NamespaceResourceScope>>(&self, object: &K) -> Result<K, kube::Error> {
+    async fn replace_status<K: Namespaced>(&self, object: &K) -> Result<K, kube::Error> {
         let key = Key::of(object);
         self.api::<K>(&key.namespace).replace_status(&key.name, &self.params, object).await
     }
 
     /// Deletes the object of this uid; what is left of it, if finalizers hold it.
-    async fn delete<K: Observed + Resource<Scope = NamespaceResourceScope>>(&self, key: &Key, uid: &str) -> Result<Option<K>, kube::Error> {
+    async fn delete<K: Namespaced>(&self, key: &Key, uid: &str) -> Result<Option<K>, kube::Error> {
         let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
-        let params = DeleteParams { preconditions: Some(preconditions), grace_period_seconds: Some(0), ..DeleteParams::default() };
-        Ok(match self.api::<K>(&key.namespace).delete(&key.name, &params).await? {
-            Either::Left(left) if left.meta().finalizers.as_ref().is_some_and(|held| !held.is_empty()) => Some(left),
-            Either::Left(_) | Either::Right(_) => None,
-        })
+        let params = DeleteParams {
+            preconditions: Some(preconditions),
+            grace_period_seconds: Some(0),
+            ..DeleteParams::default()
+        };
+        let left = self.api::<K>(&key.namespace).delete(&key.name, &params).await?.left();
+        Ok(left.filter(|left| left.meta().finalizers.as_ref().is_some_and(|held| !held.is_empty())))
     }
 
     async fn bind(&self, pod: &Key, uid: &str, node: &str) -> Result<(), kube::Error> {
@@ -140,9 +144,8 @@ impl Writer {
                 ..ObjectReference::default()
             },
         };
-        let body = serde_json::to_vec(&binding).map_err(kube::Error::SerdeError)?;
-        let _: serde_json::Value =
-            self.api::<Pod>(&pod.namespace).create_subresource("binding", &pod.name, &self.params, body).await?;
+        let api = self.api::<Pod>(&pod.namespace);
+        let _: serde_json::Value = api.create_subresource("binding", &pod.name, &self.params, &binding).await?;
         Ok(())
     }
 }

@@ -65,7 +65,7 @@ pub struct MonitorHandle {
 pub fn spawn<S, T>(service: S, target: T, schedule: ProbeSchedule, thresholds: Thresholds) -> MonitorHandle
 where
     S: Service<Probe<T>, Response = ProbeOutcome> + Send + 'static,
-    S::Error: Into<BoxError>,
+    S::Error: Into<BoxError> + Send,
     S::Future: Send,
     T: Clone + fmt::Debug + Send + 'static,
 {
@@ -123,7 +123,7 @@ where
         let answer = async { self.service.ready().await?.call(request).await };
         match timeout(deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => ProbeOutcome::Unreachable { failure: Failure::Other(chain(error.into())) },
+            Ok(Err(error)) => ProbeOutcome::Unreachable { failure: Failure::Other(chain(&error.into())) },
             Err(_) => ProbeOutcome::Unreachable { failure: Failure::Timeout { after: deadline } },
         }
     }
@@ -212,7 +212,7 @@ impl fmt::Debug for MonitorHandle {
 }
 
 /// An error and what caused it, in one line.
-fn chain(error: BoxError) -> String {
+fn chain(error: &BoxError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -37,10 +37,10 @@ pub async fn bootstrap(
 
     let crds = Api::<CustomResourceDefinition>::all(federation.clone());
     for crd in [Cluster::crd(), Federation::crd()] {
-        let applied = crds.patch(&crd.name_any(), &apply, &Patch::Apply(&crd));
-        within(deadline, applied).await.map_err(failed("define kfed's kinds"))?;
+        let name = crd.name_any();
+        within(deadline, crds.patch(&name, &apply, &Patch::Apply(&crd))).await.map_err(failed("define kfed's kinds"))?;
         let established = async {
-            while !is_established(&crds.get(&crd.name_any()).await?) {
+            while !is_established(&crds.get(&name).await?) {
                 tokio::time::sleep(POLL).await;
             }
             Ok::<_, kube::Error>(())

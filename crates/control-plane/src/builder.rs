@@ -81,7 +81,7 @@ impl ControlPlaneBuilder {
             connector: self.connector.unwrap_or_else(|| connect::by_kubeconfig(deadline)),
             address_probe: self
                 .address_probe
-                .unwrap_or_else(|| BoxCloneSyncService::new(kfed_cluster_health::AddressProbe::new())),
+                .unwrap_or_else(|| BoxCloneSyncService::new(kfed_cluster_health::AddressProbe::default())),
             settings: self.settings,
         };
         ControlPlane { parts }

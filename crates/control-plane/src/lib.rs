@@ -13,6 +13,8 @@
 //! members are worked in parallel, so that a dead one delays nobody; adding comes before removing; what kfed did not make is
 //! not touched; any event may be lost, doubled or late, and a resync repairs.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod bootstrap;
 mod builder;
 pub mod connect;
@@ -22,6 +24,7 @@ mod kinds;
 pub mod membership;
 mod object;
 mod plan;
+mod probe;
 mod queue;
 mod settings;
 mod world;

@@ -44,19 +44,46 @@ pub struct Joined {
 pub enum JoinError {
     /// The name is no DNS label.
     #[error("`{name}` cannot name a member: {problem}")]
-    Name { name: String, problem: &'static str },
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The kubeconfig has no such context, or one that is incomplete.
-    #[error("the kubeconfig of member {member} has no usable context {context}: {problem}")]
-    Context { member: String, context: String, problem: String },
+    #[error("the kubeconfig of member {member} has no usable context `{context}`: {problem}")]
+    Context {
+        /// The member.
+        member: String,
+        /// The context.
+        context: String,
+        /// What is missing.
+        problem: String,
+    },
     /// The kubeconfig does not lead to a client.
     #[error("the kubeconfig of member {member} cannot be used")]
-    Connect { member: String, source: ConnectError },
+    Connect {
+        /// The member.
+        member: String,
+        /// Why not.
+        source: ConnectError,
+    },
     /// The cluster does not let kfed in, or does not answer.
     #[error("member {member} refuses: {problem}")]
-    Refused { member: String, problem: String },
+    Refused {
+        /// The member.
+        member: String,
+        /// What it said.
+        problem: String,
+    },
     /// The federation API does not take the objects.
     #[error("could not {step} in the federation API: {problem}")]
-    Federation { step: &'static str, problem: String },
+    Federation {
+        /// What was tried.
+        step: &'static str,
+        /// What came of it.
+        problem: String,
+    },
 }
 
 /// Why a member did not leave.
@@ -65,16 +92,38 @@ pub enum JoinError {
 pub enum UnjoinError {
     /// There is no such member.
     #[error("there is no member {member}; members are: {members}")]
-    NoSuchMember { member: String, members: String },
+    NoSuchMember {
+        /// The name that was asked for.
+        member: String,
+        /// Those that there are.
+        members: String,
+    },
     /// Replicas would lose their place. Nothing was changed.
     #[error("member {member} stays: {why}. --force lets it leave all the same, and these replicas are then nowhere")]
-    NoRoom { member: String, why: String },
+    NoRoom {
+        /// The member.
+        member: String,
+        /// Which replicas.
+        why: String,
+    },
     /// It takes longer than one wants to wait. It goes on by itself.
     #[error("member {member} is still leaving after {after:?}: {progress}. It goes on by itself")]
-    Timeout { member: String, after: Duration, progress: String },
+    Timeout {
+        /// The member.
+        member: String,
+        /// How long one has waited.
+        after: Duration,
+        /// What is being waited for.
+        progress: String,
+    },
     /// The federation API does not answer or refuses.
     #[error("could not {step} in the federation API: {problem}")]
-    Federation { step: &'static str, problem: String },
+    Federation {
+        /// What was tried.
+        step: &'static str,
+        /// What came of it.
+        problem: String,
+    },
 }
 
 /// How often a member that leaves is looked at.
@@ -165,7 +214,7 @@ pub async fn unjoin(
     let mut last = String::new();
     let wait = async {
         loop {
-            let Some(cluster) = clusters.get_opt(member).await? else { return Ok(None) };
+            let Some(cluster) = clusters.get_opt(member).await? else { return Ok::<_, kube::Error>(None) };
             if cluster.metadata.uid != asked.metadata.uid {
                 return Ok(None);
             }
@@ -216,7 +265,7 @@ fn check_name(name: &str) -> Result<(), JoinError> {
 /// What `context` needs of `kubeconfig`, and nothing else: nobody's other credentials are kept.
 fn minify(member: &str, kubeconfig: Kubeconfig, context: Option<String>) -> Result<Kubeconfig, JoinError> {
     let name = context.or(kubeconfig.current_context).unwrap_or_default();
-    let problem = |problem: String| JoinError::Context { member: member.to_owned(), context: format!("`{name}`"), problem };
+    let problem = |problem: String| JoinError::Context { member: member.to_owned(), context: name.clone(), problem };
     let known: Vec<_> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
     let context = kubeconfig.contexts.into_iter().find(|context| context.name == name);
     let context = context.ok_or_else(|| problem(format!("its contexts are: {}", known.join(", "))))?;

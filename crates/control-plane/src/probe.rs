@@ -58,14 +58,26 @@ fn outcome(error: &kube::Error) -> ProbeOutcome {
         };
         return ProbeOutcome::Unhealthy { failure };
     }
-    ProbeOutcome::Unreachable { failure: Failure::classify(error_cause(error), chain(error)) }
+    ProbeOutcome::Unreachable { failure: failure(error) }
 }
 
-/// The innermost cause: what the operating system, the resolver or TLS said.
-fn error_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
+/// At which step the probe ended, by what the operating system, the resolver or TLS said.
+fn failure(error: &kube::Error) -> Failure {
+    let text = chain(error);
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        // hyper's connector has no public type for it.
+        if cause.to_string() == "dns error" {
+            return Failure::Dns(text);
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return match io.kind() {
+                // tokio-rustls reports what rustls says about the other side so.
+                std::io::ErrorKind::InvalidData => Failure::Tls(text),
+                _ => Failure::Connect(text),
+            };
+        }
+        next = cause.source();
     }
-    cause
+    Failure::Other(text)
 }

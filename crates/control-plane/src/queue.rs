@@ -1,6 +1,6 @@
 //! A queue of keys to work on: each key is there once, is worked on by one worker at a time, and comes back later when it failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -150,13 +150,6 @@ impl<K: Ord + Clone> State<K> {
     }
 }
 
-impl<K: Ord + Clone> State<K> {
-    #[cfg(test)]
-    fn waiting(&self) -> BTreeSet<&K> {
-        self.due.keys().collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +166,7 @@ mod tests {
         assert_eq!(queue.next().await, "a");
         assert_eq!(start.elapsed(), SECOND);
         queue.finish("a", Ok(None));
-        assert!(queue.lock().waiting().is_empty());
+        assert!(queue.lock().due.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

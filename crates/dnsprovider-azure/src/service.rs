@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use kfed_dnsprovider::operation::Operation;
+use kfed_dnsprovider::registry::Factory;
 use kfed_dnsprovider::{
-    DeleteRecordSet, DnsError, GetRecordSet, ListRecordSets, ListZones, Page, PutRecordSet, RecordSet, Zone,
+    DeleteRecordSet, DnsError, DnsProvider, ErrorClass, GetRecordSet, ListRecordSets, ListZones, Page, PutRecordSet,
+    RecordSet, Zone,
 };
 use tower::Service;
 
@@ -27,9 +30,78 @@ pub struct AzureDns {
     arm: Arc<Arm>,
 }
 
+/// Azure cannot be used as it is configured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No configuration file is named.
+    #[error("DNS provider `{provider}` needs a configuration file")]
+    NoConfig {
+        /// The provider's name.
+        provider: &'static str,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot set up the way to Azure")]
+    Transport(#[source] LeafError),
+    /// The credentials are refused.
+    #[error("cannot sign in to Azure")]
+    Authenticate(#[source] DnsError),
+}
+
 /// What answers for one operation.
 trait Answer: Operation {
     fn answer(self, arm: &Arm) -> impl Future<Output = Result<Self::Response, DnsError>> + Send;
+}
+
+/// Public zones of Azure, ready to use: the services within deadline, retries and Azure's documented limits.
+///
+/// A token is asked for at once, so that wrong credentials are found before anything is planned by them. An authority that cannot be
+/// reached is no error here: it may come back, and every operation says so meanwhile.
+///
+/// # Errors
+/// [`ConnectError`] when TLS cannot be set up, or when the credentials are refused.
+pub async fn connect(config: &AzureConfig, clock: Clock) -> Result<DnsProvider, ConnectError> {
+    connect_to(&PUBLIC, config, clock).await
+}
+
+/// The same for zones of any kind.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_to(
+    flavour: &'static ZoneFlavour,
+    config: &AzureConfig,
+    clock: Clock,
+) -> Result<DnsProvider, ConnectError> {
+    let azure = AzureDns::of(flavour, config, clock).map_err(ConnectError::Transport)?;
+    match azure.authenticate().await {
+        Err(error) if !matches!(error.class, ErrorClass::Unavailable | ErrorClass::Throttled) => {
+            Err(ConnectError::Authenticate(error))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot sign in to Azure yet");
+            Ok(azure.into_provider())
+        }
+        Ok(()) => Ok(azure.into_provider()),
+    }
+}
+
+/// Makes a provider of `flavour` from the `dns.conf` that is named, for [`Registry::register`](kfed_dnsprovider::Registry::register)
+/// under [`ZoneFlavour::provider`]. Warnings about the file are logged.
+///
+/// It fails with a [`ConfigError`](crate::ConfigError) or a [`ConnectError`], in a box.
+pub fn factory(flavour: &'static ZoneFlavour, clock: Clock) -> Factory {
+    Box::new(move |path| {
+        let (path, clock) = (path.map(Path::to_path_buf), clock.clone());
+        Box::pin(async move {
+            let path = path.ok_or(ConnectError::NoConfig { provider: flavour.provider })?;
+            let (config, warnings) = AzureConfig::read(&path)?;
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
+            Ok(connect_to(flavour, &config, clock).await?)
+        })
+    })
 }
 
 // === impl AzureDns ===
@@ -76,6 +148,11 @@ impl AzureDns {
     /// Which kind of zones this is.
     pub fn flavour(&self) -> &'static ZoneFlavour {
         self.arm.flavour()
+    }
+
+    /// The provider made of these services, as [`connect`] returns it.
+    pub fn into_provider(self) -> DnsProvider {
+        DnsProvider::new(self)
     }
 
     fn build(

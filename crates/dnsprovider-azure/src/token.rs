@@ -155,6 +155,10 @@ impl TokenSource {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the SDK dates a token's end by the machine's clock: only that clock tells its length"
+    )]
     async fn fetch(&self) -> Result<Token, TokenError> {
         // A credential keeps tokens by the machine's clock and cannot be told that one was refused. So each flight has a new one, and
         // a workload identity's file is read again every time, as its rotation asks for.
@@ -165,11 +169,7 @@ impl TokenSource {
         let (now, life) = ((self.0.clock)(), SignedDuration::from_secs(life));
         let renew_before = RENEW_BEFORE.min(life / 10);
         tracing::debug!(seconds = life.as_secs(), "a new token for Azure");
-        Ok(Token {
-            secret: given.token.secret().into(),
-            renew_at: now + (life - renew_before),
-            ends_at: now + life,
-        })
+        Ok(Token { secret: given.token.secret().into(), renew_at: now + (life - renew_before), ends_at: now + life })
     }
 }
 
@@ -178,7 +178,7 @@ impl Inner {
         let mut authority = CustomConfiguration::default();
         authority.authority_host = self.cloud.authority.to_string();
         let client_options = ClientOptions {
-            transport: Some(Transport::new(Arc::new(TowerHttpClient::new(self.http.clone())))),
+            transport: Some(Transport::new(Arc::new(TowerHttpClient::new(self.http.clone()).without_retries()))),
             // Who asked for an operation decides whether it is tried again.
             retry: RetryOptions::none(),
             cloud: Some(Arc::new(CloudConfiguration::Custom(authority))),
@@ -191,12 +191,12 @@ impl Inner {
                 Secret::new(secret.expose_secret().to_owned()),
                 Some(ClientSecretCredentialOptions { client_options }),
             )?,
-            Credential::WorkloadIdentity { tenant_id, client_id } => {
+            Credential::WorkloadIdentity { tenant_id, client_id, token_file } => {
                 WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
                     credential_options: ClientAssertionCredentialOptions { client_options },
                     tenant_id,
                     client_id,
-                    ..WorkloadIdentityCredentialOptions::default()
+                    token_file_path: token_file,
                 }))?
             }
             Credential::ManagedIdentity { client_id } => {

@@ -23,6 +23,9 @@ pub mod plan;
 pub mod record;
 pub mod zone;
 
+#[cfg(test)]
+mod testing;
+
 #[cfg(feature = "tower")]
 pub mod apply;
 #[cfg(feature = "tower")]

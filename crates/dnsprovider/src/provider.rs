@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
 use tower::util::{BoxCloneSyncService, ServiceExt};
 use tower::{Layer, Service};
 
@@ -15,7 +17,9 @@ use crate::record::{Etag, RecordSet, RecordSetKey};
 use crate::zone::{Zone, ZoneId, ZoneSnapshot};
 
 /// A service for one operation, whatever is under it.
-pub type Boxed<O> = BoxCloneSyncService<O, <O as Operation>::Response, DnsError>;
+pub struct Boxed<O: Operation> {
+    inner: BoxCloneSyncService<O, O::Response, DnsError>,
+}
 
 /// A service that does operation `O`. Never implemented by hand: every fitting `tower` service is one.
 pub trait OperationService<O: Operation>:
@@ -65,6 +69,43 @@ pub struct DnsProvider {
     put: Boxed<PutRecordSet>,
     delete: Boxed<DeleteRecordSet>,
 }
+
+// === impl Boxed ===
+
+impl<O: Operation> Boxed<O> {
+    /// Hides the type of `service`.
+    pub fn new<S: OperationService<O>>(service: S) -> Self {
+        Self { inner: BoxCloneSyncService::new(service) }
+    }
+}
+
+impl<O: Operation> Service<O> for Boxed<O> {
+    type Response = O::Response;
+    type Error = DnsError;
+    type Future = BoxFuture<'static, Result<O::Response, DnsError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: O) -> Self::Future {
+        self.inner.call(request)
+    }
+}
+
+impl<O: Operation> Clone for Boxed<O> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<O: Operation> fmt::Debug for Boxed<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Boxed").field("operation", &O::NAME).finish_non_exhaustive()
+    }
+}
+
+// === blanket impls ===
 
 impl<O, S> OperationService<O> for S
 where

@@ -52,7 +52,7 @@ pub(crate) struct Table<'a> {
     /// Whether a minimum is above its maximum.
     above_maximum: bool,
     /// Who is served first; found when a step needs it, as it changes nothing where replicas suffice for the step.
-    order: Option<Vec<u32>>,
+    order: Option<Vec<u64>>,
     remaining: i64,
 }
 
@@ -202,7 +202,7 @@ impl<'a> Table<'a> {
     /// another. Without this, one replica more over members that run 1,000 each takes 1,001 rounds.
     ///
     /// Needs that no open seat is above a limit: true after the first round.
-    fn skip_repeated_rounds(&mut self, open: &[u32], weights: i64) {
+    fn skip_repeated_rounds(&mut self, open: &[u64], weights: i64) {
         let mut portion = Portion::new(self.remaining, weights);
         let mut alike = i64::MAX;
         let mut given = 0;
@@ -248,7 +248,7 @@ impl<'a> Table<'a> {
         self.remaining -= given * alike;
     }
 
-    fn take_order(&mut self) -> Vec<u32> {
+    fn take_order(&mut self) -> Vec<u64> {
         let members = self.request.members;
         self.order
             .take()

@@ -12,7 +12,7 @@ const LANES: usize = 16;
 /// Indices of the preferred seats: weight descending, then hash ascending, then index ascending.
 ///
 /// `name` gives the name of the seat at an index; names are sorted.
-pub(crate) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8]) -> Vec<u32> {
+pub(crate) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8]) -> Vec<u64> {
     let preferred = || seats.iter().filter(|seat| seat.preferred);
     let (Some(lightest), Some(heaviest)) = (preferred().map(|s| s.weight).min(), preferred().map(|s| s.weight).max())
     else {
@@ -31,12 +31,13 @@ pub(crate) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [
         });
         words.sort_unstable();
         let mask = (1u64 << index_bits) - 1;
-        words.into_iter().map(|word| (word & mask) as u32).collect()
+        words.iter_mut().for_each(|word| *word &= mask);
+        words
     } else {
         let mut keys = Vec::with_capacity(seats.len());
         hash_all(seats, key, name, |index, weight, hash| keys.push((heaviest - weight, hash, index)));
         keys.sort_unstable();
-        keys.into_iter().map(|(_, _, index)| index).collect()
+        keys.into_iter().map(|(_, _, index)| u64::from(index)).collect()
     }
 }
 
@@ -54,7 +55,11 @@ fn hash_all<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8], mut
         for (lane, hash) in hashes[..seats.len()].iter_mut().enumerate() {
             *hash = fnv1(start, &name(from + lane)[shared..]);
         }
-        hashes = fnv1_lanes(hashes, key.as_bytes());
+        if seats.len() < LANES / 4 {
+            hashes[..seats.len()].iter_mut().for_each(|hash| *hash = fnv1(*hash, key.as_bytes()));
+        } else {
+            hashes = fnv1_lanes(hashes, key.as_bytes());
+        }
         for (lane, (seat, hash)) in seats.iter().zip(hashes).enumerate() {
             if seat.preferred {
                 each((from + lane) as u32, seat.weight, hash);
@@ -122,7 +127,7 @@ mod tests {
         seats[0].preferred = false;
         assert_eq!(order(&seats, "", |_| b"A"), [1]);
         seats[1].preferred = false;
-        assert_eq!(order(&seats, "", |_| b"A"), [0u32; 0]);
+        assert_eq!(order(&seats, "", |_| b"A"), [0u64; 0]);
     }
 
     proptest! {
@@ -142,7 +147,7 @@ mod tests {
                 (-weight, fnv1(OFFSET_BASIS, format!("{name}{key}").as_bytes()), index)
             }).collect();
             expected.sort();
-            let expected: Vec<u32> = expected.into_iter().map(|(_, _, index)| index).collect();
+            let expected: Vec<u64> = expected.into_iter().map(|(_, _, index)| u64::from(index)).collect();
             prop_assert_eq!(order(&seats(&weights), &key, |at| members[at].0.as_bytes()), &expected[..]);
             // A span of weights too wide for a word, and the same order.
             let wide: Vec<i64> = weights.iter().map(|weight| weight << 36).collect();

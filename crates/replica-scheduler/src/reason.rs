@@ -70,7 +70,7 @@ pub(crate) fn reasons(seat: &Seat, before: BeforeWeights, weights: i64) -> Vec<R
     let cut_to = |limit: i64| limit != UNLIMITED && seat.planned == limit && (seat.closed || seat.lowered);
     let wanted = seat.minimum.max(seat.keep);
 
-    let mut reasons = Vec::with_capacity(4);
+    let mut reasons = Vec::with_capacity(2);
     if before.minimum != 0 {
         reasons.push(Reason::Minimum { replicas: before.minimum });
     }

@@ -106,7 +106,7 @@ fn columns(version: &Value) -> Vec<CrdColumn> {
             name: text(column, "name"),
             type_: text(column, "type"),
             json_path: text(column, "jsonPath"),
-            priority: column["priority"].as_i64().and_then(|p| p.try_into().ok()).unwrap_or(0),
+            priority: column["priority"].as_i64().unwrap_or(0),
             format: text(column, "format"),
             description: text(column, "description"),
         })

@@ -20,12 +20,12 @@ pub(crate) fn default(schema: &Value, value: &mut Value) {
                     fields.insert(name.clone(), default.clone());
                 }
                 if let Some(value) = fields.get_mut(name) {
-                    self::default(property, value);
+                    default(property, value);
                 }
             }
             if let Some(additional) = additional(schema) {
                 let named: BTreeSet<&String> = properties(schema).map(|(n, _)| n).collect();
-                fields.iter_mut().filter(|(n, _)| !named.contains(n)).for_each(|(_, v)| self::default(additional, v));
+                fields.iter_mut().filter(|(n, _)| !named.contains(n)).for_each(|(_, v)| default(additional, v));
             }
         }
         Value::Array(items) => {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn complains(spec: Value, expect: &[&str]) {
+    fn complains(spec: &Value, expect: &[&str]) {
         let found: Vec<String> = check(&schema(), &json!({"spec": spec})).iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
         let found: Vec<&str> = found.iter().map(String::as_str).filter(|f| !f.starts_with("<nil>")).collect();
         assert_eq!(found, expect);
@@ -301,15 +301,15 @@ mod tests {
     #[test]
     fn values_are_checked_against_the_schema() {
         let server = "https://a.example.com";
-        complains(json!({"server": server}), &[]);
-        complains(json!({"server": "ftp://x"}), &["spec.server: Invalid value: \"ftp://x\": spec.server in body should match '^https://'"]);
-        complains(json!({"server": server, "weight": 101}), &["spec.weight: Invalid value: 101: spec.weight in body should be less than or equal to 100"]);
-        complains(json!({"server": server, "weight": "heavy"}), &["spec.weight: Invalid value: \"string\": spec.weight in body must be of type integer: \"string\""]);
-        complains(json!({"server": server, "region": "north"}), &["spec.region: Unsupported value: \"north\": supported values: \"west\", \"east\""]);
-        complains(json!({"server": server, "pools": [{"size": 1}]}), &["spec.pools[0].name: Required value"]);
-        complains(json!({"server": server, "zones": ["a", "a"]}), &["spec.zones[1]: Duplicate value: \"a\""]);
-        complains(json!({"server": server, "pools": [{"name": "a"}, {"name": "a"}]}), &["spec.pools[1]: Duplicate value: {\"name\":\"a\"}"]);
-        complains(json!({}), &["spec.server: Required value"]);
+        complains(&json!({"server": server}), &[]);
+        complains(&json!({"server": "ftp://x"}), &["spec.server: Invalid value: \"ftp://x\": spec.server in body should match '^https://'"]);
+        complains(&json!({"server": server, "weight": 101}), &["spec.weight: Invalid value: 101: spec.weight in body should be less than or equal to 100"]);
+        complains(&json!({"server": server, "weight": "heavy"}), &["spec.weight: Invalid value: \"string\": spec.weight in body must be of type integer: \"string\""]);
+        complains(&json!({"server": server, "region": "north"}), &["spec.region: Unsupported value: \"north\": supported values: \"west\", \"east\""]);
+        complains(&json!({"server": server, "pools": [{"size": 1}]}), &["spec.pools[0].name: Required value"]);
+        complains(&json!({"server": server, "zones": ["a", "a"]}), &["spec.zones[1]: Duplicate value: \"a\""]);
+        complains(&json!({"server": server, "pools": [{"name": "a"}, {"name": "a"}]}), &["spec.pools[1]: Duplicate value: {\"name\":\"a\"}"]);
+        complains(&json!({}), &["spec.server: Required value"]);
     }
 
     #[test]

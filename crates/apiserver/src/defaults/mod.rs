@@ -43,7 +43,9 @@ pub(crate) fn apply(api_version: &str, kind: &str, object: &mut Value) {
         ("v1", "Event") => others::default_event(object),
         ("v1", "PersistentVolumeClaim") => others::default_claim(object),
         ("v1", "PersistentVolume") => others::default_volume(object),
-        ("autoscaling/v1" | "autoscaling/v2", "HorizontalPodAutoscaler") => others::default_autoscaler(api_version, object),
+        ("autoscaling/v1" | "autoscaling/v2", "HorizontalPodAutoscaler") => {
+            others::default_autoscaler(api_version, object);
+        }
         ("policy/v1", "PodDisruptionBudget") => others::default_disruption_budget(object),
         ("networking.k8s.io/v1", "NetworkPolicy") => others::default_network_policy(object),
         ("networking.k8s.io/v1", "Ingress") => others::default_ingress(object),

@@ -9,7 +9,15 @@ pub(super) fn is_typed(api_version: &str, kind: &str) -> bool {
     let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
     let typed = matches!(
         group,
-        "" | "apps" | "autoscaling" | "batch" | "policy" | "coordination.k8s.io" | "discovery.k8s.io" | "events.k8s.io" | "networking.k8s.io" | "rbac.authorization.k8s.io"
+        "" | "apps"
+            | "autoscaling"
+            | "batch"
+            | "policy"
+            | "coordination.k8s.io"
+            | "discovery.k8s.io"
+            | "events.k8s.io"
+            | "networking.k8s.io"
+            | "rbac.authorization.k8s.io"
     );
     // A revision's data is anybody's; null may mean something in it.
     typed && kind != "ControllerRevision"
@@ -31,7 +39,9 @@ pub(super) fn drop_absent(kind: &str, object: &mut Object) {
     object.values_mut().for_each(drop_nulls);
     let has_data = matches!(kind, "ConfigMap" | "Secret");
     object.retain(|name, value| {
-        let empty_data = has_data && matches!(name.as_str(), "data" | "binaryData" | "stringData") && value.as_object().is_some_and(Object::is_empty);
+        let empty_data = has_data
+            && matches!(name.as_str(), "data" | "binaryData" | "stringData")
+            && value.as_object().is_some_and(Object::is_empty);
         !value.is_null() && !empty_data
     });
 }

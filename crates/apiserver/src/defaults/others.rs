@@ -54,8 +54,16 @@ pub(super) fn default_node(node: &mut Object) {
     canonicalize_members(status, "allocatable");
     if let Some(info) = ensure(status, "nodeInfo") {
         for name in [
-            "machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeletVersion",
-            "kubeProxyVersion", "operatingSystem", "architecture",
+            "machineID",
+            "systemUUID",
+            "bootID",
+            "kernelVersion",
+            "osImage",
+            "containerRuntimeVersion",
+            "kubeletVersion",
+            "kubeProxyVersion",
+            "operatingSystem",
+            "architecture",
         ] {
             default(info, name, "");
         }

@@ -35,7 +35,10 @@ pub(super) fn default_spec(spec: &mut Object) {
     default(spec, "securityContext", Object::new());
     default(spec, "schedulerName", "default-scheduler");
     // The old name of the account is kept beside the new one.
-    let account = [text(spec, "serviceAccountName"), text(spec, "serviceAccount")].into_iter().find(|name| !name.is_empty()).map(str::to_owned);
+    let account = [text(spec, "serviceAccountName"), text(spec, "serviceAccount")]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .map(str::to_owned);
     if let Some(account) = account {
         default(spec, "serviceAccountName", account.clone());
         default(spec, "serviceAccount", account);
@@ -126,7 +129,10 @@ fn default_volume(volume: &mut Object) {
     if let Some(limit) = object(volume, "emptyDir").and_then(|dir| dir.get_mut("sizeLimit")) {
         canonicalize(limit);
     }
-    if let Some(claim) = object(volume, "ephemeral").and_then(|source| object(source, "volumeClaimTemplate")).and_then(|claim| object(claim, "spec")) {
+    if let Some(claim) = object(volume, "ephemeral")
+        .and_then(|source| object(source, "volumeClaimTemplate"))
+        .and_then(|claim| object(claim, "spec"))
+    {
         default(claim, "volumeMode", "Filesystem");
     }
     if let Some(disk) = object(volume, "azureDisk") {

@@ -39,7 +39,8 @@ fn default_families(spec: &mut Object) {
     if !address.is_empty() {
         default(spec, "clusterIPs", vec![Value::from(address.clone())]);
     }
-    let both = address == "None" && (lacks(spec, "selector") || spec.get("selector").is_some_and(|selector| selector == &json!({})));
+    let both = address == "None"
+        && (lacks(spec, "selector") || spec.get("selector").is_some_and(|selector| selector == &json!({})));
     if both {
         default(spec, "ipFamilyPolicy", "RequireDualStack");
         default(spec, "ipFamilies", json!(["IPv4", "IPv6"]));

@@ -32,11 +32,16 @@ fn objects_come_out_as_a_real_server_makes_them() {
     for file in ["defaults_deployment", "defaults_replicaset", "defaults_pod", "defaults_service", "defaults_others"] {
         for exchange in golden(file) {
             let mut object = exchange["body"].clone();
-            let (version, kind) = (object["apiVersion"].as_str().unwrap().to_owned(), object["kind"].as_str().unwrap().to_owned());
+            let (version, kind) =
+                (object["apiVersion"].as_str().unwrap().to_owned(), object["kind"].as_str().unwrap().to_owned());
             apply(&version, &kind, &mut object);
             let mut wanted = exchange["response"].clone();
             forget_allocated(&mut wanted);
-            assert_eq!(serde_json::to_string_pretty(&object).unwrap(), serde_json::to_string_pretty(&wanted).unwrap(), "{file} {kind}");
+            assert_eq!(
+                serde_json::to_string_pretty(&object).unwrap(),
+                serde_json::to_string_pretty(&wanted).unwrap(),
+                "{file} {kind}"
+            );
             let again = object.clone();
             apply(&version, &kind, &mut object);
             assert_eq!(object, again, "{kind}: defaulting twice is defaulting once");
@@ -57,7 +62,8 @@ fn a_job_is_of_one_pod_unless_it_says_otherwise() {
     assert_eq!(job["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
     assert_eq!(job["spec"]["template"]["spec"]["restartPolicy"], "Never");
 
-    let mut queue = json!({"metadata": {"name": "q"}, "spec": {"parallelism": 3, "template": {"spec": {"containers": []}}}});
+    let mut queue =
+        json!({"metadata": {"name": "q"}, "spec": {"parallelism": 3, "template": {"spec": {"containers": []}}}});
     apply("batch/v1", "Job", &mut queue);
     assert_eq!(queue["spec"].get("completions"), None);
 }

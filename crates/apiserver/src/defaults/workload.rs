@@ -25,7 +25,11 @@ pub(super) fn default_replica_set(set: &mut Object) {
 }
 
 pub(super) fn default_replication_controller(controller: &mut Object) {
-    let labels = controller.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).filter(|labels| labels.is_object()).cloned();
+    let labels = controller
+        .get("spec")
+        .and_then(|spec| spec.pointer("/template/metadata/labels"))
+        .filter(|labels| labels.is_object())
+        .cloned();
     if let Some(labels) = &labels
         && let Some(metadata) = ensure(controller, "metadata")
     {
@@ -105,7 +109,11 @@ pub(super) fn default_stateful_set(set: &mut Object) {
 }
 
 pub(super) fn default_job(job: &mut Object) {
-    let labels = job.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).filter(|labels| labels.is_object()).cloned();
+    let labels = job
+        .get("spec")
+        .and_then(|spec| spec.pointer("/template/metadata/labels"))
+        .filter(|labels| labels.is_object())
+        .cloned();
     if let Some(spec) = ensure(job, "spec") {
         // Without either number it is a job of one Pod; with parallelism alone it is a work queue, which has no completions.
         if lacks(spec, "completions") && lacks(spec, "parallelism") {

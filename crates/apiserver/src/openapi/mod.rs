@@ -79,10 +79,17 @@ fn item_operations(gv: &GroupVersionKinds<'_>, kind: &OpenApiKind<'_>, schema: &
         parameters.push(query_parameter("force", "boolean"));
     }
     // Strategic merge patch needs merge keys, which custom resources do not have.
-    let formats = ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"];
+    let formats = [
+        "application/apply-patch+yaml",
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/strategic-merge-patch+json",
+    ];
     let formats = if kind.schema.is_some() { &formats[..3] } else { &formats[..] };
-    let content: Map<String, Value> =
-        formats.iter().map(|format| ((*format).to_owned(), json!({"schema": schema::reference(schema::PATCH)}))).collect();
+    let content: Map<String, Value> = formats
+        .iter()
+        .map(|format| ((*format).to_owned(), json!({"schema": schema::reference(schema::PATCH)})))
+        .collect();
     patch["requestBody"] = json!({"required": true, "content": content});
     let mut put = operation(gv, kind, "put", &write, schema);
     put["requestBody"] = body(schema);
@@ -107,7 +114,13 @@ fn collection_operations(gv: &GroupVersionKinds<'_>, kind: &OpenApiKind<'_>, sch
     })
 }
 
-fn operation(gv: &GroupVersionKinds<'_>, kind: &OpenApiKind<'_>, action: &str, parameters: &[&str], answer: &str) -> Value {
+fn operation(
+    gv: &GroupVersionKinds<'_>,
+    kind: &OpenApiKind<'_>,
+    action: &str,
+    parameters: &[&str],
+    answer: &str,
+) -> Value {
     let parameters: Vec<Value> = parameters
         .iter()
         .map(|name| {
@@ -134,7 +147,8 @@ fn operation_id(gv: &GroupVersionKinds<'_>, kind: &OpenApiKind<'_>, action: &str
         let mut chars = text.chars();
         chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
     };
-    let group: String = if gv.group.is_empty() { "Core".to_owned() } else { gv.group.split(['.', '-']).map(capital).collect() };
+    let group: String =
+        if gv.group.is_empty() { "Core".to_owned() } else { gv.group.split(['.', '-']).map(capital).collect() };
     let scope = if kind.namespaced { "Namespaced" } else { "" };
     format!("{action}{group}{}{scope}{}", capital(gv.version), kind.kind)
 }
@@ -168,8 +182,17 @@ mod tests {
     fn kubectl_finds_the_patch_operation_that_validates() {
         let document = document(&apps());
         let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/replicasets/{name}"]["patch"];
-        assert_eq!(patch["x-kubernetes-group-version-kind"], json!({"group": "apps", "version": "v1", "kind": "ReplicaSet"}));
-        assert!(patch["parameters"].as_array().unwrap().iter().any(|p| p["name"] == "fieldValidation" && p["in"] == "query"));
+        assert_eq!(
+            patch["x-kubernetes-group-version-kind"],
+            json!({"group": "apps", "version": "v1", "kind": "ReplicaSet"})
+        );
+        assert!(
+            patch["parameters"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|p| p["name"] == "fieldValidation" && p["in"] == "query")
+        );
         assert_eq!(patch["operationId"], "patchAppsV1NamespacedReplicaSet");
         let schema = &document["components"]["schemas"]["io.k8s.api.apps.v1.ReplicaSet"];
         assert_eq!(schema["x-kubernetes-preserve-unknown-fields"], true);
@@ -213,7 +236,9 @@ mod tests {
 
     #[test]
     fn a_documents_address_changes_with_what_is_in_it() {
-        let url = |gv: &GroupVersionKinds<'_>| index(std::slice::from_ref(gv))["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
+        let url = |gv: &GroupVersionKinds<'_>| {
+            index(std::slice::from_ref(gv))["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().to_owned()
+        };
         let mut more = apps();
         more.kinds.push(OpenApiKind { kind: "Deployment", plural: "deployments", namespaced: true, schema: None });
         assert!(url(&apps()).starts_with("/openapi/v3/apis/apps/v1?hash="));

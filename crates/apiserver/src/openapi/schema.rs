@@ -50,7 +50,10 @@ pub(super) fn common() -> Map<String, Value> {
     [
         (OBJECT_META, object_meta),
         (LIST_META, list_meta),
-        (PATCH, json!({"description": "A patch in one of the formats of the request's content type.", "type": "object"})),
+        (
+            PATCH,
+            json!({"description": "A patch in one of the formats of the request's content type.", "type": "object"}),
+        ),
         (STATUS, open("The outcome of a request that returns no object.")),
     ]
     .into_iter()
@@ -65,7 +68,10 @@ pub(super) fn of_kind(gv: &GroupVersionKinds<'_>, kind: &OpenApiKind<'_>) -> Val
         _ => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
     };
     let properties = [
-        ("apiVersion", json!({"type": "string", "description": "The version of the schema this object is written in."})),
+        (
+            "apiVersion",
+            json!({"type": "string", "description": "The version of the schema this object is written in."}),
+        ),
         ("kind", json!({"type": "string", "description": "The kind of the object."})),
         ("metadata", json!({"allOf": [reference(OBJECT_META)], "default": {}})),
     ];

@@ -13,8 +13,15 @@ use super::{FieldConflict, Manager, PatchError};
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
 
 /// What the server itself writes into metadata, and no apply may change.
-const SYSTEM_METADATA: [&str; 7] =
-    ["creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "resourceVersion", "selfLink", "uid"];
+const SYSTEM_METADATA: [&str; 7] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
 
 /// The live object after a manager has applied its configuration.
 ///
@@ -25,13 +32,23 @@ const SYSTEM_METADATA: [&str; 7] =
 /// # Errors
 /// `BadRequest` for a configuration with managedFields, `Schema` for a field that the kind does not have, `Conflict` for fields with
 /// another value that others own, unless `force` takes them away.
-pub(crate) fn apply(kind: &str, live: Option<&Value>, applied: &Value, manager: &Manager<'_>, force: bool) -> Result<Value, PatchError> {
+pub(crate) fn apply(
+    kind: &str,
+    live: Option<&Value>,
+    applied: &Value,
+    manager: &Manager<'_>,
+    force: bool,
+) -> Result<Value, PatchError> {
     if applied.pointer("/metadata/managedFields").is_some_and(|entries| !entries.is_null()) {
         return Err(PatchError::BadRequest("metadata.managedFields must be nil".to_owned()));
     }
     let root = schema::root(manager.api_version, kind);
-    typed::check(root, applied)
-        .map_err(|cause| PatchError::Schema(format!("failed to create typed patch object ({}): {cause}", describe(kind, applied, manager))))?;
+    typed::check(root, applied).map_err(|cause| {
+        PatchError::Schema(format!(
+            "failed to create typed patch object ({}): {cause}",
+            describe(kind, applied, manager)
+        ))
+    })?;
     let scope = Scope::of(root, manager);
 
     let base = live.map_or_else(|| Value::Object(Map::new()), without_managed_fields);
@@ -54,7 +71,8 @@ pub(crate) fn apply(kind: &str, live: Option<&Value>, applied: &Value, manager: 
 
     let mut changes = typed::compare(root, &base, &merged);
     scope.filter_changes(&mut changes);
-    let conflicts: Vec<FieldConflict> = managers.0.iter().flat_map(|entry| conflicts_with(entry, &changes.written)).collect();
+    let conflicts: Vec<FieldConflict> =
+        managers.0.iter().flat_map(|entry| conflicts_with(entry, &changes.written)).collect();
     if !conflicts.is_empty() && !force {
         return Err(PatchError::Conflict(conflicts));
     }
@@ -63,9 +81,10 @@ pub(crate) fn apply(kind: &str, live: Option<&Value>, applied: &Value, manager: 
 
     without_server_fields(&mut config);
     let unchanged = previous.as_ref().map_or(config.is_empty(), |previous| previous.fields == config);
-    if unchanged && merged == base
+    if unchanged
         && let Some(live) = live
         && !tracked.is_empty()
+        && (merged == base || as_stored(kind, manager, &merged) == base)
     {
         return Ok(live.clone());
     }
@@ -91,11 +110,13 @@ pub(crate) fn track_update(kind: &str, before: Option<&Value>, after: &mut Value
         managers.encode_into(after);
         return;
     }
-    let base = before.map_or_else(|| empty_object(manager.api_version, kind), without_managed_fields);
-    let plain = without_managed_fields(after);
-    let mut changes = typed::compare(root, &base, &plain);
+    let empty = before.is_none().then(|| empty_object(manager.api_version, kind));
+    let base = before.or(empty.as_ref()).unwrap_or(&Value::Null);
+    let mut changes = typed::compare(root, base, after);
     Scope::of(root, manager).filter_changes(&mut changes);
+    // managedFields is among them: whatever became of it is no change.
     without_server_fields(&mut changes.written);
+    without_server_fields(&mut changes.removed);
     if changes.is_same() && managers == live {
         if let Some(fields) = before.and_then(|before| before.pointer("/metadata/managedFields"))
             && let Some(metadata) = after.get_mut("metadata").and_then(Value::as_object_mut)
@@ -174,6 +195,13 @@ fn adopt_untracked(root: &Field, kind: &str, base: &Value, manager: &Manager<'_>
 fn conflicts_with(entry: &Entry, written: &FieldSet) -> Vec<FieldConflict> {
     let fields = entry.fields.intersection(written).display_paths();
     fields.into_iter().map(|field| FieldConflict { manager: entry.display_name(), field }).collect()
+}
+
+/// The object as it would be stored: a quantity of 1000m that is applied again is no change of the 1 that is there.
+fn as_stored(kind: &str, manager: &Manager<'_>, merged: &Value) -> Value {
+    let mut stored = merged.clone();
+    crate::defaults::apply(manager.api_version, kind, &mut stored);
+    stored
 }
 
 enum Supplied {

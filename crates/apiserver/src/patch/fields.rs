@@ -141,7 +141,11 @@ impl FieldSet {
         for (step, below) in value.as_object()? {
             match step.as_str() {
                 "." => set.member = true,
-                _ if step.starts_with("f:") || step.starts_with("v:") || step.starts_with("k:") || step.starts_with("i:") => {
+                _ if step.starts_with("f:")
+                    || step.starts_with("v:")
+                    || step.starts_with("k:")
+                    || step.starts_with("i:") =>
+                {
                     let mut child = Self::from_value(below)?;
                     child.member |= child.children.is_empty();
                     set.children.insert(step.clone(), child);
@@ -192,7 +196,11 @@ mod tests {
         let wire = json!({"f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}}}, "f:zones": {"v:\"x\"": {}}}});
         assert_eq!(
             set(&wire).display_paths(),
-            ["[port=80,protocol=\"TCP\"]", "[port=80,protocol=\"TCP\"].name"].map(|path| format!(".spec.ports{path}")).into_iter().chain([".spec.zones[=\"x\"]".to_owned()]).collect::<Vec<_>>()
+            ["[port=80,protocol=\"TCP\"]", "[port=80,protocol=\"TCP\"].name"]
+                .map(|path| format!(".spec.ports{path}"))
+                .into_iter()
+                .chain([".spec.zones[=\"x\"]".to_owned()])
+                .collect::<Vec<_>>()
         );
     }
 

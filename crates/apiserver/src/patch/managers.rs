@@ -110,7 +110,9 @@ pub(super) struct Managers(pub(super) Vec<Entry>);
 impl Managers {
     /// The entries of the object; `None` if one is not understood.
     pub(super) fn decode(object: &Value) -> Option<Self> {
-        let Some(Value::Array(entries)) = object.pointer("/metadata/managedFields") else { return Some(Self::default()) };
+        let Some(Value::Array(entries)) = object.pointer("/metadata/managedFields") else {
+            return Some(Self::default());
+        };
         entries.iter().map(Entry::decode).collect::<Option<_>>().map(Self)
     }
 
@@ -142,8 +144,13 @@ impl Managers {
         self.fold_old_updaters();
         self.0.retain(|entry| !entry.fields.is_empty());
         self.0.sort_by(|a, b| {
-            (a.operation, &a.time, &a.manager, &a.api_version, &a.subresource)
-                .cmp(&(b.operation, &b.time, &b.manager, &b.api_version, &b.subresource))
+            (a.operation, &a.time, &a.manager, &a.api_version, &a.subresource).cmp(&(
+                b.operation,
+                &b.time,
+                &b.manager,
+                &b.api_version,
+                &b.subresource,
+            ))
         });
         let Some(root) = object.as_object_mut() else { return };
         let metadata = root.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
@@ -156,8 +163,9 @@ impl Managers {
     }
 
     fn fold_old_updaters(&mut self) {
-        let mut updaters: Vec<usize> =
-            (0..self.0.len()).filter(|&at| self.0[at].operation == Operation::Update && self.0[at].subresource.is_none()).collect();
+        let mut updaters: Vec<usize> = (0..self.0.len())
+            .filter(|&at| self.0[at].operation == Operation::Update && self.0[at].subresource.is_none())
+            .collect();
         if updaters.len() <= MAX_UPDATERS {
             return;
         }

@@ -18,12 +18,14 @@ mod strategic;
 #[cfg(test)]
 mod tests;
 mod typed;
+mod unknown;
 mod zero;
 
 pub(crate) use apply::{apply, track_update};
 pub(crate) use json::json_patch;
 pub(crate) use merge::merge_patch;
 pub(crate) use strategic::strategic_merge;
+pub(crate) use unknown::drop_unknown;
 
 /// Why a patch was refused, by the HTTP status that answers it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -51,7 +51,10 @@ pub(super) enum Shape {
     /// A list of distinct scalars.
     Set,
     /// A list of objects told apart by some of their fields.
-    Keyed { keys: Vec<Key>, element: Box<Field> },
+    Keyed {
+        keys: Vec<Key>,
+        element: Box<Field>,
+    },
 }
 
 /// A key field of a list, with the value it has when it is absent.

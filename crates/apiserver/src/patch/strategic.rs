@@ -24,7 +24,11 @@ pub(crate) fn strategic_merge(kind: &str, target: &Value, patch: &Value) -> Resu
     Ok(Value::Object(merge_objects(schema::root_of_kind(kind), target, patch)?))
 }
 
-fn merge_objects(of: &Field, target: &Map<String, Value>, patch: &Map<String, Value>) -> Result<Map<String, Value>, PatchError> {
+fn merge_objects(
+    of: &Field,
+    target: &Map<String, Value>,
+    patch: &Map<String, Value>,
+) -> Result<Map<String, Value>, PatchError> {
     match patch.get(PATCH).map(|directive| directive.as_str().unwrap_or_default()) {
         Some("replace") => return Ok(without_directive(patch)),
         Some("delete") => return Ok(Map::new()),
@@ -64,7 +68,11 @@ fn merge_objects(of: &Field, target: &Map<String, Value>, patch: &Map<String, Va
 
 /// `$retainKeys` names the members that may stay; the patch may set no others.
 fn retain_keys(target: &mut Map<String, Value>, keep: &Value, patch: &Map<String, Value>) -> Result<(), PatchError> {
-    let bad = || PatchError::BadRequest("invalid patch format of retainKeys list: each member that is set must be in it".to_owned());
+    let bad = || {
+        PatchError::BadRequest(
+            "invalid patch format of retainKeys list: each member that is set must be in it".to_owned(),
+        )
+    };
     let keep: Vec<&str> =
         keep.as_array().ok_or_else(bad)?.iter().map(Value::as_str).collect::<Option<_>>().ok_or_else(bad)?;
     let set_but_not_kept =
@@ -129,7 +137,10 @@ fn merge_lists(of: &Field, target: &[Value], patch: &[Value]) -> Result<Vec<Valu
             return Err(PatchError::BadRequest("an element of a keyed list must be an object".to_owned()));
         };
         let Some(id) = item.get(key) else {
-            return Err(PatchError::Schema(format!("map: {} does not contain declared merge key: {key}", Value::Object(item.clone()))));
+            return Err(PatchError::Schema(format!(
+                "map: {} does not contain declared merge key: {key}",
+                Value::Object(item.clone())
+            )));
         };
         let place = result.iter().position(|ours| ours.get(key) == Some(id));
         match (item.get(PATCH).and_then(Value::as_str), place) {
@@ -149,9 +160,12 @@ fn merge_lists(of: &Field, target: &[Value], patch: &[Value]) -> Result<Vec<Valu
 /// named one that it preceded on the server.
 fn in_order(items: Vec<Value>, order: &[Value], server: &[Value], key: &str) -> Vec<Value> {
     let place = |list: &[Value], item: &Value| {
-        list.iter().position(|other| if key.is_empty() { other == item } else { other.get(key).is_some() && other.get(key) == item.get(key) })
+        list.iter().position(|other| {
+            if key.is_empty() { other == item } else { other.get(key).is_some() && other.get(key) == item.get(key) }
+        })
     };
-    let (mut named, mut others): (Vec<Value>, Vec<Value>) = items.into_iter().partition(|item| place(order, item).is_some());
+    let (mut named, mut others): (Vec<Value>, Vec<Value>) =
+        items.into_iter().partition(|item| place(order, item).is_some());
     named.sort_by_key(|item| place(order, item));
     others.sort_by_key(|item| place(server, item));
     let mut result = Vec::with_capacity(named.len() + others.len());

@@ -13,7 +13,10 @@ fn golden(name: &str) -> Vec<Value> {
 }
 
 fn query<'a>(path: &'a str, name: &str) -> Option<&'a str> {
-    path.split_once('?')?.1.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
+    path.split_once('?')?
+        .1
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
 }
 
 /// Carries over what the server stamps and allocates.
@@ -44,10 +47,13 @@ fn pretty(value: &Value) -> String {
 fn play(kind: &str, live: Option<&Value>, exchange: &Value, default_manager: &str) -> Result<Value, PatchError> {
     let path = exchange["path"].as_str().unwrap();
     let body = &exchange["body"];
-    let api_version = exchange["response"]["apiVersion"].as_str().filter(|_| exchange["status"] != 409 && exchange["status"] != 500);
+    let api_version =
+        exchange["response"]["apiVersion"].as_str().filter(|_| exchange["status"] != 409 && exchange["status"] != 500);
     let api_version = live.and_then(|live| live["apiVersion"].as_str()).or(api_version).unwrap();
-    let subresource = ["status", "scale"].into_iter().find(|name| path.split('?').next().unwrap().ends_with(&format!("/{name}")));
-    let manager = Manager { name: query(path, "fieldManager").unwrap_or(default_manager), api_version, subresource, time: TIME };
+    let subresource =
+        ["status", "scale"].into_iter().find(|name| path.split('?').next().unwrap().ends_with(&format!("/{name}")));
+    let manager =
+        Manager { name: query(path, "fieldManager").unwrap_or(default_manager), api_version, subresource, time: TIME };
     let mut after = match exchange["contentType"].as_str().unwrap().split_once('/').unwrap().1 {
         "apply-patch+yaml" => {
             let mut after = apply(kind, live, body, &manager, query(path, "force") == Some("true"))?;
@@ -68,9 +74,11 @@ fn play(kind: &str, live: Option<&Value>, exchange: &Value, default_manager: &st
 fn replay(file: &str, kind: &str) {
     let mut live: Option<Value> = None;
     for (step, exchange) in golden(file).iter().enumerate() {
-        let (path, wanted, status) = (exchange["path"].as_str().unwrap(), &exchange["response"], exchange["status"].as_u64().unwrap());
+        let (path, wanted, status) =
+            (exchange["path"].as_str().unwrap(), &exchange["response"], exchange["status"].as_u64().unwrap());
         let label = format!("{file} step {step}: {} {}", path, exchange["body"]);
-        let apply_without_manager = exchange["contentType"] == "application/apply-patch+yaml" && query(path, "fieldManager").is_none();
+        let apply_without_manager =
+            exchange["contentType"] == "application/apply-patch+yaml" && query(path, "fieldManager").is_none();
         let wrong_revision = exchange["body"].pointer("/metadata/resourceVersion").is_some();
         if exchange["method"] == "GET" {
             if live.is_none() {
@@ -83,7 +91,12 @@ fn replay(file: &str, kind: &str) {
             continue; // refused before the patch is looked at
         }
         if path.contains("/scale") {
-            let manager = Manager { name: query(path, "fieldManager").unwrap(), api_version: "apps/v1", subresource: Some("scale"), time: TIME };
+            let manager = Manager {
+                name: query(path, "fieldManager").unwrap(),
+                api_version: "apps/v1",
+                subresource: Some("scale"),
+                time: TIME,
+            };
             let mut after = merge_patch(live.as_ref().unwrap(), &exchange["body"]);
             track_update(kind, live.as_ref(), &mut after, &manager);
             after["metadata"]["generation"] = json!(3);
@@ -106,8 +119,12 @@ fn replay(file: &str, kind: &str) {
                     .collect();
                 assert_eq!(Value::Array(causes), wanted["details"]["causes"], "{label}");
             }
-            Err(PatchError::Schema(message)) => assert_eq!((status, message.as_str()), (500, wanted["message"].as_str().unwrap()), "{label}"),
-            Err(PatchError::BadRequest(message)) => assert_eq!((status, message.as_str()), (400, wanted["message"].as_str().unwrap()), "{label}"),
+            Err(PatchError::Schema(message)) => {
+                assert_eq!((status, message.as_str()), (500, wanted["message"].as_str().unwrap()), "{label}");
+            }
+            Err(PatchError::BadRequest(message)) => {
+                assert_eq!((status, message.as_str()), (400, wanted["message"].as_str().unwrap()), "{label}");
+            }
             Err(PatchError::Invalid(message)) => panic!("{label}: {message}"),
         }
     }
@@ -157,7 +174,12 @@ fn a_creation_is_owned_as_on_a_real_server() {
             let mut object = exchange["body"].clone();
             crate::defaults::apply(api_version, kind, &mut object);
             let time = wanted["metadata"]["creationTimestamp"].as_str().unwrap();
-            track_update(kind, None, &mut object, &Manager { name: "apiserver-conformance", api_version, subresource: None, time });
+            track_update(
+                kind,
+                None,
+                &mut object,
+                &Manager { name: "apiserver-conformance", api_version, subresource: None, time },
+            );
             // A real server allocates or admits these after ownership has been recorded; here they come with the defaults.
             let late: &[&str] = match (kind, object["spec"]["clusterIP"].as_str()) {
                 ("Pod", _) => &["preemptionPolicy", "priority", "serviceAccount", "serviceAccountName", "tolerations"],
@@ -166,14 +188,23 @@ fn a_creation_is_owned_as_on_a_real_server() {
                 _ => &[],
             };
             if kind == "Namespace" {
-                let fields = object.pointer_mut("/metadata/managedFields/0/fieldsV1").and_then(Value::as_object_mut).unwrap();
+                let fields =
+                    object.pointer_mut("/metadata/managedFields/0/fieldsV1").and_then(Value::as_object_mut).unwrap();
                 assert_eq!(fields.remove("f:spec"), Some(json!({"f:finalizers": {}})));
             }
             for name in late {
-                let spec = object.pointer_mut("/metadata/managedFields/0/fieldsV1/f:spec").and_then(Value::as_object_mut).unwrap();
+                let spec = object
+                    .pointer_mut("/metadata/managedFields/0/fieldsV1/f:spec")
+                    .and_then(Value::as_object_mut)
+                    .unwrap();
                 assert!(spec.remove(&format!("f:{name}")).is_some(), "{name}");
             }
-            assert_eq!(pretty(&object["metadata"]["managedFields"]), pretty(wanted_entries), "{kind} {}", exchange["body"]);
+            assert_eq!(
+                pretty(&object["metadata"]["managedFields"]),
+                pretty(wanted_entries),
+                "{kind} {}",
+                exchange["body"]
+            );
         }
     }
 }
@@ -182,13 +213,22 @@ fn a_creation_is_owned_as_on_a_real_server() {
 fn lists_of_a_custom_resource_are_owned_as_a_whole() {
     let first = &golden("ssa_custom")[0];
     let after = play("Cluster", None, first, "").unwrap();
-    assert_eq!(after["metadata"]["managedFields"][0]["fieldsV1"], json!({"f:spec": {"f:pools": {}, "f:server": {}, "f:zones": {}}}));
-    let manager = Manager { name: "m2", api_version: "federation.example.com/v1", subresource: Some("status"), time: TIME };
+    assert_eq!(
+        after["metadata"]["managedFields"][0]["fieldsV1"],
+        json!({"f:spec": {"f:pools": {}, "f:server": {}, "f:zones": {}}})
+    );
+    let manager =
+        Manager { name: "m2", api_version: "federation.example.com/v1", subresource: Some("status"), time: TIME };
     let status = |conditions: Value| json!({"apiVersion": "federation.example.com/v1", "kind": "Cluster", "metadata": {"name": "ssa"}, "status": {"conditions": conditions}});
-    let after = apply("Cluster", Some(&after), &status(json!([{"type": "Ready", "status": "True"}])), &manager, false).unwrap();
+    let after =
+        apply("Cluster", Some(&after), &status(json!([{"type": "Ready", "status": "True"}])), &manager, false).unwrap();
     let third = Manager { name: "m3", ..manager };
-    let after = apply("Cluster", Some(&after), &status(json!([{"type": "Offline", "status": "False"}])), &third, false).unwrap();
-    assert_eq!(after["status"]["conditions"], json!([{"type": "Ready", "status": "True"}, {"type": "Offline", "status": "False"}]));
+    let after = apply("Cluster", Some(&after), &status(json!([{"type": "Offline", "status": "False"}])), &third, false)
+        .unwrap();
+    assert_eq!(
+        after["status"]["conditions"],
+        json!([{"type": "Ready", "status": "True"}, {"type": "Offline", "status": "False"}])
+    );
     assert_eq!(after["spec"], first["body"]["spec"]);
 }
 
@@ -199,8 +239,20 @@ fn what_nobody_tracks_stays_untracked_until_somebody_applies() {
     let mut after = merge_patch(&live, &json!({"data": {"b": "2"}}));
     track_update("ConfigMap", Some(&live), &mut after, &manager);
     assert_eq!(after["metadata"].get("managedFields"), None);
-    let applied = apply("ConfigMap", Some(&after), &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"b": "2"}}), &manager, false).unwrap();
-    let owners: Vec<&str> = applied["metadata"]["managedFields"].as_array().unwrap().iter().map(|entry| entry["manager"].as_str().unwrap()).collect();
+    let applied = apply(
+        "ConfigMap",
+        Some(&after),
+        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"b": "2"}}),
+        &manager,
+        false,
+    )
+    .unwrap();
+    let owners: Vec<&str> = applied["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["manager"].as_str().unwrap())
+        .collect();
     assert_eq!(owners, ["m", "before-first-apply"]);
 }
 
@@ -213,6 +265,18 @@ fn a_write_that_changes_nothing_leaves_the_entries_and_their_times_alone() {
     same["metadata"].as_object_mut().unwrap().remove("managedFields");
     track_update("ConfigMap", Some(&live), &mut same, &manager("2027-01-01T00:00:00Z"));
     assert_eq!(same, live);
+}
+
+#[test]
+fn a_quantity_in_other_words_is_no_change() {
+    let manager = |time| Manager { name: "m", api_version: "apps/v1", subresource: None, time };
+    let container = json!({"name": "c", "image": "i", "resources": {"limits": {"cpu": "1000m"}}});
+    let config = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+        "spec": {"selector": {}, "template": {"spec": {"containers": [container]}}}});
+    let mut live = apply("Deployment", None, &config, &manager(TIME), false).unwrap();
+    crate::defaults::apply("apps/v1", "Deployment", &mut live);
+    assert_eq!(live["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"], "1");
+    assert_eq!(apply("Deployment", Some(&live), &config, &manager("2027-01-01T00:00:00Z"), false).unwrap(), live);
 }
 
 #[test]
@@ -240,11 +304,20 @@ fn many_updaters_are_folded_into_one() {
         let before = live.clone();
         live["data"][format!("k{number}")] = json!("v");
         let (name, time) = (format!("m{number:02}"), format!("2026-01-01T00:00:{number:02}Z"));
-        track_update("ConfigMap", (number > 0).then_some(&before), &mut live, &Manager { name: &name, api_version: "v1", subresource: None, time: &time });
+        track_update(
+            "ConfigMap",
+            (number > 0).then_some(&before),
+            &mut live,
+            &Manager { name: &name, api_version: "v1", subresource: None, time: &time },
+        );
     }
     let entries = live["metadata"]["managedFields"].as_array().unwrap();
     assert_eq!(entries.len(), 10);
-    assert!(entries.iter().any(|entry| entry["manager"] == "ancient-changes" && entry["fieldsV1"]["f:data"].get("f:k0").is_some()));
+    assert!(
+        entries
+            .iter()
+            .any(|entry| entry["manager"] == "ancient-changes" && entry["fieldsV1"]["f:data"].get("f:k0").is_some())
+    );
 }
 
 #[test]
@@ -252,7 +325,10 @@ fn a_json_patch_tests_for_null_where_nothing_is() {
     let object = json!({"metadata": {"name": "x"}, "data": {"a/b": "1"}, "list": [1, 2]});
     let added = json_patch(&object, &json!([{"op": "test", "path": "/metadata/finalizers", "value": null}, {"op": "add", "path": "/metadata/finalizers", "value": ["f"]}])).unwrap();
     assert_eq!(added["metadata"]["finalizers"], json!(["f"]));
-    assert_eq!(json_patch(&object, &json!([{"op": "replace", "path": "/data/new", "value": 1}])).unwrap()["data"]["new"], 1);
+    assert_eq!(
+        json_patch(&object, &json!([{"op": "replace", "path": "/data/new", "value": 1}])).unwrap()["data"]["new"],
+        1
+    );
     for refused in [
         json!([{"op": "test", "path": "/metadata/name", "value": null}]),
         json!([{"op": "test", "path": "/no/parent", "value": null}]),
@@ -261,9 +337,15 @@ fn a_json_patch_tests_for_null_where_nothing_is() {
         json!([{"op": "replace", "path": "/no/parent", "value": 1}]),
         json!([{"op": "replace", "path": "/list/7", "value": 1}]),
     ] {
-        assert_eq!(json_patch(&object, &refused), Err(PatchError::Invalid("the server rejected our request due to an error in our request".to_owned())), "{refused}");
+        assert_eq!(
+            json_patch(&object, &refused),
+            Err(PatchError::Invalid("the server rejected our request due to an error in our request".to_owned())),
+            "{refused}"
+        );
     }
-    for malformed in [json!({"op": "add"}), json!([{"op": "jump", "path": "/a"}]), json!([{"op": "add", "path": "/a"}]), json!([1])] {
+    for malformed in
+        [json!({"op": "add"}), json!([{"op": "jump", "path": "/a"}]), json!([{"op": "add", "path": "/a"}]), json!([1])]
+    {
         assert!(matches!(json_patch(&object, &malformed), Err(PatchError::BadRequest(_))), "{malformed}");
     }
 }
@@ -280,10 +362,16 @@ fn bad_directives_are_refused() {
     ] {
         assert!(matches!(strategic_merge("Service", &service, &bad), Err(PatchError::BadRequest(_))), "{bad}");
     }
-    assert!(matches!(strategic_merge("Service", &service, &json!({"spec": {"ports": [{"name": "b"}]}})), Err(PatchError::Schema(_))));
-    let merged = strategic_merge("Service", &service, &json!({"spec": {"ports": [{"port": 80, "name": "b"}, {"port": 81}]}})).unwrap();
+    assert!(matches!(
+        strategic_merge("Service", &service, &json!({"spec": {"ports": [{"name": "b"}]}})),
+        Err(PatchError::Schema(_))
+    ));
+    let merged =
+        strategic_merge("Service", &service, &json!({"spec": {"ports": [{"port": 80, "name": "b"}, {"port": 81}]}}))
+            .unwrap();
     assert_eq!(merged["spec"]["ports"], json!([{"port": 80, "name": "b"}, {"port": 81}]));
-    let replaced = strategic_merge("Service", &service, &json!({"spec": {"$patch": "replace", "type": "NodePort"}})).unwrap();
+    let replaced =
+        strategic_merge("Service", &service, &json!({"spec": {"$patch": "replace", "type": "NodePort"}})).unwrap();
     assert_eq!(replaced, json!({"spec": {"type": "NodePort"}}));
 }
 
@@ -298,14 +386,24 @@ fn an_apply_that_does_not_fit_the_schema_is_refused() {
         (json!({"ports": [{"port": 80, "bogus": 1}]}), ".bogus: field not declared in schema"),
         (json!("x"), ".spec: expected map, got string"),
     ] {
-        let Err(PatchError::Schema(message)) = apply("Service", None, &service(spec), &manager, false) else { panic!("{cause}") };
-        assert!(message.starts_with("failed to create typed patch object (n/s; /v1, Kind=Service): ") && message.contains(cause), "{message}");
+        let Err(PatchError::Schema(message)) = apply("Service", None, &service(spec), &manager, false) else {
+            panic!("{cause}")
+        };
+        assert!(
+            message.starts_with("failed to create typed patch object (n/s; /v1, Kind=Service): ")
+                && message.contains(cause),
+            "{message}"
+        );
     }
 }
 
 /// Documents without nulls and without lists: there a merge patch can say everything.
 fn document(depth: u32) -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![any::<bool>().prop_map(Value::from), (0i64..4).prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        (0i64..4).prop_map(Value::from),
+        "[a-c]{0,2}".prop_map(Value::from)
+    ];
     leaf.prop_recursive(depth, 24, 4, |inner| members(inner).prop_map(Value::Object))
 }
 
@@ -338,8 +436,12 @@ fn merge_diff(from: &Value, to: &Value) -> Value {
     Value::Object(patch)
 }
 
-fn config_map(data: &std::collections::BTreeMap<String, String>, labels: &std::collections::BTreeMap<String, String>) -> Value {
-    let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "labels": labels}, "data": data});
+fn config_map(
+    data: &std::collections::BTreeMap<String, String>,
+    labels: &std::collections::BTreeMap<String, String>,
+) -> Value {
+    let mut object =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "labels": labels}, "data": data});
     crate::defaults::apply("v1", "ConfigMap", &mut object);
     object
 }

@@ -109,7 +109,9 @@ pub(super) fn merge(of: &Field, live: Option<&Value>, config: &Value) -> Value {
             }
             Value::Object(result)
         }
-        (Walk::Items(items), Walk::Items(_)) => Value::Array(merge_items(of, items, list(Some(live)), list(Some(config)))),
+        (Walk::Items(items), Walk::Items(_)) => {
+            Value::Array(merge_items(of, items, list(Some(live)), list(Some(config))))
+        }
         _ => config.clone(),
     }
 }
@@ -221,7 +223,14 @@ fn differ(of: &Field, before: Option<&Value>, after: Option<&Value>, path: &mut 
     }
 }
 
-fn differ_items(of: &Field, items: Items<'_>, before: &[Value], after: &[Value], path: &mut Vec<String>, out: &mut Comparison) {
+fn differ_items(
+    of: &Field,
+    items: Items<'_>,
+    before: &[Value],
+    after: &[Value],
+    path: &mut Vec<String>,
+    out: &mut Comparison,
+) {
     let before_steps: Vec<String> = before.iter().map(|item| item_step(items, item)).collect();
     let after_steps: Vec<String> = after.iter().map(|item| item_step(items, item)).collect();
     let at = |steps: &[String], step: &String| steps.iter().position(|other| other == step);
@@ -319,9 +328,10 @@ fn check_at(of: &Field, value: &Value, path: &str, at_root: bool) -> Result<(), 
         }
         (Shape::Set, Value::Array(_)) => Ok(()),
         (Shape::Set | Shape::Keyed { .. }, other) => Err(format!("{path}: expected list, got {}", type_name(other))),
-        (Shape::Atomic(Some(_)), Value::Array(items)) => {
-            items.iter().enumerate().try_for_each(|(index, item)| check_at(of.element(), item, &format!("{path}[{index}]"), false))
-        }
+        (Shape::Atomic(Some(_)), Value::Array(items)) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| check_at(of.element(), item, &format!("{path}[{index}]"), false)),
         (Shape::Atomic(_), _) => Ok(()),
     }
 }

@@ -12,17 +12,25 @@ pub(super) fn empty_object(api_version: &str, kind: &str) -> Value {
     let mut object = match (api_version, kind) {
         ("v1", "Pod") => json!({"spec": {"containers": null}, "status": status()}),
         ("v1", "Service") => json!({"spec": {}, "status": {"loadBalancer": {}}}),
-        ("v1", "Node") => json!({"spec": {}, "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": {}}}),
-        ("v1", "Event") => json!({"involvedObject": {}, "source": {}, "firstTimestamp": null, "lastTimestamp": null, "eventTime": null,
-            "reportingComponent": "", "reportingInstance": ""}),
+        ("v1", "Node") => {
+            json!({"spec": {}, "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": {}}})
+        }
+        ("v1", "Event") => {
+            json!({"involvedObject": {}, "source": {}, "firstTimestamp": null, "lastTimestamp": null, "eventTime": null,
+            "reportingComponent": "", "reportingInstance": ""})
+        }
         ("events.k8s.io/v1", "Event") => json!({"eventTime": null, "regarding": {}, "deprecatedSource": {},
             "deprecatedFirstTimestamp": null, "deprecatedLastTimestamp": null}),
         ("v1", "PersistentVolumeClaim") => json!({"spec": {"resources": {}}, "status": status()}),
         ("v1", "ReplicationController") => json!({"spec": {}, "status": status()}),
         ("v1", "PodTemplate") => json!({"template": template()}),
         ("v1", "LimitRange") => json!({"spec": {"limits": null}}),
-        ("apps/v1", "Deployment") => json!({"spec": {"selector": null, "template": template(), "strategy": {}}, "status": status()}),
-        ("apps/v1", "ReplicaSet") => json!({"spec": {"selector": null, "template": template()}, "status": {"replicas": 0}}),
+        ("apps/v1", "Deployment") => {
+            json!({"spec": {"selector": null, "template": template(), "strategy": {}}, "status": status()})
+        }
+        ("apps/v1", "ReplicaSet") => {
+            json!({"spec": {"selector": null, "template": template()}, "status": {"replicas": 0}})
+        }
         ("apps/v1", "DaemonSet" | "StatefulSet") => {
             json!({"spec": {"selector": null, "template": template(), "updateStrategy": {}}, "status": status()})
         }
@@ -34,7 +42,9 @@ pub(super) fn empty_object(api_version: &str, kind: &str) -> Value {
         ("coordination.k8s.io/v1", "Lease") => json!({"spec": {}}),
         ("networking.k8s.io/v1", "Ingress") => json!({"spec": {}, "status": {"loadBalancer": {}}}),
         ("networking.k8s.io/v1", "NetworkPolicy" | "IngressClass") => json!({"spec": {}}),
-        ("autoscaling/v1" | "autoscaling/v2", "HorizontalPodAutoscaler") => json!({"spec": {"scaleTargetRef": {}, "maxReplicas": 0}, "status": status()}),
+        ("autoscaling/v1" | "autoscaling/v2", "HorizontalPodAutoscaler") => {
+            json!({"spec": {"scaleTargetRef": {}, "maxReplicas": 0}, "status": status()})
+        }
         ("policy/v1", "PodDisruptionBudget") => json!({"spec": {}, "status": status()}),
         ("rbac.authorization.k8s.io/v1", "Role" | "ClusterRole") => json!({"rules": null}),
         ("rbac.authorization.k8s.io/v1", "RoleBinding" | "ClusterRoleBinding") => json!({"roleRef": {}}),

@@ -71,7 +71,7 @@ fn check(scale: &Value) -> Result<(), Status> {
 pub(super) fn put(call: &Call<'_>, live: &Value, scale: &Value) -> Result<Value, Status> {
     check(scale)?;
     let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or_else(|| 0.into());
-    if !replicas.as_i64().is_some_and(|n| n >= 0) {
+    if replicas.as_i64().is_none_or(|n| n < 0) {
         let error = FieldError::invalid("spec.replicas", &replicas, "must be greater than or equal to 0");
         return Err(Status::invalid_named("autoscaling", "Scale", &call.name, vec![error]));
     }

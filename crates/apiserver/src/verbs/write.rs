@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use serde_json::Value;
 
 use super::{Call, Part, decode, scale};
@@ -13,7 +14,7 @@ use crate::clock::rfc3339;
 use crate::convert;
 use crate::crd;
 use crate::defaults;
-use crate::kinds::Kind;
+use crate::kinds::{Conversion, Kind};
 use crate::lifecycle;
 use crate::object;
 use crate::patch::{self, Manager, PatchError};
@@ -227,15 +228,6 @@ fn answer(call: &Call<'_>, representation: Representation, part: Part, written: 
     reply
 }
 
-/// Writes what a change inside the server asks for, in the same way as a client's.
-pub(super) fn modify(call: &Call<'_>, change: impl Fn(&Value) -> Result<Value, Status>) -> Result<Written, Status> {
-    let options = Options::of(call, Part::Status, "UpdateOptions")?;
-    commit(call, &Options { part: Part::Main, ..options }, |live| match live {
-        None => Err(Status::not_found(&call.kind, &call.name)),
-        Some(live) => Ok(Proposal { object: change(live)?, applied: false }),
-    })
-}
-
 /// Computes and commits until nobody was faster.
 fn commit(call: &Call<'_>, options: &Options, propose: impl Fn(Option<&Value>) -> Result<Proposal, Status>) -> Result<Written, Status> {
     let key = call.key();
@@ -419,7 +411,7 @@ fn restrict(kind: &Kind, part: Part, live: &Value, object: &mut Value) {
             }
         }
         Part::Status => {
-            let others: Vec<String> = [&*live, &*object]
+            let others: Vec<String> = [live, &*object]
                 .into_iter()
                 .flat_map(|o| o.as_object().into_iter().flat_map(|f| f.keys().cloned()))
                 .filter(|f| f != "status" && f != "metadata")
@@ -452,18 +444,29 @@ fn restrict(kind: &Kind, part: Part, live: &Value, object: &mut Value) {
 /// Defaults and pruning. Returns warnings about fields nobody knows.
 fn complete(call: &Call<'_>, options: &Options, object: &mut Value) -> Result<Vec<String>, Status> {
     let kind = &call.kind;
-    let Some(custom) = &kind.custom else {
-        if kind.is("", "Secret") {
-            admission::merge_string_data(object);
+    let unknown = match &kind.custom {
+        Some(custom) => {
+            let unknown = crd::prune(&custom.schema, object);
+            crd::default(&custom.schema, object);
+            unknown
         }
-        defaults::apply(&kind.api_version(), &kind.kind, object);
-        if is_definition(kind) {
-            crd::complete(object);
+        None => {
+            let api_version = kind.api_version();
+            // The kinds shown in a converted form share their names with those they are converted to.
+            let unknown = match kind.conversion {
+                Conversion::Version => patch::drop_unknown(&api_version, &kind.kind, object),
+                Conversion::Event | Conversion::Autoscaler => Vec::new(),
+            };
+            if kind.is("", "Secret") {
+                admission::merge_string_data(object);
+            }
+            defaults::apply(&api_version, &kind.kind, object);
+            if is_definition(kind) {
+                crd::complete(object);
+            }
+            unknown
         }
-        return Ok(Vec::new());
     };
-    let unknown = crd::prune(&custom.schema, object);
-    crd::default(&custom.schema, object);
     let problems: Vec<String> = unknown.iter().map(|f| format!("unknown field {f:?}")).collect();
     match options.validation {
         FieldValidation::Ignore => Ok(Vec::new()),
@@ -471,6 +474,11 @@ fn complete(call: &Call<'_>, options: &Options, object: &mut Value) -> Result<Ve
         FieldValidation::Strict if problems.is_empty() => Ok(Vec::new()),
         FieldValidation::Strict => {
             let all = problems.join(", ");
+            if call.request.method == Method::PATCH {
+                let detail = format!("strict decoding error: {all}");
+                let error = FieldError::invalid("patch", Value::from(object.to_string()), &detail);
+                return Err(Status::invalid_named("", "", "", vec![error]));
+            }
             let message = format!("{0} in version {1:?} cannot be handled as a {0}: strict decoding error: {all}", kind.kind, kind.version);
             Err(Status::bad_request(message))
         }

@@ -24,9 +24,7 @@ impl Call {
         Self {
             origin: origin(&parts.uri, &parts.headers),
             path: parts.uri.path().to_owned(),
-            query: form_urlencoded::parse(query.as_bytes())
-                .into_owned()
-                .collect(),
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             method: parts.method,
             headers: parts.headers,
             body,
@@ -36,10 +34,7 @@ impl Call {
 
     /// A query parameter; names are compared without letter case.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -53,10 +48,7 @@ impl Call {
 
     /// The origin with its port spelt out, as ARM writes it into links.
     pub(crate) fn origin_with_port(&self) -> String {
-        let (scheme, host) = self
-            .origin
-            .split_once("://")
-            .unwrap_or(("https", &self.origin));
+        let (scheme, host) = self.origin.split_once("://").unwrap_or(("https", &self.origin));
         // An IPv6 literal has colons of its own, in brackets.
         let after_literal = host.rsplit(']').next().unwrap_or(host);
         if after_literal.contains(':') {

@@ -34,10 +34,7 @@ struct Started {
 impl Operations {
     /// `takes` is how long each one stays `InProgress`; its effect is there from the start.
     pub(crate) fn new(takes: Duration) -> Self {
-        Self {
-            takes,
-            started: BTreeMap::new(),
-        }
+        Self { takes, started: BTreeMap::new() }
     }
 
     /// Records what an operation will have come to, and answers 202. `verb` is like `Upsert` or `Delete`.
@@ -53,9 +50,7 @@ impl Operations {
         let profile = zone.kind.profile();
         let guid = ids.guid(Purpose::Operation);
         let id = if profile.writes_are_asynchronous {
-            STANDARD.encode(format!(
-                "FrontEndAsyncOperation;{verb}PrivateDnsZone;{guid}"
-            ))
+            STANDARD.encode(format!("FrontEndAsyncOperation;{verb}PrivateDnsZone;{guid}"))
         } else {
             let number = ids.number(Purpose::Operation) % 10_000_000;
             format!("{guid};{number};{};Regular", zone.name)
@@ -77,34 +72,18 @@ impl Operations {
         set(&mut reply, HeaderName::from_static("azure-asyncoperation"), &status);
         set(&mut reply, header::LOCATION, &url(&call.origin, "Results"));
         set(&mut reply, header::RETRY_AFTER, &profile.poll_after.to_string());
-        self.started.insert(
-            id,
-            Started {
-                done_at: call.now + self.takes,
-                poll_after: profile.poll_after,
-                outcome,
-            },
-        );
+        self.started.insert(id, Started { done_at: call.now + self.takes, poll_after: profile.poll_after, outcome });
         reply
     }
 
     /// Answers a poll of the status or of the result.
     pub(crate) fn poll(&self, call: &Call, id: &str, result: bool) -> Result<Reply, Failure> {
         let started = self.started.get(id).ok_or_else(|| {
-            Failure::flat(
-                StatusCode::NOT_FOUND,
-                "NotFound",
-                format!("The operation '{id}' does not exist."),
-            )
+            Failure::flat(StatusCode::NOT_FOUND, "NotFound", format!("The operation '{id}' does not exist."))
         })?;
         if call.now < started.done_at {
             let mut reply = json_reply(StatusCode::ACCEPTED, &json!({ "status": "InProgress" }));
-            let url = format!(
-                "{}{}?api-version={}",
-                call.origin_with_port(),
-                call.path,
-                call.api_version()
-            );
+            let url = format!("{}{}?api-version={}", call.origin_with_port(), call.path, call.api_version());
             set(&mut reply, HeaderName::from_static("azure-asyncoperation"), &url);
             set(&mut reply, header::LOCATION, &url);
             set(&mut reply, header::RETRY_AFTER, &started.poll_after.to_string());

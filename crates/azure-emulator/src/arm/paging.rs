@@ -22,9 +22,7 @@ impl Page {
             Some(top) => match top.parse::<usize>() {
                 Ok(top @ 1..) => top.min(LARGEST_PAGE),
                 _ => {
-                    return Err(Failure::bad_request(format!(
-                        "The value '{top}' of '$top' is invalid."
-                    )));
+                    return Err(Failure::bad_request(format!("The value '{top}' of '$top' is invalid.")));
                 }
             },
         };
@@ -35,9 +33,7 @@ impl Page {
                     .decode(token)
                     .ok()
                     .and_then(|bytes| String::from_utf8(bytes).ok())
-                    .ok_or_else(|| {
-                        Failure::bad_request(format!("The skip token '{token}' is invalid."))
-                    })?,
+                    .ok_or_else(|| Failure::bad_request(format!("The skip token '{token}' is invalid.")))?,
             ),
         };
         Ok(Self { size, after })
@@ -45,11 +41,7 @@ impl Page {
 
     /// The page's JSON from items that come after [`after`](Self::after), each with its key. A position, not a snapshot:
     /// what is written between two pages shows or not by where it sorts.
-    pub(crate) fn fill(
-        &self,
-        call: &Call,
-        items: impl Iterator<Item = (String, Value)>,
-    ) -> Value {
+    pub(crate) fn fill(&self, call: &Call, items: impl Iterator<Item = (String, Value)>) -> Value {
         let mut items = items.peekable();
         let mut value = Vec::new();
         let mut last = String::new();

@@ -19,21 +19,13 @@ impl Preconditions {
     /// `what` is the object as messages call it, like `Record set www`.
     pub(crate) fn check(&self, what: &str, etag: Option<&str>) -> Result<(), Failure> {
         if self.if_none_match_any && etag.is_some() {
-            return Err(Failure::precondition(format!(
-                "The {what} exists already and hence cannot be created again."
-            )));
+            return Err(Failure::precondition(format!("The {what} exists already and hence cannot be created again.")));
         }
         let held = match (self.if_match.as_deref(), etag) {
             (None, _) | (Some("*"), Some(_)) => true,
             (Some(wanted), Some(etag)) => wanted == etag,
             (Some(_), None) => false,
         };
-        if held {
-            Ok(())
-        } else {
-            Err(Failure::precondition(format!(
-                "The {what} has been modified (etag mismatch)."
-            )))
-        }
+        if held { Ok(()) } else { Err(Failure::precondition(format!("The {what} has been modified (etag mismatch)."))) }
     }
 }

@@ -30,11 +30,7 @@ pub(crate) fn one(
     zone: &ZoneKey,
     key: &SetKey,
 ) -> Result<Reply, Failure> {
-    let exists = state
-        .store
-        .zones
-        .get(zone)
-        .is_some_and(|zone| zone.sets.contains_key(key));
+    let exists = state.store.zones.get(zone).is_some_and(|zone| zone.sets.contains_key(key));
     let limit = match call.method {
         Method::PUT | Method::PATCH if exists => Limit::RecordSetUpdate,
         Method::PUT | Method::PATCH => Limit::RecordSetCreate,
@@ -42,24 +38,13 @@ pub(crate) fn one(
         _ => Limit::RecordSetGet,
     };
     state.take(zone.kind, limit, &zone.name, scope, call)?;
-    let zone = state
-        .store
-        .zones
-        .get_mut(zone)
-        .ok_or_else(|| scope.no_parent(&zone.name))?;
+    let zone = state.store.zones.get_mut(zone).ok_or_else(|| scope.no_parent(&zone.name))?;
     let what = format!("Record set {}", key.name);
     let preconditions = Preconditions::of(call);
     match call.method {
         Method::GET | Method::HEAD => {
-            let set = zone
-                .sets
-                .get(key)
-                .ok_or_else(|| scope.no_record_set(&key.name))?;
-            Ok(resource_reply(
-                StatusCode::OK,
-                &to_json(zone, key, set, call),
-                &set.etag,
-            ))
+            let set = zone.sets.get(key).ok_or_else(|| scope.no_record_set(&key.name))?;
+            Ok(resource_reply(StatusCode::OK, &to_json(zone, key, set, call), &set.etag))
         }
         Method::DELETE => {
             let Some(set) = zone.sets.get(key) else {
@@ -85,17 +70,9 @@ pub(crate) fn one(
             };
             change::check(zone, key, &set)?;
             set.etag = state.ids.guid(Purpose::Etag).to_string();
-            let status = if existing.is_some() {
-                StatusCode::OK
-            } else {
-                StatusCode::CREATED
-            };
+            let status = if existing.is_some() { StatusCode::OK } else { StatusCode::CREATED };
             zone.sets.insert(key.clone(), set.clone());
-            Ok(resource_reply(
-                status,
-                &to_json(zone, key, &set, call),
-                &set.etag,
-            ))
+            Ok(resource_reply(status, &to_json(zone, key, &set, call), &set.etag))
         }
     }
 }
@@ -109,11 +86,7 @@ pub(crate) fn list(
     record_type: Option<RecordType>,
 ) -> Result<Reply, Failure> {
     state.take(zone.kind, Limit::RecordSetList, &zone.name, scope, call)?;
-    let zone = state
-        .store
-        .zones
-        .get(zone)
-        .ok_or_else(|| scope.no_parent(&zone.name))?;
+    let zone = state.store.zones.get(zone).ok_or_else(|| scope.no_parent(&zone.name))?;
     let page = Page::of(call)?;
     let after = page.after.as_deref().map(position).transpose()?;
     let suffix = call
@@ -128,11 +101,7 @@ pub(crate) fn list(
         .sets
         .range((from, std::ops::Bound::Unbounded))
         .filter(|(key, _)| record_type.is_none_or(|kind| key.kind == kind))
-        .filter(|(key, _)| {
-            suffix
-                .as_ref()
-                .is_none_or(|suffix| key.name.ends_with(suffix))
-        })
+        .filter(|(key, _)| suffix.as_ref().is_none_or(|suffix| key.name.ends_with(suffix)))
         .map(|(key, set)| {
             let position = format!("{}/{}", key.name, key.kind.number());
             (position, to_json(zone, key, set, call))
@@ -141,11 +110,7 @@ pub(crate) fn list(
 }
 
 /// The record sets of a subscription that are aliases of the given resources.
-pub(crate) fn references(
-    state: &State,
-    call: &Call,
-    subscription: &str,
-) -> Result<Reply, Failure> {
+pub(crate) fn references(state: &State, call: &Call, subscription: &str) -> Result<Reply, Failure> {
     let body = call.object()?;
     let targets = body
         .get("properties")
@@ -161,11 +126,7 @@ pub(crate) fn references(
                 .zones_of(ZoneKind::Public, subscription, None)
                 .into_iter()
                 .flat_map(|zone| zone.sets.iter().map(move |(key, set)| (zone, key, set)))
-                .filter(|(_, _, set)| {
-                    set.target
-                        .as_ref()
-                        .is_some_and(|id| id.eq_ignore_ascii_case(target))
-                })
+                .filter(|(_, _, set)| set.target.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(target)))
                 .map(|(zone, key, _)| json!({ "id": zone.set_id(key) }))
                 .collect();
             json!({ "dnsResources": sets, "targetResource": { "id": target } })
@@ -224,10 +185,7 @@ fn position(token: &str) -> Result<SetKey, Failure> {
     token
         .rsplit_once('/')
         .and_then(|(name, number)| {
-            Some(SetKey {
-                name: name.to_owned(),
-                kind: RecordType::from_number(number.parse().ok()?)?,
-            })
+            Some(SetKey { name: name.to_owned(), kind: RecordType::from_number(number.parse().ok()?)? })
         })
         .ok_or_else(|| Failure::bad_request(format!("The skip token '{token}' is invalid.")))
 }

@@ -30,30 +30,13 @@ enum Shape {
 
 impl Failure {
     /// An error of the DNS resource provider.
-    pub(crate) fn flat(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            status,
-            shape: Shape::Flat,
-            code,
-            message: message.into(),
-            header: None,
-        }
+    pub(crate) fn flat(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, shape: Shape::Flat, code, message: message.into(), header: None }
     }
 
     /// An error of the Resource Manager.
-    pub(crate) fn wrapped(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            shape: Shape::Wrapped,
-            ..Self::flat(status, code, message)
-        }
+    pub(crate) fn wrapped(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { shape: Shape::Wrapped, ..Self::flat(status, code, message) }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -141,11 +124,7 @@ pub(crate) fn unavailable_page() -> Reply {
     ));
     *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     set(&mut reply, header::CONTENT_TYPE, "text/html");
-    set(
-        &mut reply,
-        HeaderName::from_static("x-azure-externalerror"),
-        "0x80072ee2,OriginTimeout",
-    );
+    set(&mut reply, HeaderName::from_static("x-azure-externalerror"), "0x80072ee2,OriginTimeout");
     reply
 }
 

@@ -22,11 +22,11 @@ pub(crate) enum Route {
 pub(crate) struct ArmRoute {
     pub(crate) subscription: Option<String>,
     pub(crate) group: Option<String>,
-    pub(crate) resource: Resource,
+    pub(crate) resource: Target,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Resource {
+pub(crate) enum Target {
     Tenants,
     Subscriptions,
     Subscription,
@@ -78,22 +78,12 @@ impl Route {
             ["metadata", "endpoints"] => Self::CloudEndpoints,
             ["metadata", "identity", "oauth2", "token"] => Self::ManagedIdentityToken,
             ["common", "discovery", "instance"] => Self::InstanceDiscovery,
-            [_, "oauth2", "v2.0", "token"] => Self::Token {
-                tenant: tenant(),
-                v2: true,
-            },
-            [_, "oauth2", "token"] => Self::Token {
-                tenant: tenant(),
-                v2: false,
-            },
-            [_, "v2.0", ".well-known", "openid-configuration"] => Self::OpenIdConfiguration {
-                tenant: tenant(),
-                v2: true,
-            },
-            [_, ".well-known", "openid-configuration"] => Self::OpenIdConfiguration {
-                tenant: tenant(),
-                v2: false,
-            },
+            [_, "oauth2", "v2.0", "token"] => Self::Token { tenant: tenant(), v2: true },
+            [_, "oauth2", "token"] => Self::Token { tenant: tenant(), v2: false },
+            [_, "v2.0", ".well-known", "openid-configuration"] => {
+                Self::OpenIdConfiguration { tenant: tenant(), v2: true }
+            }
+            [_, ".well-known", "openid-configuration"] => Self::OpenIdConfiguration { tenant: tenant(), v2: false },
             [_, "discovery", "v2.0", "keys"] | [_, "discovery", "keys"] => Self::SigningKeys,
             _ => Self::Unknown,
         }
@@ -103,10 +93,9 @@ impl Route {
     pub(crate) fn operation(&self, method: &Method) -> Operation {
         let resource = match self {
             Self::Token { .. } | Self::ManagedIdentityToken => return Operation::Token,
-            Self::OpenIdConfiguration { .. }
-            | Self::SigningKeys
-            | Self::InstanceDiscovery
-            | Self::CloudEndpoints => return Operation::Discovery,
+            Self::OpenIdConfiguration { .. } | Self::SigningKeys | Self::InstanceDiscovery | Self::CloudEndpoints => {
+                return Operation::Discovery;
+            }
             Self::Unknown => return Operation::Other,
             Self::Arm(route) => &route.resource,
         };
@@ -114,21 +103,21 @@ impl Route {
         let writes = matches!(*method, Method::PUT | Method::PATCH);
         let deletes = *method == Method::DELETE;
         match resource {
-            Resource::Tenants
-            | Resource::Subscriptions
-            | Resource::Subscription
-            | Resource::ResourceGroups
-            | Resource::ResourceGroup => Operation::Directory,
-            Resource::Zones(_) if reads => Operation::ZoneList,
-            Resource::Zone { .. } if reads => Operation::ZoneGet,
-            Resource::Zone { .. } if writes => Operation::ZoneWrite,
-            Resource::Zone { .. } if deletes => Operation::ZoneDelete,
-            Resource::RecordSets { .. } if reads => Operation::RecordSetList,
-            Resource::RecordSet { .. } if reads => Operation::RecordSetGet,
-            Resource::RecordSet { .. } if writes => Operation::RecordSetWrite,
-            Resource::RecordSet { .. } if deletes => Operation::RecordSetDelete,
-            Resource::ResourceReference => Operation::ResourceReference,
-            Resource::Operation { .. } => Operation::OperationStatus,
+            Target::Tenants
+            | Target::Subscriptions
+            | Target::Subscription
+            | Target::ResourceGroups
+            | Target::ResourceGroup => Operation::Directory,
+            Target::Zones(_) if reads => Operation::ZoneList,
+            Target::Zone { .. } if reads => Operation::ZoneGet,
+            Target::Zone { .. } if writes => Operation::ZoneWrite,
+            Target::Zone { .. } if deletes => Operation::ZoneDelete,
+            Target::RecordSets { .. } if reads => Operation::RecordSetList,
+            Target::RecordSet { .. } if reads => Operation::RecordSetGet,
+            Target::RecordSet { .. } if writes => Operation::RecordSetWrite,
+            Target::RecordSet { .. } if deletes => Operation::RecordSetDelete,
+            Target::ResourceReference => Operation::ResourceReference,
+            Target::Operation { .. } => Operation::OperationStatus,
             _ => Operation::Other,
         }
     }
@@ -136,50 +125,33 @@ impl Route {
 
 fn arm(segments: &[String], fixed: &[&str]) -> ArmRoute {
     let route = |group: Option<&String>, resource| ArmRoute {
-        subscription: (fixed[0] == "subscriptions")
-            .then(|| segments.get(1).cloned())
-            .flatten(),
+        subscription: (fixed[0] == "subscriptions").then(|| segments.get(1).cloned()).flatten(),
         group: group.cloned(),
         resource,
     };
     match fixed {
-        ["tenants"] => route(None, Resource::Tenants),
-        ["subscriptions"] => route(None, Resource::Subscriptions),
-        ["subscriptions", _] => route(None, Resource::Subscription),
-        ["subscriptions", _, "resourcegroups"] => route(None, Resource::ResourceGroups),
-        ["subscriptions", _, "resourcegroups", _] => {
-            route(segments.get(3), Resource::ResourceGroup)
+        ["tenants"] => route(None, Target::Tenants),
+        ["subscriptions"] => route(None, Target::Subscriptions),
+        ["subscriptions", _] => route(None, Target::Subscription),
+        ["subscriptions", _, "resourcegroups"] => route(None, Target::ResourceGroups),
+        ["subscriptions", _, "resourcegroups", _] => route(segments.get(3), Target::ResourceGroup),
+        ["subscriptions", _, "resourcegroups", _, "providers", namespace, ..] => {
+            route(segments.get(3), provider(&segments[5], namespace, &segments[6..], &fixed[6..], true))
         }
-        ["subscriptions", _, "resourcegroups", _, "providers", namespace, ..] => route(
-            segments.get(3),
-            provider(&segments[5], namespace, &segments[6..], &fixed[6..], true),
-        ),
-        ["subscriptions", _, "providers", namespace, ..] => route(
-            None,
-            provider(&segments[3], namespace, &segments[4..], &fixed[4..], false),
-        ),
+        ["subscriptions", _, "providers", namespace, ..] => {
+            route(None, provider(&segments[3], namespace, &segments[4..], &fixed[4..], false))
+        }
         _ => route(
             None,
-            Resource::UnknownType {
-                namespace: String::new(),
-                name: segments.last().cloned().unwrap_or_default(),
-            },
+            Target::UnknownType { namespace: String::new(), name: segments.last().cloned().unwrap_or_default() },
         ),
     }
 }
 
 /// What lies below a provider's namespace, in a resource group or right in a subscription.
-fn provider(
-    written: &str,
-    namespace: &str,
-    segments: &[String],
-    fixed: &[&str],
-    in_group: bool,
-) -> Resource {
-    let unknown = || Resource::UnknownType {
-        namespace: written.to_owned(),
-        name: segments.first().cloned().unwrap_or_default(),
-    };
+fn provider(written: &str, namespace: &str, segments: &[String], fixed: &[&str], in_group: bool) -> Target {
+    let unknown =
+        || Target::UnknownType { namespace: written.to_owned(), name: segments.first().cloned().unwrap_or_default() };
     if namespace != "microsoft.network" {
         return unknown();
     }
@@ -190,49 +162,33 @@ fn provider(
         return zone(kind, &segments[1..], &fixed[1..], in_group).unwrap_or_else(unknown);
     }
     match fixed {
-        ["getdnsresourcereference"] if !in_group => Resource::ResourceReference,
+        ["getdnsresourcereference"] if !in_group => Target::ResourceReference,
         [collection, _] => operation(collection, &segments[1]).unwrap_or_else(unknown),
         _ => unknown(),
     }
 }
 
-fn zone(kind: ZoneKind, segments: &[String], fixed: &[&str], in_group: bool) -> Option<Resource> {
+fn zone(kind: ZoneKind, segments: &[String], fixed: &[&str], in_group: bool) -> Option<Target> {
     if segments.is_empty() {
-        return Some(Resource::Zones(kind));
+        return Some(Target::Zones(kind));
     }
     if !in_group {
         return None;
     }
     let zone = segments[0].clone();
     let profile = kind.profile();
-    let record_type = |word: &str| {
-        word.parse::<RecordType>()
-            .ok()
-            .filter(|record_type| profile.record_types.contains(record_type))
-    };
+    let record_type =
+        |word: &str| word.parse::<RecordType>().ok().filter(|record_type| profile.record_types.contains(record_type));
     match fixed[1..] {
-        [] => Some(Resource::Zone { kind, zone }),
-        [all] if profile.list_all.contains(&all) => Some(Resource::RecordSets {
-            kind,
-            zone,
-            record_type: None,
-        }),
-        [word] => Some(Resource::RecordSets {
-            kind,
-            zone,
-            record_type: Some(record_type(word)?),
-        }),
-        [word, _] => Some(Resource::RecordSet {
-            kind,
-            zone,
-            record_type: record_type(word)?,
-            name: segments[2].clone(),
-        }),
+        [] => Some(Target::Zone { kind, zone }),
+        [all] if profile.list_all.contains(&all) => Some(Target::RecordSets { kind, zone, record_type: None }),
+        [word] => Some(Target::RecordSets { kind, zone, record_type: Some(record_type(word)?) }),
+        [word, _] => Some(Target::RecordSet { kind, zone, record_type: record_type(word)?, name: segments[2].clone() }),
         _ => None,
     }
 }
 
-fn operation(collection: &str, id: &str) -> Option<Resource> {
+fn operation(collection: &str, id: &str) -> Option<Target> {
     ZoneKind::ALL.into_iter().find_map(|kind| {
         let prefix = kind.profile().operations;
         let rest = collection
@@ -244,10 +200,6 @@ fn operation(collection: &str, id: &str) -> Option<Resource> {
             "results" => true,
             _ => return None,
         };
-        Some(Resource::Operation {
-            kind,
-            id: id.to_owned(),
-            result,
-        })
+        Some(Target::Operation { kind, id: id.to_owned(), result })
     })
 }

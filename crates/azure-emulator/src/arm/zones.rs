@@ -25,12 +25,7 @@ use crate::{
 const ZONE_TYPE_SINCE: &str = "2018-03-01-preview";
 
 /// GET, PUT, PATCH or DELETE of a zone.
-pub(crate) fn one(
-    state: &mut State,
-    call: &Call,
-    scope: &Scope,
-    key: &ZoneKey,
-) -> Result<Reply, Failure> {
+pub(crate) fn one(state: &mut State, call: &Call, scope: &Scope, key: &ZoneKey) -> Result<Reply, Failure> {
     let exists = state.store.zones.contains_key(key);
     let limit = match call.method {
         Method::PUT | Method::PATCH if exists => Limit::ZoneUpdate,
@@ -41,16 +36,8 @@ pub(crate) fn one(
     state.take(key.kind, limit, &key.name, scope, call)?;
     match call.method {
         Method::GET | Method::HEAD => {
-            let zone = state
-                .store
-                .zones
-                .get(key)
-                .ok_or_else(|| scope.no_zone(key))?;
-            Ok(resource_reply(
-                StatusCode::OK,
-                &to_json(zone, call),
-                &zone.etag,
-            ))
+            let zone = state.store.zones.get(key).ok_or_else(|| scope.no_zone(key))?;
+            Ok(resource_reply(StatusCode::OK, &to_json(zone, call), &zone.etag))
         }
         Method::DELETE => delete(state, call, scope, key),
         _ => write(state, call, scope, key),
@@ -58,50 +45,27 @@ pub(crate) fn one(
 }
 
 /// One page of the zones of a resource group, or of a subscription.
-pub(crate) fn list(
-    state: &mut State,
-    call: &Call,
-    scope: &Scope,
-    kind: ZoneKind,
-) -> Result<Reply, Failure> {
-    let limit = if scope.group.is_some() {
-        Limit::ZoneListByGroup
-    } else {
-        Limit::ZoneList
-    };
+pub(crate) fn list(state: &mut State, call: &Call, scope: &Scope, kind: ZoneKind) -> Result<Reply, Failure> {
+    let limit = if scope.group.is_some() { Limit::ZoneListByGroup } else { Limit::ZoneList };
     state.take(kind, limit, "", scope, call)?;
     let page = Page::of(call)?;
     let group = scope.group.as_ref().map(|group| group.to_ascii_lowercase());
-    let zones = state
-        .store
-        .zones_of(kind, &scope.subscription_key(), group.as_deref());
+    let zones = state.store.zones_of(kind, &scope.subscription_key(), group.as_deref());
     let position = |zone: &Zone| format!("{}/{}", zone.key.name, zone.key.group);
     let items = zones
         .into_iter()
         .map(|zone| (position(zone), zone))
-        .filter(|(position, _)| {
-            page.after
-                .as_ref()
-                .is_none_or(|after| sort_key(position) > sort_key(after))
-        })
+        .filter(|(position, _)| page.after.as_ref().is_none_or(|after| sort_key(position) > sort_key(after)))
         .map(|(position, zone)| (position, to_json(zone, call)));
     Ok(json_reply(StatusCode::OK, &page.fill(call, items)))
 }
 
-fn write(
-    state: &mut State,
-    call: &Call,
-    scope: &Scope,
-    key: &ZoneKey,
-) -> Result<Reply, Failure> {
+fn write(state: &mut State, call: &Call, scope: &Scope, key: &ZoneKey) -> Result<Reply, Failure> {
     let body = call.object()?;
     if call.method == Method::PUT {
         check_body(&body, key)?;
         if !name::is_valid_zone(&key.name) {
-            return Err(Failure::bad_request(format!(
-                "The domain name '{}' is invalid.",
-                key.name
-            )));
+            return Err(Failure::bad_request(format!("The domain name '{}' is invalid.", key.name)));
         }
     } else if !state.store.zones.contains_key(key) {
         return Err(scope.no_zone(key));
@@ -136,20 +100,11 @@ fn write(
         return Ok(start(state, call, scope, key, "Upsert", outcome));
     }
     let zone = outcome?;
-    let status = if existed {
-        StatusCode::OK
-    } else {
-        StatusCode::CREATED
-    };
+    let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
     Ok(resource_reply(status, &to_json(&zone, call), &zone.etag))
 }
 
-fn delete(
-    state: &mut State,
-    call: &Call,
-    scope: &Scope,
-    key: &ZoneKey,
-) -> Result<Reply, Failure> {
+fn delete(state: &mut State, call: &Call, scope: &Scope, key: &ZoneKey) -> Result<Reply, Failure> {
     if !state.store.zones.contains_key(key) {
         return Ok(empty_reply(StatusCode::NO_CONTENT));
     }
@@ -174,9 +129,7 @@ fn start(
     outcome: Result<Option<Value>, Failure>,
 ) -> Reply {
     let group = scope.group.as_deref().unwrap_or_default();
-    state
-        .operations
-        .start(call, key, group, verb, outcome, &mut state.ids)
+    state.operations.start(call, key, group, verb, outcome, &mut state.ids)
 }
 
 fn check_preconditions(state: &State, call: &Call, key: &ZoneKey) -> Result<(), Failure> {
@@ -201,16 +154,12 @@ fn check_body(body: &Map<String, Value>, key: &ZoneKey) -> Result<(), Failure> {
             ),
         )),
         Some(_) => {
-            let zone_type = body
-                .get("properties")
-                .and_then(|properties| properties.get("zoneType"))
-                .and_then(Value::as_str);
+            let zone_type =
+                body.get("properties").and_then(|properties| properties.get("zoneType")).and_then(Value::as_str);
             match zone_type {
-                Some(other) if !other.eq_ignore_ascii_case("Public") => {
-                    Err(Failure::bad_request(format!(
-                        "The zone type '{other}' is not supported; private zones are resources of type privateDnsZones."
-                    )))
-                }
+                Some(other) if !other.eq_ignore_ascii_case("Public") => Err(Failure::bad_request(format!(
+                    "The zone type '{other}' is not supported; private zones are resources of type privateDnsZones."
+                ))),
                 _ => Ok(()),
             }
         }

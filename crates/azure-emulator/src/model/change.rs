@@ -47,31 +47,20 @@ impl Change {
             .and_then(Value::as_object)
             .ok_or_else(|| Refused::Invalid(invalid_request()))?;
         let present = |name| property(properties, name).filter(|value| !value.is_null());
-        let ttl = present(zone.profile().ttl_property)
-            .map(|value| ttl(value, zero_ttl))
-            .transpose()?;
-        let records = present(kind.property(zone))
-            .map(|value| records(kind, value))
-            .transpose()?;
+        let ttl = present(zone.profile().ttl_property).map(|value| ttl(value, zero_ttl)).transpose()?;
+        let records = present(kind.property(zone)).map(|value| records(kind, value)).transpose()?;
         let metadata = present("metadata").map(metadata).transpose()?;
         let target = present("targetResource").map(|target| {
             let id = target.get("id").and_then(Value::as_str);
             id.filter(|id| !id.is_empty()).map(str::to_owned)
         });
-        Ok(Self {
-            ttl,
-            records,
-            metadata,
-            target,
-        })
+        Ok(Self { ttl, records, metadata, target })
     }
 
     /// The set that a PUT makes: everything that the change leaves out is reset. A set without a TTL is refused.
     pub(crate) fn create(self) -> Result<RecordSet, Refused> {
         Ok(RecordSet {
-            ttl: self
-                .ttl
-                .ok_or_else(|| Refused::Invalid(invalid_request()))?,
+            ttl: self.ttl.ok_or_else(|| Refused::Invalid(invalid_request()))?,
             records: self.records.unwrap_or_default(),
             metadata: self.metadata.unwrap_or_default(),
             target: self.target.flatten(),
@@ -99,10 +88,7 @@ pub(crate) fn check_key(zone: &Zone, key: &SetKey) -> Result<(), Refused> {
     }
     let wildcard = key.name.starts_with('*');
     if wildcard && matches!(key.kind, RecordType::Ns | RecordType::Soa) {
-        return invalid(format!(
-            "A wildcard record set of type {} is not supported.",
-            key.kind
-        ));
+        return invalid(format!("A wildcard record set of type {} is not supported.", key.kind));
     }
     if key.kind == RecordType::Soa && key.name != APEX {
         return invalid("A record set of type SOA exists at the zone apex only.".to_owned());
@@ -130,10 +116,7 @@ pub(crate) fn check(zone: &Zone, key: &SetKey, set: &RecordSet) -> Result<(), Re
 /// Whether the set under `key` may be deleted.
 pub(crate) fn check_deletion(key: &SetKey) -> Result<(), Refused> {
     if key.name == APEX && matches!(key.kind, RecordType::Ns | RecordType::Soa) {
-        return invalid(format!(
-            "The record set of type {} at the zone apex cannot be deleted.",
-            key.kind
-        ));
+        return invalid(format!("The record set of type {} at the zone apex cannot be deleted.", key.kind));
     }
     Ok(())
 }
@@ -162,28 +145,20 @@ fn check_content(zone: &Zone, key: &SetKey, set: &RecordSet) -> Result<(), Refus
         })
         .sum();
     if text > MAX_TEXT {
-        return invalid(format!(
-            "The TXT record set has {text} characters; the maximum is {MAX_TEXT}."
-        ));
+        return invalid(format!("The TXT record set has {text} characters; the maximum is {MAX_TEXT}."));
     }
     match &set.target {
         Some(_) if !set.records.is_empty() => {
             invalid("A record set has either records or a target resource.".to_owned())
         }
         Some(_) if !matches!(key.kind, RecordType::A | RecordType::Aaaa | RecordType::Cname) => {
-            invalid(format!(
-                "A record set of type {} cannot have a target resource.",
-                key.kind
-            ))
+            invalid(format!("A record set of type {} cannot have a target resource.", key.kind))
         }
         Some(target) => match zone.set_key_of(target) {
-            Some(other) if other == *key => {
-                invalid("A record set cannot be an alias of itself.".to_owned())
+            Some(other) if other == *key => invalid("A record set cannot be an alias of itself.".to_owned()),
+            Some(other) if other.kind != key.kind => {
+                invalid(format!("A record set of type {} cannot be an alias of one of type {}.", key.kind, other.kind))
             }
-            Some(other) if other.kind != key.kind => invalid(format!(
-                "A record set of type {} cannot be an alias of one of type {}.",
-                key.kind, other.kind
-            )),
             _ => Ok(()),
         },
         None => Ok(()),
@@ -241,15 +216,13 @@ fn check_neighbours(zone: &Zone, key: &SetKey) -> Result<(), Refused> {
 
 fn ttl(value: &Value, zero: bool) -> Result<u32, Refused> {
     let least = if zero { 0 } else { 1 };
-    value
-        .as_u64()
-        .filter(|ttl| (least..=MAX_TTL).contains(ttl))
-        .and_then(|ttl| u32::try_from(ttl).ok())
-        .ok_or_else(|| {
+    value.as_u64().filter(|ttl| (least..=MAX_TTL).contains(ttl)).and_then(|ttl| u32::try_from(ttl).ok()).ok_or_else(
+        || {
             Refused::Invalid(format!(
                 "The value '{value}' of the time to live is invalid; it is from 1 to {MAX_TTL} seconds."
             ))
-        })
+        },
+    )
 }
 
 fn records(kind: RecordType, value: &Value) -> Result<Vec<Rdata>, Refused> {
@@ -259,24 +232,17 @@ fn records(kind: RecordType, value: &Value) -> Result<Vec<Rdata>, Refused> {
         Value::Object(_) if kind.is_single() => one,
         _ => return invalid(invalid_request()),
     };
-    items
-        .iter()
-        .map(|item| Rdata::from_json(kind, item).map_err(Refused::Invalid))
-        .collect()
+    items.iter().map(|item| Rdata::from_json(kind, item).map_err(Refused::Invalid)).collect()
 }
 
 /// Entries whose key has a space are dropped without a word, as the service does.
 fn metadata(value: &Value) -> Result<BTreeMap<String, String>, Refused> {
-    let entries = value
-        .as_object()
-        .ok_or_else(|| Refused::Invalid(invalid_request()))?;
+    let entries = value.as_object().ok_or_else(|| Refused::Invalid(invalid_request()))?;
     entries
         .iter()
         .filter(|(key, _)| !key.contains(' '))
         .map(|(key, value)| {
-            let value = value
-                .as_str()
-                .ok_or_else(|| Refused::Invalid(invalid_request()))?;
+            let value = value.as_str().ok_or_else(|| Refused::Invalid(invalid_request()))?;
             Ok((key.clone(), value.to_owned()))
         })
         .collect()

@@ -9,11 +9,7 @@ pub(crate) const APEX: &str = "@";
 
 /// `relative` made absolute in `zone`, without a final dot.
 pub(crate) fn absolute(relative: &str, zone: &str) -> String {
-    if relative == APEX {
-        zone.to_owned()
-    } else {
-        format!("{relative}.{zone}")
-    }
+    if relative == APEX { zone.to_owned() } else { format!("{relative}.{zone}") }
 }
 
 /// `absolute` relative to `zone`, when it lies in it. Both without final dot and in lower case.
@@ -30,8 +26,7 @@ pub(crate) fn is_valid_relative(relative: &str, zone: &str) -> bool {
         return true;
     }
     let below = relative.strip_prefix("*.").unwrap_or(relative);
-    (relative == "*" || below.split('.').all(is_valid_label))
-        && absolute(relative, zone).len() <= MAX_NAME
+    (relative == "*" || below.split('.').all(is_valid_label)) && absolute(relative, zone).len() <= MAX_NAME
 }
 
 /// Whether a zone may be called so: at least two labels.
@@ -43,17 +38,14 @@ pub(crate) fn is_valid_zone(name: &str) -> bool {
 pub(crate) fn is_valid_target(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.len() <= MAX_NAME
-        && name.split('.').all(|label| {
-            (1..=MAX_LABEL).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_graphic())
-        })
+        && name
+            .split('.')
+            .all(|label| (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 fn is_valid_label(label: &str) -> bool {
     (1..=MAX_LABEL).contains(&label.len())
         && !label.starts_with('-')
         && !label.ends_with('-')
-        && label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }

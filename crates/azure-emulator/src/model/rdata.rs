@@ -19,23 +19,11 @@ pub(crate) enum Rdata {
     Cname(String),
     Soa(Soa),
     Ptr(String),
-    Mx {
-        preference: u16,
-        exchange: String,
-    },
+    Mx { preference: u16, exchange: String },
     Txt(Vec<String>),
     Aaaa(Ipv6Addr),
-    Srv {
-        priority: u16,
-        weight: u16,
-        port: u16,
-        target: String,
-    },
-    Caa {
-        flags: u8,
-        tag: String,
-        value: String,
-    },
+    Srv { priority: u16, weight: u16, port: u16, target: String },
+    Caa { flags: u8, tag: String, value: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,10 +50,7 @@ impl Rdata {
             RecordType::Ns => Self::Ns(fields.name("nsdname")?),
             RecordType::Cname => Self::Cname(fields.name("cname")?),
             RecordType::Ptr => Self::Ptr(fields.name("ptrdname")?),
-            RecordType::Mx => Self::Mx {
-                preference: fields.number("preference")?,
-                exchange: fields.name("exchange")?,
-            },
+            RecordType::Mx => Self::Mx { preference: fields.number("preference")?, exchange: fields.name("exchange")? },
             RecordType::Srv => Self::Srv {
                 priority: fields.number("priority")?,
                 weight: fields.number("weight")?,
@@ -90,6 +75,21 @@ impl Rdata {
         })
     }
 
+    pub(crate) fn record_type(&self) -> RecordType {
+        match self {
+            Self::A(_) => RecordType::A,
+            Self::Ns(_) => RecordType::Ns,
+            Self::Cname(_) => RecordType::Cname,
+            Self::Soa(_) => RecordType::Soa,
+            Self::Ptr(_) => RecordType::Ptr,
+            Self::Mx { .. } => RecordType::Mx,
+            Self::Txt(_) => RecordType::Txt,
+            Self::Aaaa(_) => RecordType::Aaaa,
+            Self::Srv { .. } => RecordType::Srv,
+            Self::Caa { .. } => RecordType::Caa,
+        }
+    }
+
     pub(crate) fn to_json(&self, zone: ZoneKind) -> Value {
         match self {
             Self::A(address) => json!({ "ipv4Address": address }),
@@ -97,16 +97,10 @@ impl Rdata {
             Self::Ns(name) => json!({ "nsdname": name }),
             Self::Cname(name) => json!({ "cname": name }),
             Self::Ptr(name) => json!({ "ptrdname": name }),
-            Self::Mx {
-                preference,
-                exchange,
-            } => json!({ "preference": preference, "exchange": exchange }),
-            Self::Srv {
-                priority,
-                weight,
-                port,
-                target,
-            } => json!({ "priority": priority, "weight": weight, "port": port, "target": target }),
+            Self::Mx { preference, exchange } => json!({ "preference": preference, "exchange": exchange }),
+            Self::Srv { priority, weight, port, target } => {
+                json!({ "priority": priority, "weight": weight, "port": port, "target": target })
+            }
             Self::Txt(strings) => json!({ "value": strings }),
             Self::Caa { flags, tag, value } => {
                 json!({ "flags": flags, "tag": tag, "value": value })
@@ -157,16 +151,8 @@ impl fmt::Display for Rdata {
             Self::A(address) => address.fmt(f),
             Self::Aaaa(address) => address.fmt(f),
             Self::Ns(name) | Self::Cname(name) | Self::Ptr(name) => f.write_str(name),
-            Self::Mx {
-                preference,
-                exchange,
-            } => write!(f, "{preference} {exchange}"),
-            Self::Srv {
-                priority,
-                weight,
-                port,
-                target,
-            } => write!(f, "{priority} {weight} {port} {target}"),
+            Self::Mx { preference, exchange } => write!(f, "{preference} {exchange}"),
+            Self::Srv { priority, weight, port, target } => write!(f, "{priority} {weight} {port} {target}"),
             Self::Txt(strings) => strings.iter().try_for_each(|string| f.write_str(string)),
             Self::Caa { flags, tag, value } => write!(f, "{flags} {tag} \"{value}\""),
             Self::Soa(soa) => write!(
@@ -180,12 +166,7 @@ impl fmt::Display for Rdata {
 
 /// Looks a property up without letter case.
 pub(crate) fn property<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| {
-        object
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    })
+    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 pub(crate) fn invalid_request() -> Refusal {
@@ -197,10 +178,7 @@ fn character_strings(text: &str) -> Vec<&str> {
     let mut rest = text;
     let mut strings = Vec::new();
     while rest.len() > MAX_STRING {
-        let cut = (0..=MAX_STRING)
-            .rev()
-            .find(|&at| rest.is_char_boundary(at))
-            .unwrap_or(MAX_STRING);
+        let cut = (0..=MAX_STRING).rev().find(|&at| rest.is_char_boundary(at)).unwrap_or(MAX_STRING);
         let (head, tail) = rest.split_at(cut);
         strings.push(head);
         rest = tail;
@@ -222,15 +200,12 @@ impl Fields<'_> {
     }
 
     fn text(&self, name: &str) -> Result<&str, Refusal> {
-        self.get(name)?
-            .as_str()
-            .ok_or_else(|| format!("The value of '{name}' is not a string."))
+        self.get(name)?.as_str().ok_or_else(|| format!("The value of '{name}' is not a string."))
     }
 
     fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<T, Refusal> {
         let text = self.text(name)?;
-        text.parse()
-            .map_err(|_| format!("The value '{text}' of '{name}' is not a valid address."))
+        text.parse().map_err(|_| format!("The value '{text}' of '{name}' is not a valid address."))
     }
 
     fn name(&self, name: &str) -> Result<String, Refusal> {

@@ -31,18 +31,8 @@ pub enum RecordType {
 
 impl RecordType {
     /// Every type, in order.
-    pub const ALL: [Self; 10] = [
-        Self::A,
-        Self::Ns,
-        Self::Cname,
-        Self::Soa,
-        Self::Ptr,
-        Self::Mx,
-        Self::Txt,
-        Self::Aaaa,
-        Self::Srv,
-        Self::Caa,
-    ];
+    pub const ALL: [Self; 10] =
+        [Self::A, Self::Ns, Self::Cname, Self::Soa, Self::Ptr, Self::Mx, Self::Txt, Self::Aaaa, Self::Srv, Self::Caa];
 
     /// The number of the type in DNS messages.
     pub fn number(self) -> u16 {
@@ -109,8 +99,6 @@ impl FromStr for RecordType {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str().eq_ignore_ascii_case(word))
-            .ok_or_else(|| EmulatorError::UnknownRecordType {
-                word: word.to_owned(),
-            })
+            .ok_or_else(|| EmulatorError::UnknownRecordType { word: word.to_owned() })
     }
 }

@@ -29,10 +29,7 @@ impl Store {
     pub(crate) fn add_subscription(&mut self, id: &str) -> &mut Subscription {
         self.subscriptions
             .entry(id.to_ascii_lowercase())
-            .or_insert_with(|| Subscription {
-                id: id.to_owned(),
-                groups: BTreeMap::new(),
-            })
+            .or_insert_with(|| Subscription { id: id.to_owned(), groups: BTreeMap::new() })
     }
 
     /// The first zone of that name, public ones first; the same name may live in several resource groups.
@@ -45,12 +42,7 @@ impl Store {
     }
 
     /// The zones of a subscription, of one resource group if given, in order of their names.
-    pub(crate) fn zones_of<'a>(
-        &'a self,
-        kind: ZoneKind,
-        subscription: &str,
-        group: Option<&str>,
-    ) -> Vec<&'a Zone> {
+    pub(crate) fn zones_of<'a>(&'a self, kind: ZoneKind, subscription: &str, group: Option<&str>) -> Vec<&'a Zone> {
         let mut zones: Vec<&Zone> = self
             .zones
             .values()
@@ -72,12 +64,10 @@ impl Subscription {
         location: &str,
         tags: BTreeMap<String, String>,
     ) -> &mut ResourceGroup {
-        self.groups
-            .entry(name.to_ascii_lowercase())
-            .or_insert_with(|| ResourceGroup {
-                name: name.to_owned(),
-                location: location.to_owned(),
-                tags,
-            })
+        self.groups.entry(name.to_ascii_lowercase()).or_insert_with(|| ResourceGroup {
+            name: name.to_owned(),
+            location: location.to_owned(),
+            tags,
+        })
     }
 }

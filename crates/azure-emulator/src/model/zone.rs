@@ -55,36 +55,17 @@ const MAX_ALIASES: usize = 8;
 
 impl Zone {
     /// A new zone with the record sets that every zone has.
-    pub(crate) fn new(
-        key: ZoneKey,
-        group: String,
-        tags: BTreeMap<String, String>,
-        ids: &mut Ids,
-    ) -> Self {
+    pub(crate) fn new(key: ZoneKey, group: String, tags: BTreeMap<String, String>, ids: &mut Ids) -> Self {
         let profile = key.kind.profile();
-        let name_servers = if profile.has_name_servers {
-            name_servers(ids)
-        } else {
-            Vec::new()
-        };
-        let mut zone = Self {
-            etag: ids.guid(Purpose::Etag).to_string(),
-            key,
-            group,
-            tags,
-            name_servers,
-            sets: BTreeMap::new(),
-        };
+        let name_servers = if profile.has_name_servers { name_servers(ids) } else { Vec::new() };
+        let mut zone =
+            Self { etag: ids.guid(Purpose::Etag).to_string(), key, group, tags, name_servers, sets: BTreeMap::new() };
         if profile.has_name_servers {
             let servers = zone.name_servers.iter().cloned().map(Rdata::Ns).collect();
             zone.plant(RecordType::Ns, 172_800, servers, ids);
         }
         let soa = Soa {
-            host: zone
-                .name_servers
-                .first()
-                .map_or("azureprivatedns.net", String::as_str)
-                .to_owned(),
+            host: zone.name_servers.first().map_or("azureprivatedns.net", String::as_str).to_owned(),
             email: profile.soa_email.to_owned(),
             serial: 1,
             refresh: 3600,
@@ -97,10 +78,7 @@ impl Zone {
     }
 
     fn plant(&mut self, kind: RecordType, ttl: u32, records: Vec<Rdata>, ids: &mut Ids) {
-        let key = SetKey {
-            name: APEX.to_owned(),
-            kind,
-        };
+        let key = SetKey { name: APEX.to_owned(), kind };
         let set = RecordSet {
             ttl,
             records,
@@ -126,18 +104,9 @@ impl Zone {
     }
 
     /// All record sets of a name.
-    pub(crate) fn sets_of<'a>(
-        &'a self,
-        name: &str,
-    ) -> impl Iterator<Item = (&'a SetKey, &'a RecordSet)> + use<'a> {
-        let first = SetKey {
-            name: name.to_owned(),
-            kind: RecordType::A,
-        };
-        let last = SetKey {
-            name: name.to_owned(),
-            kind: RecordType::Caa,
-        };
+    pub(crate) fn sets_of<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a SetKey, &'a RecordSet)> + use<'a> {
+        let first = SetKey { name: name.to_owned(), kind: RecordType::A };
+        let last = SetKey { name: name.to_owned(), kind: RecordType::Caa };
         self.sets.range(first..=last)
     }
 
@@ -170,10 +139,7 @@ impl Zone {
             .filter(|start| start.eq_ignore_ascii_case(&own))
             .and_then(|_| id[own.len()..].strip_prefix('/'))?;
         let (kind, name) = below.split_once('/')?;
-        Some(SetKey {
-            kind: kind.parse().ok()?,
-            name: name.to_ascii_lowercase(),
-        })
+        Some(SetKey { kind: kind.parse().ok()?, name: name.to_ascii_lowercase() })
     }
 
     pub(crate) fn fqdn(&self, relative: &str) -> String {

@@ -28,6 +28,8 @@ pub(crate) struct ZoneProfile {
     pub(crate) max_txt_records: usize,
     /// Zone writes answer 202 and check their preconditions later; else only a deletion does, with preconditions first.
     pub(crate) writes_are_asynchronous: bool,
+    /// Zone writes are limited per subscription rather than per zone.
+    pub(crate) writes_share_a_limit: bool,
     /// Prefix of `…OperationStatuses` and `…OperationResults`.
     pub(crate) operations: &'static str,
     /// Seconds until the first poll of an asynchronous operation.
@@ -58,6 +60,7 @@ static PUBLIC: ZoneProfile = ZoneProfile {
     max_record_sets: 10_000,
     max_txt_records: 400,
     writes_are_asynchronous: false,
+    writes_share_a_limit: false,
     operations: "dnsOperation",
     poll_after: 3,
 };
@@ -84,6 +87,7 @@ static PRIVATE: ZoneProfile = ZoneProfile {
     max_record_sets: 25_000,
     max_txt_records: MAX_RECORDS,
     writes_are_asynchronous: true,
+    writes_share_a_limit: true,
     operations: "privateDnsOperation",
     poll_after: 10,
 };
@@ -100,8 +104,6 @@ impl ZoneKind {
 
     /// Path segments are compared without letter case.
     pub(crate) fn from_segment(segment: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.profile().segment.eq_ignore_ascii_case(segment))
+        Self::ALL.into_iter().find(|kind| kind.profile().segment.eq_ignore_ascii_case(segment))
     }
 }

@@ -23,9 +23,7 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// What to write for a Deployment that controls `sets`.
 pub(crate) fn step(deployment: &Deployment, sets: &[Arc<ReplicaSet>], now: Timestamp) -> Vec<Write> {
-    let Some(spec) = &deployment.spec else {
-        return Vec::new();
-    };
+    let spec = &deployment.spec;
     let hash = template_hash(&spec.template);
     let newest = sets.iter().find(|set| set.labels().get(HASH) == Some(&hash));
     let mut old: Vec<&Arc<ReplicaSet>> = sets.iter().filter(|set| set.labels().get(HASH) != Some(&hash)).collect();
@@ -77,7 +75,8 @@ fn plan(spec: &DeploymentSpec, newest: Option<&Arc<ReplicaSet>>, old: &[&Arc<Rep
     let has = newest.map_or(0, |set| replicas(set));
     let mut left: Vec<i32> = old.iter().map(|set| replicas(set)).collect();
     if spec.strategy.as_ref().is_some_and(|strategy| strategy.type_.as_deref() == Some("Recreate")) {
-        let gone = old.iter().all(|set| replicas(set) == 0 && set.status.as_ref().is_none_or(|status| status.replicas == 0));
+        let gone =
+            old.iter().all(|set| replicas(set) == 0 && set.status.as_ref().is_none_or(|status| status.replicas == 0));
         return Plan { create: gone, newest: if gone { wanted } else { has }, old: vec![0; left.len()] };
     }
 
@@ -128,9 +127,7 @@ fn scale(set: &Arc<ReplicaSet>, wanted: i32, number: Option<i64>) -> Option<Writ
         return None;
     }
     let mut set = ReplicaSet::clone(set);
-    if let Some(spec) = &mut set.spec {
-        spec.replicas = Some(wanted);
-    }
+    set.spec.replicas = Some(wanted);
     if let Some(number) = renumber {
         set.annotations_mut().insert(REVISION.to_owned(), number.to_string());
     }
@@ -169,12 +166,12 @@ fn new_set(deployment: &Deployment, spec: &DeploymentSpec, hash: &str, replicas:
             owner_references: Some(vec![controlled_by(deployment)]),
             ..ObjectMeta::default()
         },
-        spec: Some(ReplicaSetSpec {
+        spec: ReplicaSetSpec {
             replicas: Some(replicas),
             selector,
             template: Some(template),
             min_ready_seconds: spec.min_ready_seconds,
-        }),
+        },
         status: None,
     }
 }
@@ -238,8 +235,9 @@ fn set_condition(
     let old = conditions.iter().position(|old| old.type_.as_deref() == Some(type_)).map(|at| conditions.remove(at));
     let same = |old: &DeploymentCondition| old.status.as_deref() == Some(status);
     let kept = old.filter(same);
-    let unchanged =
-        kept.as_ref().is_some_and(|old| old.reason.as_deref() == Some(reason) && old.message.as_ref() == Some(&message));
+    let unchanged = kept
+        .as_ref()
+        .is_some_and(|old| old.reason.as_deref() == Some(reason) && old.message.as_ref() == Some(&message));
     let updated = if unchanged { kept.as_ref().and_then(|old| old.last_update_time.clone()) } else { Some(Time(now)) };
     conditions.push(DeploymentCondition {
         type_: Some(type_.to_owned()),
@@ -253,7 +251,7 @@ fn set_condition(
 }
 
 fn replicas(set: &ReplicaSet) -> i32 {
-    set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
+    set.spec.replicas.unwrap_or(1)
 }
 
 fn revision<K: kube::Resource>(object: &K) -> i64 {

@@ -26,6 +26,9 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 /// kube-controller-manager's `--max-endpoints-per-slice`.
 const MOST_ENDPOINTS: usize = 100;
 
+/// The ports of a Service by name, each with its number in a pod.
+type Ports = Vec<(String, Option<i32>)>;
+
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Step {
     pub(crate) writes: Vec<Write>,
@@ -34,7 +37,12 @@ pub(crate) struct Step {
 }
 
 /// What to write for a Service. `selected` are its pods, `slices` all slices that name it.
-pub(crate) fn step(service: &Service, selected: &[Arc<Pod>], slices: &[Arc<EndpointSlice>], nodes: &Cache<Node>) -> Step {
+pub(crate) fn step(
+    service: &Service,
+    selected: &[Arc<Pod>],
+    slices: &[Arc<EndpointSlice>],
+    nodes: &Cache<Node>,
+) -> Step {
     let spec = service.spec.clone().unwrap_or_default();
     let selecting = spec.selector.as_ref().is_some_and(|selector| !selector.is_empty())
         && spec.type_.as_deref() != Some("ExternalName")
@@ -43,11 +51,11 @@ pub(crate) fn step(service: &Service, selected: &[Arc<Pod>], slices: &[Arc<Endpo
     let own = slices.iter().filter(|slice| slice.labels().get(MANAGED_BY).is_some_and(|manager| manager == MANAGER));
     let mut old: BTreeMap<Key, &Arc<EndpointSlice>> = own.map(|slice| (Key::of(&**slice), slice)).collect();
     if !selecting {
-        return Step { writes: old.into_values().map(|slice| delete(slice)).collect(), ready: Vec::new() };
+        return Step { writes: old.into_values().map(delete).collect(), ready: Vec::new() };
     }
 
     let publish_unready = spec.publish_not_ready_addresses == Some(true);
-    let mut groups: BTreeMap<Vec<(String, Option<i32>)>, Vec<&Arc<Pod>>> = BTreeMap::new();
+    let mut groups: BTreeMap<Ports, Vec<&Arc<Pod>>> = BTreeMap::new();
     for pod in selected.iter().filter(|pod| !pods::ended(pod) && pods::ip(pod).is_some()) {
         // Pods may resolve a named target port to different numbers: a slice has one set of ports.
         let ports = spec.ports.iter().flatten().map(|port| (port.name.clone().unwrap_or_default(), target(port, pod)));
@@ -81,7 +89,7 @@ pub(crate) fn step(service: &Service, selected: &[Arc<Pod>], slices: &[Arc<Endpo
             }
         }
     }
-    step.writes.extend(old.into_values().map(|slice| delete(slice)));
+    step.writes.extend(old.into_values().map(delete));
     step.ready.sort();
     step
 }
@@ -162,7 +170,8 @@ fn pod_name(endpoint: &Endpoint) -> Option<String> {
 
 fn endpoint_ports(ports: &[ServicePort], resolved: &[(String, Option<i32>)]) -> Vec<EndpointPort> {
     let mut seen = BTreeSet::new();
-    let resolved = ports.iter().zip(resolved).filter(|(_, (name, number))| number.is_some() && seen.insert(name.clone()));
+    let resolved =
+        ports.iter().zip(resolved).filter(|(_, (name, number))| number.is_some() && seen.insert(name.clone()));
     resolved
         .map(|(port, (name, number))| EndpointPort {
             app_protocol: port.app_protocol.clone(),

@@ -125,7 +125,7 @@ pub(crate) fn step(pod: &Pod, nodes: &Cache<Node>, stage: impl FnOnce() -> Stage
         return None;
     }
     let stage = stage();
-    let accepted = pods::condition(pod, pods::SCHEDULED).is_some_and(|scheduled| scheduled.status == "True");
+    let accepted = pod.status.as_ref().is_some_and(|status| status.start_time.is_some());
     if !stage.up && accepted {
         return None;
     }
@@ -149,7 +149,8 @@ fn observe(pod: &mut Pod, node: Option<&Arc<Node>>, stage: Stage, now: Timestamp
         status.pod_ip = Some(stage.ip.to_string());
         status.pod_ips = Some(vec![PodIP { ip: stage.ip.to_string() }]);
     }
-    status.container_statuses = Some(containers.iter().map(|container| observe_container(container, stage, now)).collect());
+    status.container_statuses =
+        Some(containers.iter().map(|container| observe_container(container, stage, now)).collect());
     let conditions = status.conditions.get_or_insert_default();
     for (type_, holds) in [
         (pods::SCHEDULED, true),

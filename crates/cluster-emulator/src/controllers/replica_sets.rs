@@ -35,9 +35,7 @@ pub(crate) fn step(
     strays: &[Arc<Pod>],
     mut new_name: impl FnMut() -> String,
 ) -> Step {
-    let Some(spec) = &set.spec else {
-        return Step::default();
-    };
+    let spec = &set.spec;
     let active: Vec<&OwnedPod> = owned.iter().filter(|owned| pods::active(&owned.pod)).collect();
     let mut writes = Vec::new();
 
@@ -53,11 +51,13 @@ pub(crate) fn step(
             writes.extend((present..wanted).map(|_| Write::CreatePod(Box::new(new_pod(set, new_name())))));
         } else if present > wanted {
             let mut ranked = active.clone();
-            ranked.sort_by(|a, b| deletion_rank(a).cmp(&deletion_rank(b)));
-            writes.extend(ranked.into_iter().take(present - wanted).map(|victim| Write::DeletePod {
-                pod: Key::of(&*victim.pod),
-                uid: uid(&*victim.pod).to_owned(),
-            }));
+            ranked.sort_by_cached_key(|owned| deletion_rank(owned));
+            writes.extend(
+                ranked
+                    .into_iter()
+                    .take(present - wanted)
+                    .map(|victim| Write::DeletePod { pod: Key::of(&*victim.pod), uid: uid(&*victim.pod).to_owned() }),
+            );
         }
     }
 
@@ -80,10 +80,11 @@ fn deletion_rank(owned: &OwnedPod) -> impl Ord + use<> {
 }
 
 fn status(set: &ReplicaSet, owned: &[OwnedPod], active: &[&OwnedPod], minimum: Duration) -> ReplicaSetStatus {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+    let template = set.spec.template.as_ref();
     let labels = template.and_then(|template| template.metadata.as_ref()?.labels.clone()).unwrap_or_default();
     let counted = |holds: &dyn Fn(&OwnedPod) -> bool| active.iter().filter(|owned| holds(owned)).count();
-    let terminating = owned.iter().filter(|o| o.pod.metadata.deletion_timestamp.is_some() && !pods::ended(&o.pod)).count();
+    let terminating =
+        owned.iter().filter(|o| o.pod.metadata.deletion_timestamp.is_some() && !pods::ended(&o.pod)).count();
     let old = set.status.as_ref();
     ReplicaSetStatus {
         replicas: count(active.len()),
@@ -97,7 +98,7 @@ fn status(set: &ReplicaSet, owned: &[OwnedPod], active: &[&OwnedPod], minimum: D
 }
 
 fn adopt(set: &ReplicaSet, pod: &Arc<Pod>) -> Option<Write> {
-    let selector = &set.spec.as_ref()?.selector;
+    let selector = &set.spec.selector;
     let free = controller_of(&**pod).is_none() && pods::active(pod) && matches(selector, pod.labels());
     free.then(|| {
         let mut pod = Pod::clone(pod);
@@ -107,7 +108,7 @@ fn adopt(set: &ReplicaSet, pod: &Arc<Pod>) -> Option<Write> {
 }
 
 fn new_pod(set: &ReplicaSet, name: String) -> Pod {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
+    let template = set.spec.template.clone().unwrap_or_default();
     let template_metadata = template.metadata.unwrap_or_default();
     Pod {
         metadata: ObjectMeta {

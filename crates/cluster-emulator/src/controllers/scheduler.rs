@@ -74,14 +74,13 @@ fn unfit(pod: &Pod, occupied: &Occupied) -> Option<Unfit> {
 }
 
 fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let key = toleration.key.as_deref().unwrap_or_default();
-    let value = match toleration.operator.as_deref() {
-        Some("Exists") => true,
-        _ => toleration.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default(),
-    };
-    let effect = toleration.effect.as_deref().unwrap_or_default();
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (key, effect) = (text(&toleration.key), text(&toleration.effect));
+    let exists = toleration.operator.as_deref() == Some("Exists");
     // An empty key with Exists tolerates everything, an empty effect all effects of the key.
-    (key == taint.key || key.is_empty() && value) && value && (effect.is_empty() || effect == taint.effect)
+    let same_key = key == taint.key || key.is_empty() && exists;
+    let same_value = exists || text(&toleration.value) == text(&taint.value);
+    same_key && same_value && (effect.is_empty() || effect == taint.effect)
 }
 
 fn ready(node: &Node) -> bool {

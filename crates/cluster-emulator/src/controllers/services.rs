@@ -30,7 +30,7 @@ pub(crate) fn step(service: &Service, address: Option<Ipv4Addr>) -> Option<Write
         }]
     });
     let known = service.status.as_ref().and_then(|status| status.load_balancer.as_ref()?.ingress.clone());
-    if foreign || known.clone().unwrap_or_default() == wanted.clone().unwrap_or_default() {
+    if foreign || known.unwrap_or_default() == wanted.clone().unwrap_or_default() {
         return None;
     }
     let mut service = service.clone();

@@ -189,11 +189,8 @@ impl LoadBalancerPool {
         let mut refused = None;
         for address in asked.chain(in_turn).filter(|ip| !used.contains(ip)) {
             let backends = Arc::<Backends>::default();
-            let frontends: Result<_, _> = request
-                .ports
-                .iter()
-                .map(|&port| Ok((port, self.open_frontend(address, port, &backends)?)))
-                .collect();
+            let frontends: Result<_, _> =
+                request.ports.iter().map(|&port| Ok((port, self.open_frontend(address, port, &backends)?))).collect();
             match frontends {
                 Ok(frontends) => {
                     state.last = address.to_bits().wrapping_sub(self.range.host(0).to_bits());

@@ -206,7 +206,6 @@ impl Observed for ReplicaSet {
     }
 
     fn changed(world: &mut World, change: &Change<Self>, _now: Instant) {
-        let selector = |set: &ReplicaSet| set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
         for (set, add) in change.sides() {
             if let Some(owner) = controller_of(&**set) {
                 world.sets_of_owner.set(owner.uid.clone(), &change.key, add);
@@ -214,7 +213,8 @@ impl Observed for ReplicaSet {
                     world.due.deployments.insert(Key::new(&change.key.namespace, &owner.name));
                 }
             }
-            if let Some((label, value)) = selector(set).as_ref().and_then(|selector| selector.first_key_value()) {
+            let selector = set.spec.selector.match_labels.as_ref();
+            if let Some((label, value)) = selector.and_then(|selector| selector.first_key_value()) {
                 world.sets_by_selector.set(&change.key, label, value, add);
             }
         }
@@ -241,7 +241,10 @@ impl Observed for Pod {
                 // Somebody may adopt it.
                 None => {
                     for (label, value) in pod.labels() {
-                        world.due.replica_sets.extend(world.sets_by_selector.get(&key.namespace, label, value).cloned());
+                        world
+                            .due
+                            .replica_sets
+                            .extend(world.sets_by_selector.get(&key.namespace, label, value).cloned());
                     }
                 }
             }
@@ -270,7 +273,9 @@ impl Observed for Pod {
                 world.ready_since.remove(key);
             }
         }
-        let room = |pod: &Option<Arc<Pod>>| pod.as_deref().filter(|pod| !pods::ended(pod)).and_then(pods::node).map(str::to_owned);
+        let room = |pod: &Option<Arc<Pod>>| {
+            pod.as_deref().filter(|pod| !pods::ended(pod)).and_then(pods::node).map(str::to_owned)
+        };
         if room(&change.old) != room(&change.new) || world.unbound.contains(key) {
             world.due.scheduling = true;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use kfed_cluster_health::monitor::{self, MonitorHandle};
-use kfed_cluster_health::{AddressTarget, Health, Observation, ProbeOutcome};
+use kfed_cluster_health::{AddressTarget, Health, Observation, ProbeOutcome, ProbeSchedule};
 use kfed_service_dns::AddressState;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
@@ -69,7 +69,10 @@ fn start(shared: &Arc<Shared>, place: &(String, AddressKey), target: &AddressTar
         outcome => outcome,
     });
     let settings = shared.settings();
-    let monitor = Arc::new(monitor::spawn(probe, target.clone(), settings.schedule.clone(), settings.thresholds));
+    // A private address may never answer from here: it is not worth asking it more often than others.
+    let schedule = ProbeSchedule { until_ready: settings.schedule.period, ..settings.schedule };
+    let schedule = schedule.for_target(&format!("{} {}", place.0, place.1.ip));
+    let monitor = Arc::new(monitor::spawn(probe, target.clone(), schedule, settings.thresholds));
     let mut observations = monitor.subscribe();
     let forward = tokio::spawn({
         let (shared, (member, address)) = (shared.clone(), place.clone());
@@ -100,7 +103,7 @@ fn seen(observation: &Observation) -> Address {
         Health::Healthy | Health::Degraded => AddressState::Answering,
         Health::Suspect if ever_answered => AddressState::Answering,
         Health::Dead if ever_answered => AddressState::Failing,
-        Health::Unknown | Health::Suspect | Health::Dead => AddressState::NeverAnswered,
+        _ => AddressState::NeverAnswered,
     };
     Address { state, ever_answered }
 }

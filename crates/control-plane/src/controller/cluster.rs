@@ -103,7 +103,7 @@ async fn patch(clusters: &Api<Cluster>, cluster: &Cluster, finalizers: Vec<Strin
 fn gone<T>(result: kube::Result<T>) -> Result<(), EffectError> {
     match result {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        result => Ok(drop(result?)),
+        result => result.map(drop).map_err(Into::into),
     }
 }
 

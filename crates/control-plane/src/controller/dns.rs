@@ -7,7 +7,7 @@ use std::time::Duration;
 use kfed_api::conditions::{reasons, types};
 use kfed_api::{FIELD_MANAGER, Federation};
 use kfed_dnsprovider::{ChangeSet, Conflict, Desired, DnsError, Owner, Policy, Resource, Zone, ZoneSnapshot, apply};
-use kfed_service_dns::{AddressPolicy, Naming, Outcome, Rules, ServicePlan};
+use kfed_service_dns::{AddressPolicy, Fallback, Naming, Outcome, Rules, ServicePlan};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -177,8 +177,8 @@ impl Keeper {
                 address_policy,
                 empty_for: self.empty_since.get(&resource).map(|since| now - *since),
                 empty_hold: settings.dns_empty_hold,
+                fallback: Fallback::Addresses,
                 has_records: with_records.contains(&resource),
-                ..Rules::default()
             };
             let plan = kfed_service_dns::plan(&self.naming, &observation, &rules);
             match &plan.outcome {
@@ -190,7 +190,7 @@ impl Keeper {
                     self.empty_since.remove(&resource);
                     wanted.desired.keep.insert(resource);
                 }
-                Outcome::EmptyHold { .. } => {
+                Outcome::EmptyHold => {
                     let since = *self.empty_since.entry(resource.clone()).or_insert(now);
                     let left = settings.dns_empty_hold.saturating_sub(now - since);
                     wanted.again_after = Some(wanted.again_after.map_or(left, |again| again.min(left)));
@@ -259,7 +259,7 @@ fn condition<'a>(
     } else {
         match &plan.outcome {
             Outcome::KeepLast { why } => (false, reasons::LAST_TARGET_KEPT, why.to_string()),
-            Outcome::EmptyHold { .. } => {
+            Outcome::EmptyHold => {
                 (false, reasons::NO_HEALTHY_ADDRESS, "no member has a ready endpoint; the names stay for a while".to_owned())
             }
             Outcome::Withdraw => (false, reasons::NO_HEALTHY_ADDRESS, "no member serves it: its names are not in the zone".to_owned()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_api::{Cluster, SYSTEM_NAMESPACE, keys};
-use kfed_cluster_health::{ApiProbe, Health, Observation, monitor};
+use kfed_cluster_health::{Health, Observation, monitor};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use secrecy::SecretString;
@@ -21,6 +21,7 @@ use crate::effect::member::{MemberEffect, api, run, stack};
 use crate::effect::{chain, federation, within};
 use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
 use crate::plan::MemberWrite;
+use crate::probe::ApiProbe;
 use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member};
 
 /// How long a member whose credentials cannot be used waits for its next try.
@@ -79,7 +80,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
     update(&shared, &name, |member| member.refused = None);
     let settings = shared.settings();
     shared.set_stack(&name, Some(stack(client.clone(), settings.federation.clone(), settings.deadline)));
-    let monitor = monitor::spawn(ApiProbe::new(client.clone()), (), settings.schedule.clone(), settings.thresholds);
+    let monitor = monitor::spawn(ApiProbe::new(client.clone()), (), settings.schedule.for_target(&name), settings.thresholds);
     let mut observations = monitor.subscribe();
     // Ends with this task.
     let mut watches: Option<JoinSet<()>> = None;
@@ -140,12 +141,14 @@ async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<Client, St
 fn api_health(observation: &Observation, shared: &Shared) -> ApiHealth {
     let reason = observation.outcome.as_ref().map_or("Pending", |outcome| outcome.reason());
     let message = observation.outcome.as_ref().map(|outcome| outcome.message()).unwrap_or_default();
-    match observation.health {
-        Health::Unknown => ApiHealth::Unknown,
-        Health::Healthy => ApiHealth::Ready,
-        Health::Degraded => ApiHealth::Unwell { reason, message },
-        Health::Suspect => ApiHealth::Silent { reason, message },
-        Health::Dead => ApiHealth::Offline { reason, message, since: shared.now() },
+    let answered = observation.outcome.as_ref().is_some_and(|outcome| outcome.is_answer());
+    match (observation.health, observation.settled) {
+        (Health::Healthy, _) | (Health::Suspect, Health::Healthy) if answered => ApiHealth::Ready,
+        (Health::Degraded, _) => ApiHealth::Unwell { reason, message },
+        (Health::Suspect, _) if answered => ApiHealth::Unwell { reason, message },
+        (Health::Suspect, _) => ApiHealth::Silent { reason, message },
+        (Health::Dead, _) => ApiHealth::Offline { reason, message, since: shared.now() },
+        _ => ApiHealth::Unknown,
     }
 }
 

@@ -92,7 +92,7 @@ async fn release(objects: &Api<DynamicObject>, name: &str) -> Result<(), EffectE
     let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     match objects.patch(name, &how, &Patch::Merge(released())).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        result => Ok(drop(result?)),
+        result => result.map(drop).map_err(Into::into),
     }
 }
 

@@ -7,6 +7,8 @@ mod object;
 mod place;
 pub(crate) mod publish;
 mod status;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unjoin;
 
 use std::collections::BTreeMap;

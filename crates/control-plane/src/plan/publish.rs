@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use kfed_api::keys;
-use kfed_cluster_health::AddressTarget;
+use kfed_cluster_health::{AddressKind, AddressTarget};
 use kfed_dnsprovider::{Owner, RecordData, Resource, ZoneSnapshot};
 use kfed_service_dns::{AddressObservation, AddressState, ApiState, MemberObservation, ServiceObservation};
 use kube::core::DynamicObject;
@@ -162,15 +162,19 @@ fn target(service: &DynamicObject, ip: IpAddr) -> Option<AddressTarget> {
         let first = || ports.iter().find(tcp).and_then(number);
         let addr = SocketAddr::new(ip, check.port.or_else(first)?);
         let expect = check.expect.as_deref().and_then(range).unwrap_or(200..=399);
-        return Some(AddressTarget::http(addr, ip.to_string(), check.path, expect));
+        return Some(http(addr, check.path, expect));
     }
     let port = ports.iter().filter(tcp).find(|port| is_http(port)).or_else(|| ports.iter().find(tcp))?;
     let addr = SocketAddr::new(ip, number(port)?);
     Some(match is_http(port) {
         // Whatever the application thinks of `/`, it has answered.
-        true => AddressTarget::http(addr, ip.to_string(), root(), 100..=499),
+        true => http(addr, root(), 100..=499),
         false => AddressTarget::tcp(addr),
     })
+}
+
+fn http(addr: SocketAddr, path: String, expect: RangeInclusive<u16>) -> AddressTarget {
+    AddressTarget { addr, kind: AddressKind::Http { host: addr.ip().to_string(), path, expect } }
 }
 
 /// `200-399`, or `204`.

@@ -41,6 +41,8 @@ pub(crate) fn departure(world: &World, cluster: &Cluster, settings: &Settings, n
         return Departure::None;
     };
     let leaving = world.members.get(&name).and_then(|member| member.leaving);
+    // What is to stay there is not emptied first.
+    let first = if unjoin.orphan { Leaving::Release } else { Leaving::Drain };
     if !unjoin.force && !unjoin.orphan && leaving.is_none_or(|stage| stage == Leaving::Drain) {
         let homeless = homeless(world, &name, settings, now);
         if !homeless.is_empty() {
@@ -56,7 +58,7 @@ pub(crate) fn departure(world: &World, cluster: &Cluster, settings: &Settings, n
 
     if !reachable && !unjoin.force {
         let progress = "the member does not answer; --force lets it go and leaves behind what it holds".to_owned();
-        return Departure::Under { stage: leaving.unwrap_or(Leaving::Drain), progress };
+        return Departure::Under { stage: leaving.unwrap_or(first), progress };
     }
     if !unjoin.orphan && leaving.is_none_or(|stage| stage == Leaving::Drain) && reachable {
         let waiting = running(world, &name);
@@ -67,7 +69,7 @@ pub(crate) fn departure(world: &World, cluster: &Cluster, settings: &Settings, n
     }
     if named {
         let progress = "its addresses are being withdrawn from DNS".to_owned();
-        return Departure::Under { stage: leaving.unwrap_or(Leaving::Drain), progress };
+        return Departure::Under { stage: leaving.unwrap_or(first), progress };
     }
     if !copies.is_empty() && reachable {
         let stage = if unjoin.orphan { Leaving::Release } else { Leaving::Clean };

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use kfed_api::Cluster;
 use kfed_dnsprovider::Resource;
 
-pub(crate) use member::{Address, AddressKey, ApiHealth, Leaving, Member, Topology};
+pub(crate) use member::{Address, AddressKey, ApiHealth, ENDPOINT_SLICES, Leaving, Member};
 pub(crate) use objects::{Change, Objects};
 pub(crate) use view::{MemberState, MemberView, ObjectView, ServiceDns};
 

@@ -120,13 +120,13 @@ pub(crate) fn refused(
 }
 
 /// The error for an answer that never came.
-pub(crate) fn unanswered(error: TransportError, operation: &'static str, writes: bool) -> DnsError {
-    let class = match (&error, writes) {
+pub(crate) fn unanswered(error: &TransportError, operation: &'static str, writes: bool) -> DnsError {
+    let class = match (error, writes) {
         (TransportError::Connect { .. }, _) | (_, false) => ErrorClass::Unavailable,
         (_, true) => ErrorClass::Unknown,
     };
     let mut described = DnsError::new(class, operation, error.to_string());
-    if let TransportError::Busy { retry_after, .. } = &error {
+    if let TransportError::Busy { retry_after, .. } = error {
         described.retry_after = *retry_after;
     }
     described
@@ -147,7 +147,8 @@ pub(crate) fn unreadable(
 }
 
 pub(crate) fn request_id(response: &Response<bytes::Bytes>) -> Option<String> {
-    let header = response.headers().get("x-ms-request-id").or_else(|| response.headers().get("x-ms-correlation-request-id"));
+    let header =
+        response.headers().get("x-ms-request-id").or_else(|| response.headers().get("x-ms-correlation-request-id"));
     header.and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 

@@ -35,7 +35,10 @@ impl ZoneResource {
             && fixed(5, "Microsoft.Network")
             && fixed(6, flavour.resource_type);
         if !shape || segments.iter().any(|segment| segment.is_empty()) {
-            return Err(NotAZone(format!("`{}` is no identifier of a zone in Microsoft.Network/{}", id.0, flavour.resource_type)));
+            return Err(NotAZone(format!(
+                "`{}` is no identifier of a zone in Microsoft.Network/{}",
+                id.0, flavour.resource_type
+            )));
         }
         let decoded = |n: usize| percent_decode_str(segments[n]).decode_utf8_lossy().into_owned();
         let name = decoded(7).parse().map_err(|error| NotAZone(format!("`{}`: {error}", id.0)))?;

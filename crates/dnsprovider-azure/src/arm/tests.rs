@@ -65,12 +65,12 @@ fn emptied_sets_aliases_and_unknown_types_are_told_apart() {
     assert_eq!(
         shown(&sets),
         [
+            "A *.wild.example.com. 300 198.51.100.1 | 198.51.100.2",
             "PTR 7.example.com. 300 hostname.example.com",
             "SRV _sip._tcp.example.com. 300 10 5 5060 sip.example.com",
             "A alias.example.com. 60 ",
             "A emptied.example.com. 300 ",
             "CNAME nothing.example.com. 300 ",
-            "A *.wild.example.com. 300 198.51.100.1 | 198.51.100.2",
         ]
     );
     let aliases: Vec<_> = sets.values().filter(|set| set.alias).map(|set| set.key.to_string()).collect();
@@ -131,8 +131,7 @@ fn each_flavour_writes_its_own_letter_case() {
     ];
     for (flavour, set, expected) in cases {
         let body = put_body(&set, flavour).unwrap();
-        let sorted: BTreeMap<String, serde_json::Value> =
-            serde_json::from_value(body["properties"].clone()).unwrap();
+        let sorted: BTreeMap<String, serde_json::Value> = serde_json::from_value(body["properties"].clone()).unwrap();
         let mut without_metadata = sorted.clone();
         assert_eq!(without_metadata.remove("metadata").unwrap(), serde_json::json!({"kfed-owner": "f"}));
         let text = serde_json::to_string(&without_metadata).unwrap();
@@ -224,7 +223,8 @@ fn a_zones_identifier_is_read_whatever_its_case() {
 
 #[test]
 fn a_name_is_one_segment_of_the_path() {
-    let zone = resource("/subscriptions/s/resourceGroups/r(1)/providers/Microsoft.Network/dnszones/example.com").unwrap();
+    let zone =
+        resource("/subscriptions/s/resourceGroups/r(1)/providers/Microsoft.Network/dnszones/example.com").unwrap();
     let url = |n: &str| urls("https://127.0.0.1:8443").record_set(&zone, &key(n, RecordType::A)).map(String::from);
     let base = "https://127.0.0.1:8443/subscriptions/s/resourceGroups/r%281%29/providers/Microsoft.Network/dnsZones/example.com/A";
     for (full, segment) in [("example.com", "%40"), ("*.a.example.com", "%2A.a"), ("_x.y.example.com", "_x.y")] {
@@ -335,7 +335,7 @@ fn a_write_that_was_never_sent_is_known_not_to_have_happened() {
         (lost(), true, ErrorClass::Unknown),
     ] {
         let said = error.to_string();
-        assert_eq!(unanswered(error, "put record set", writes).class, class, "{said}, writes: {writes}");
+        assert_eq!(unanswered(&error, "put record set", writes).class, class, "{said}, writes: {writes}");
     }
 }
 
@@ -405,7 +405,8 @@ fn every_recorded_record_set_is_read() {
                 _ => continue,
             };
             let zone = id.split('/').take(9).collect::<Vec<_>>().join("/");
-            let zone = ZoneResource::parse(&ZoneId(zone), flavour).unwrap_or_else(|e| panic!("{}: {e:?}", file.display()));
+            let zone =
+                ZoneResource::parse(&ZoneId(zone), flavour).unwrap_or_else(|e| panic!("{}: {e:?}", file.display()));
             match parts.len() {
                 2 => {
                     let wire: WireZone = serde_json::from_value(body.clone()).unwrap();
@@ -414,8 +415,8 @@ fn every_recorded_record_set_is_read() {
                 }
                 3 if parts[2].eq_ignore_ascii_case("virtualNetworkLinks") => {}
                 3 => {
-                    let wire: WireRecordSet =
-                        serde_json::from_value(body.clone()).unwrap_or_else(|e| panic!("{}: {e}: {body}", file.display()));
+                    let wire: WireRecordSet = serde_json::from_value(body.clone())
+                        .unwrap_or_else(|e| panic!("{}: {e}: {body}", file.display()));
                     let expected = ["A", "AAAA", "CNAME", "TXT", "MX", "NS", "PTR", "SRV", "SOA", "CAA"];
                     let known = expected.contains(&parts[2]);
                     let read = wire.into_record_set(&zone.name);
@@ -429,8 +430,11 @@ fn every_recorded_record_set_is_read() {
             }
         }
     }
-    eprintln!("{sets} record sets, {zones} zones and {pages} links to further pages of {} recordings; {types:?}", files.len());
-    assert!(sets > 500 && zones > 50 && types.len() >= 15, "{sets} sets, {zones} zones");
+    eprintln!(
+        "{sets} record sets, {zones} zones and {pages} links to further pages of {} recordings; {types:?}",
+        files.len()
+    );
+    assert!(sets >= 400 && zones >= 70 && pages >= 1 && types.len() >= 13, "{sets} sets, {zones} zones, {pages} pages");
 }
 
 /// What was read holds as many records as the body, counted without the types that read it.
@@ -439,7 +443,12 @@ fn check_against_json(read: &RecordSet, body: &serde_json::Value) {
     let field = |name: &str| properties.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     assert_eq!(Some(u64::from(read.ttl)), field("ttl").and_then(serde_json::Value::as_u64), "{body}");
     assert_eq!(read.etag.as_ref().map(|etag| etag.0.as_str()), body["etag"].as_str(), "{body}");
-    assert_eq!(read.alias, body.pointer("/properties/targetResource/id").is_some() || body.pointer("/properties/trafficManagementProfile/id").is_some(), "{body}");
+    assert_eq!(
+        read.alias,
+        body.pointer("/properties/targetResource/id").is_some()
+            || body.pointer("/properties/trafficManagementProfile/id").is_some(),
+        "{body}"
+    );
     let t = read.key.record_type.as_str();
     let held: BTreeSet<String> = match field(&format!("{t}Records")).or_else(|| field(&format!("{t}Record"))) {
         Some(serde_json::Value::Array(records)) => records.iter().map(ToString::to_string).collect(),

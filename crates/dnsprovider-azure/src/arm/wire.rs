@@ -177,9 +177,9 @@ impl WireProperties {
         }
         // What Azure holds counts even if it cannot be read as its type: it is kept as it is written.
         match record_type {
-            RecordType::A => all(self.a_records, |r| {
-                r.address.parse().map(RecordData::A).unwrap_or(RecordData::Other(r.address))
-            }),
+            RecordType::A => {
+                all(self.a_records, |r| r.address.parse().map(RecordData::A).unwrap_or(RecordData::Other(r.address)))
+            }
             RecordType::Aaaa => all(self.aaaa_records, |r| {
                 r.address.parse().map(RecordData::Aaaa).unwrap_or(RecordData::Other(r.address))
             }),
@@ -190,9 +190,7 @@ impl WireProperties {
                 })
             }
             RecordType::Txt => all(self.txt_records, |r| RecordData::Txt(r.value)),
-            RecordType::Mx => {
-                all(self.mx_records, |r| RecordData::Other(format!("{} {}", r.preference, r.exchange)))
-            }
+            RecordType::Mx => all(self.mx_records, |r| RecordData::Other(format!("{} {}", r.preference, r.exchange))),
             RecordType::Ns => all(self.ns_records, |r| RecordData::Other(r.nsdname)),
             RecordType::Ptr => all(self.ptr_records, |r| RecordData::Other(r.ptrdname)),
             RecordType::Srv => all(self.srv_records, |r| {

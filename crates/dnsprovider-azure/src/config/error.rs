@@ -133,10 +133,9 @@ impl ConfigError {
     pub fn place(&self) -> Option<&Place> {
         match self {
             Self::Read { .. } => None,
-            Self::Syntax { at, .. }
-            | Self::Missing { at, .. }
-            | Self::Value { at, .. }
-            | Self::CaFile { at, .. } => Some(at),
+            Self::Syntax { at, .. } | Self::Missing { at, .. } | Self::Value { at, .. } | Self::CaFile { at, .. } => {
+                Some(at)
+            }
         }
     }
 }

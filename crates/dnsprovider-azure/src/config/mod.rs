@@ -50,12 +50,14 @@ pub enum Credential {
         secret: SecretString,
     },
     /// A pod's service account, federated with an application. What is none comes from the environment that Azure's webhook
-    /// sets: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, and always `AZURE_FEDERATED_TOKEN_FILE`.
+    /// sets: `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`.
     WorkloadIdentity {
         /// The tenant (directory).
         tenant_id: Option<String>,
         /// The application.
         client_id: Option<String>,
+        /// The service account's token. It is read again for each token of Azure, for it is replaced about every hour.
+        token_file: Option<PathBuf>,
     },
     /// The identity of the machine, or the user-assigned one with this application.
     ManagedIdentity {
@@ -113,8 +115,8 @@ impl AzureConfig {
     /// # Errors
     /// Any [`ConfigError`]. All keys that are missing come in one.
     pub fn read(path: &Path) -> Result<(Self, Vec<Warning>), ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
@@ -246,9 +248,11 @@ impl Global {
                     secret: self.get(SECRET).unwrap_or_default().into(),
                 }
             }
-            Some("workload-identity") => {
-                Credential::WorkloadIdentity { tenant_id: self.owned(TENANT_ID), client_id: self.owned(CLIENT_ID) }
-            }
+            Some("workload-identity") => Credential::WorkloadIdentity {
+                tenant_id: self.owned(TENANT_ID),
+                client_id: self.owned(CLIENT_ID),
+                token_file: None,
+            },
             Some("managed-identity") => Credential::ManagedIdentity { client_id: self.owned(CLIENT_ID) },
             Some("cli") => Credential::Cli { tenant_id: self.owned(TENANT_ID) },
             Some(other) => {
@@ -292,7 +296,11 @@ impl Global {
                 Cloud { name: Cloud::NAMES[3].to_owned(), ..Cloud::public() }
             }
             Some(name) => Cloud::named(name).ok_or_else(|| {
-                self.invalid(CLOUD, format!("`{name}` is no cloud"), format!("it is one of {}", Cloud::NAMES.join(", ")))
+                self.invalid(
+                    CLOUD,
+                    format!("`{name}` is no cloud"),
+                    format!("it is one of {}", Cloud::NAMES.join(", ")),
+                )
             })?,
         };
         // Endpoints count whatever the cloud is called, and one that changes them is none of Azure's own.

@@ -102,7 +102,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// Stars in place of all but sections, keys and the values of harmless keys; every byte keeps its place. It works line by line and on
+/// Stars in place of all but sections, keys and the values of harmless keys; every byte and every column keeps its place. It works line by line and on
 /// broken files too: what it does not understand is masked.
 fn mask(text: &str, harmless: impl Fn(&str) -> bool) -> String {
     let mut continued = None;
@@ -115,15 +115,23 @@ fn mask(text: &str, harmless: impl Fn(&str) -> bool) -> String {
         };
         let shown = shown.min(body.len());
         masked.push_str(&body[..shown]);
-        masked.extend(body[shown..].chars().flat_map(|c| {
-            let star = if c.is_whitespace() { ' ' } else { '*' };
-            std::iter::repeat_n(star, c.len_utf8())
-        }));
+        masked.extend(body[shown..].chars().map(star));
         masked.push_str(&line[body.len()..]);
         // A value that goes on in the next line is shown or masked there as here.
         continued = body.ends_with('\\').then_some(if shown == body.len() { usize::MAX } else { 0 });
     }
     masked
+}
+
+/// What stands for `c`. It is as long, so that bytes and columns stay where they were.
+fn star(c: char) -> char {
+    match c.len_utf8() {
+        1 if c == ' ' || c == '\t' => c,
+        1 => '*',
+        2 => '\u{b7}',
+        3 => '\u{2022}',
+        _ => '\u{1f784}',
+    }
 }
 
 /// How many bytes of a line may be shown.

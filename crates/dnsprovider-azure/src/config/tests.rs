@@ -110,9 +110,15 @@ fn broken_lines_are_named_with_line_and_column() {
 fn values_that_mean_nothing_are_named_with_what_would_be_right() {
     for (line, expected) in [
         ("cloud = mars", "cloud: `mars` is no cloud [it is one of public, china, usgovernment, custom]"),
-        ("credential = password", "credential: `password` is no kind of credential [it is one of secret, workload-identity, managed-identity, cli]"),
+        (
+            "credential = password",
+            "credential: `password` is no kind of credential [it is one of secret, workload-identity, managed-identity, cli]",
+        ),
         ("credential = certificate", "credential: certificates are not supported yet [it is one of"),
-        ("authority-host = http://login.test", "authority-host: credentials are only sent over https [it is written `https://host[:port]`]"),
+        (
+            "authority-host = http://login.test",
+            "authority-host: credentials are only sent over https [it is written `https://host[:port]`]",
+        ),
         ("authority-host = login.test", "authority-host: not a URL"),
         ("resource-manager-endpoint = https://a.test/path", "an endpoint has scheme, host and port alone"),
         ("resource-manager-endpoint = https://a.test?x=1", "an endpoint has scheme, host and port alone"),
@@ -188,8 +194,13 @@ fn endpoints_make_a_cloud_of_their_own() {
 fn other_credentials_need_no_secret() {
     let base = "[Global]\nsubscription-id = s\nresourceGroup = r\n";
     let kind = |line: &str| parse(&format!("{base}{line}\n")).unwrap().0.credential;
-    assert!(matches!(kind("credential = workload-identity"), Credential::WorkloadIdentity { tenant_id: None, client_id: None }));
-    assert!(matches!(kind("credential = Managed-Identity\nclient-id = c"), Credential::ManagedIdentity { client_id: Some(c) } if c == "c"));
+    assert!(matches!(
+        kind("credential = workload-identity"),
+        Credential::WorkloadIdentity { tenant_id: None, client_id: None, token_file: None }
+    ));
+    assert!(
+        matches!(kind("credential = Managed-Identity\nclient-id = c"), Credential::ManagedIdentity { client_id: Some(c) } if c == "c")
+    );
     assert!(matches!(kind("credential = cli\ntenant-id = t"), Credential::Cli { tenant_id: Some(t) } if t == "t"));
 }
 
@@ -244,7 +255,7 @@ fn secrets_are_in_no_error_no_warning_and_no_debug() {
         whole.replace("secret =", "secret = \\x"),
         whole.replace("secret =", "secert ="),
         whole.replace("secret =", "="),
-        whole.replace("secret =", "secret = x\\\n "),
+        whole.replace("secret =", "secret = x\\\n ").replace("zebra", "cloud"),
         whole.replace("secret =", "; secret was"),
         whole.replace("secret = ", "client-id = x ; "),
         whole.replace("secret = ", ""),

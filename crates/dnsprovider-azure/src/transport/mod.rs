@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
@@ -59,6 +60,26 @@ where
     S::Error: Into<BoxError>,
 {
     BoxCloneSyncService::new(Named { service })
+}
+
+/// Makes an [`HttpService`] of an HTTP server in this process: an emulator, an `axum::Router`. A body that breaks off is
+/// [`TransportError::Lost`], as a connection that does.
+pub fn in_process<S, B>(server: S) -> HttpService
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    http_service(tower::service_fn(move |request: Request<Bytes>| {
+        let server = server.clone();
+        async move {
+            let response = server.oneshot(request.map(Full::new)).await.map_err(Into::into)?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.map_err(Into::into)?;
+            Ok::<_, BoxError>(Response::from_parts(parts, body.to_bytes()))
+        }
+    }))
 }
 
 #[derive(Clone)]

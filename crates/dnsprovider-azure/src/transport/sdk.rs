@@ -31,6 +31,7 @@ use super::TransportError;
 #[derive(Clone)]
 pub struct TowerHttpClient<S> {
     service: S,
+    resend: bool,
 }
 
 // === impl TowerHttpClient ===
@@ -38,7 +39,14 @@ pub struct TowerHttpClient<S> {
 impl<S> TowerHttpClient<S> {
     /// Sends everything to `service`.
     pub fn new(service: S) -> Self {
-        Self { service }
+        Self { service, resend: true }
+    }
+
+    /// Makes every failure one that the SDK does not try again by itself. Its retry options alone do not: the credential for managed
+    /// identities puts its own in their place, and waits for more than a minute.
+    #[must_use]
+    pub fn without_retries(self) -> Self {
+        Self { resend: false, ..self }
     }
 }
 
@@ -56,6 +64,7 @@ where
             // The SDK sends again what could not connect or was cut off, if its caller lets it; a server that asks to wait is not
             // to be asked again at once.
             let kind = match error.downcast_ref::<TransportError>() {
+                _ if !self.resend => ErrorKind::Other,
                 Some(TransportError::Connect { .. }) => ErrorKind::Connection,
                 Some(TransportError::Busy { .. }) => ErrorKind::Other,
                 _ => ErrorKind::Io,

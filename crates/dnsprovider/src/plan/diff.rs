@@ -231,7 +231,7 @@ impl<'a> Diff<'a> {
             && set.metadata.get(RESOURCE_KEY).is_some_and(|text| SameText::check(text, &want.resource))
             && SameText::check(
                 set.metadata.get(SOURCES_KEY).map_or("", String::as_str),
-                &Sources(want.data.iter().map(|(datum, members)| (datum, members))),
+                &Sources(want.data.iter()),
             )
     }
 

@@ -1,0 +1,305 @@
+//! A federation in one process on a paused clock: the API server, members and zone are real services, no socket is open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::{Secret, Service};
+use kfed_api::{Cluster, ClusterSpec, FederationSpec, SecretReference};
+use kfed_apiserver::ApiServer;
+use kfed_cluster_emulator::{ApiFault, ClusterEmulator, Faults, LbAnswer, LbFault, LoadBalancers};
+use kfed_cluster_health::{AddressTarget, Failure, Probe, ProbeOutcome};
+use kfed_control_plane::bootstrap::bootstrap;
+use kfed_control_plane::{AddressProbe, Connect, ControlPlane, MemberConnector, Settings};
+use kfed_dnsprovider::{DnsProvider, MemoryProvider, Owner, RecordData, RecordSet, RecordType, ZoneId};
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower::BoxError;
+use tower::util::BoxCloneSyncService;
+
+pub(crate) const ZONE: &str = "example.com";
+pub(crate) const HOSTNAME: &str = "hostname.default.fed.svc.example.com.";
+
+/// Everything that fails: the API answers nothing, the addresses accept and say nothing.
+pub(crate) const HANG: Faults = Faults { api: ApiFault::Hang, lb: LbFault::Hang };
+pub(crate) const FINE: Faults = Faults { api: ApiFault::Ok, lb: LbFault::Ok };
+
+pub(crate) const SPREAD: &str = r#"{"rebalance": true, "clusters": {"*": {"weight": 1}}}"#;
+pub(crate) const BOUNDED: &str = r#"{"rebalance": true, "clusters": {
+    "fed-west": {"minReplicas": 2, "maxReplicas": 4, "weight": 1}, "fed-east": {"minReplicas": 2, "maxReplicas": 4, "weight": 1}}}"#;
+
+type Members = Arc<Mutex<BTreeMap<String, Arc<ClusterEmulator>>>>;
+
+pub(crate) struct Fleet {
+    pub(crate) api: ApiServer,
+    pub(crate) client: Client,
+    pub(crate) dns: MemoryProvider,
+    pub(crate) zone: ZoneId,
+    pub(crate) settings: Settings,
+    members: Members,
+    running: Option<(CancellationToken, JoinHandle<()>)>,
+    epoch: tokio::time::Instant,
+}
+
+impl Fleet {
+    /// A federation without members, whose control plane runs.
+    pub(crate) async fn start() -> Self {
+        let api = ApiServer::new();
+        let client = Client::new(api.clone(), "default");
+        let zone_name = ZONE.parse().unwrap();
+        let dns = MemoryProvider::with_zone(ZONE.parse().unwrap());
+        let spec = FederationSpec { dns_zone_name: ZONE.into(), dns_provider: "memory".into() };
+        bootstrap(&client, "fed", spec, Duration::from_secs(10)).await.unwrap();
+        let mut fleet = Self {
+            api,
+            client,
+            dns,
+            zone: ZoneId(ZONE.into()),
+            settings: Settings::new("fed", zone_name),
+            members: Members::default(),
+            running: None,
+            epoch: tokio::time::Instant::now(),
+        };
+        fleet.run();
+        fleet
+    }
+
+    /// Starts a control plane.
+    pub(crate) fn run(&mut self) {
+        let shutdown = CancellationToken::new();
+        let epoch = self.epoch;
+        let clock = Arc::new(move || {
+            let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+            start + SignedDuration::try_from(epoch.elapsed()).unwrap()
+        });
+        let control_plane =
+            ControlPlane::builder(self.client.clone(), self.settings.clone(), DnsProvider::new(self.dns.clone()), clock)
+                .connector(connector(&self.members))
+                .address_probe(address_probe(&self.members))
+                .build();
+        self.running = Some((shutdown.clone(), tokio::spawn(control_plane.run(shutdown))));
+    }
+
+    /// Kills the control plane where it stands.
+    pub(crate) async fn kill(&mut self) {
+        let (_, task) = self.running.take().unwrap();
+        task.abort();
+        task.await.unwrap_err();
+    }
+
+    /// Starts a member and lets it join.
+    pub(crate) async fn join(&self, name: &str, region: &str, zones: &[&str]) {
+        let member = ClusterEmulator::builder(name).region(region).zones(zones.iter().copied());
+        let member = member.load_balancers(LoadBalancers::Simulated).start().await.unwrap();
+        self.members.lock().unwrap().insert(name.to_owned(), Arc::new(member));
+        self.join_again(name).await;
+        self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
+    }
+
+    /// The two objects that make a member.
+    pub(crate) async fn join_again(&self, name: &str) {
+        let secret = Secret {
+            metadata: ObjectMeta { name: Some(format!("{name}-credentials")), ..ObjectMeta::default() },
+            data: Some(BTreeMap::from([("kubeconfig".to_owned(), ByteString(b"in process".to_vec()))])),
+            ..Secret::default()
+        };
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), kfed_api::SYSTEM_NAMESPACE);
+        secrets.create(&PostParams::default(), &secret).await.unwrap();
+        let secret_ref = SecretReference { name: secret.name_any() };
+        let cluster = Cluster::new(name, ClusterSpec { secret_ref, unjoin: None });
+        self.clusters().create(&PostParams::default(), &cluster).await.unwrap();
+    }
+
+    pub(crate) fn member(&self, name: &str) -> Arc<ClusterEmulator> {
+        self.members.lock().unwrap()[name].clone()
+    }
+
+    pub(crate) fn clusters(&self) -> Api<Cluster> {
+        Api::all(self.client.clone())
+    }
+
+    pub(crate) fn replica_sets(&self) -> Api<ReplicaSet> {
+        Api::namespaced(self.client.clone(), "default")
+    }
+
+    pub(crate) fn services(&self) -> Api<Service> {
+        Api::namespaced(self.client.clone(), "default")
+    }
+
+    pub(crate) async fn phase(&self, name: &str) -> String {
+        let status = self.clusters().get_opt(name).await.unwrap().and_then(|cluster| cluster.status);
+        status.and_then(|status| status.phase).map_or_else(|| "none".to_owned(), |phase| phase.to_string())
+    }
+
+    /// Creates or changes ReplicaSet `name`.
+    pub(crate) async fn replica_set(&self, name: &str, replicas: i32, preferences: Option<&str>) {
+        let annotations = preferences.map(|json| json!({kfed_api::keys::REPLICA_SET_PREFERENCES: json})).unwrap_or_default();
+        let set = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "annotations": annotations},
+            "spec": {
+                "replicas": replicas, "selector": {"matchLabels": {"run": name}},
+                "template": {
+                    "metadata": {"labels": {"run": name}},
+                    "spec": {"containers": [{"name": "hostname", "image": "hostname:1"}]}
+                }
+            }
+        });
+        self.replica_sets().patch(name, &PatchParams::apply("test").force(), &Patch::Apply(set)).await.unwrap();
+    }
+
+    /// Creates Service `hostname` of type LoadBalancer.
+    pub(crate) async fn service(&self) {
+        let service = json!({
+            "metadata": {"name": "hostname"},
+            "spec": {"type": "LoadBalancer", "selector": {"run": "hostname"}, "ports": [{"name": "http", "port": 8000}]}
+        });
+        let service = serde_json::from_value(service).unwrap();
+        self.services().create(&PostParams::default(), &service).await.unwrap();
+    }
+
+    pub(crate) async fn delete_service(&self) {
+        self.services().delete("hostname", &DeleteParams::default()).await.unwrap();
+    }
+
+    /// `(spec.replicas, readyReplicas)` of `name` in each member that holds it.
+    pub(crate) async fn spread(&self, name: &str) -> BTreeMap<String, (i32, i32)> {
+        let members = self.members.lock().unwrap().clone();
+        let mut spread = BTreeMap::new();
+        for (member, emulator) in members {
+            let sets = Api::<ReplicaSet>::namespaced(emulator.client(), "default");
+            if let Some(set) = sets.get_opt(name).await.unwrap() {
+                let ready = set.status.and_then(|status| status.ready_replicas).unwrap_or(0);
+                spread.insert(member, (set.spec.replicas.unwrap_or(1), ready));
+            }
+        }
+        spread
+    }
+
+    /// Waits until `name` is so spread over the members, every replica ready.
+    pub(crate) async fn is_spread(&self, name: &str, wanted: &[(&str, i32)]) {
+        let wanted: BTreeMap<_, _> = wanted.iter().map(|(member, n)| ((*member).to_owned(), (*n, *n))).collect();
+        self.eventually(&format!("{name} is {wanted:?}"), async || self.spread(name).await == wanted).await;
+    }
+
+    /// Condition `type_` of an object in the federation: `Status Reason: message`.
+    pub(crate) async fn condition(&self, kind: &str, name: &str, type_: &str) -> String {
+        let object = match kind {
+            "ReplicaSet" => serde_json::to_value(self.replica_sets().get_opt(name).await.unwrap()).unwrap(),
+            "Service" => serde_json::to_value(self.services().get_opt(name).await.unwrap()).unwrap(),
+            _ => serde_json::to_value(self.clusters().get_opt(name).await.unwrap()).unwrap(),
+        };
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let text = |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        let condition = conditions.iter().find(|condition| condition["type"] == type_);
+        condition.map_or_else(|| "none".to_owned(), |c| {
+            format!("{} {}: {}", text(c, "status"), text(c, "reason"), text(c, "message"))
+        })
+    }
+
+    pub(crate) async fn says(&self, kind: &str, name: &str, type_: &str, words: &str) {
+        let what = format!("{type_} of {kind} {name} says `{words}`");
+        self.eventually(&what, async || self.condition(kind, name, type_).await.contains(words)).await;
+    }
+
+    /// What is answered for `name` as A.
+    pub(crate) fn answer(&self, name: &str) -> BTreeSet<String> {
+        let sets = self.dns.contents(&self.zone);
+        let at = sets.iter().filter(|set| set.key.name.as_str() == name && set.key.record_type == RecordType::A);
+        at.flat_map(|set| set.data.iter().map(ToString::to_string)).collect()
+    }
+
+    /// Every owned record set: `name` and how many data it has.
+    pub(crate) fn owned(&self) -> BTreeMap<String, usize> {
+        let owner = Owner("fed".into());
+        let sets = self.dns.contents(&self.zone);
+        sets.iter().filter(|set| owner.owns(set)).map(|set| (set.key.to_string(), set.data.len())).collect()
+    }
+
+    /// Puts somebody else's record into the zone.
+    pub(crate) fn plant(&self, name: &str) -> RecordSet {
+        let set = RecordSet {
+            key: kfed_dnsprovider::RecordSetKey::new(name.parse().unwrap(), RecordType::A),
+            ttl: 300,
+            data: BTreeSet::from([RecordData::A("192.0.2.1".parse().unwrap())]),
+            metadata: BTreeMap::new(),
+            etag: None,
+            alias: false,
+        };
+        self.dns.insert(&self.zone, set)
+    }
+
+    pub(crate) async fn address(&self, member: &str) -> String {
+        let services = Api::<Service>::namespaced(self.member(member).client(), "default");
+        let service = serde_json::to_value(services.get("hostname").await.unwrap()).unwrap();
+        service["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().unwrap_or("none").to_owned()
+    }
+
+    /// Waits for `check`, at most ten minutes of the paused clock; returns how long it took.
+    pub(crate) async fn eventually(&self, what: &str, check: impl AsyncFn() -> bool) -> Duration {
+        let start = tokio::time::Instant::now();
+        while !check().await {
+            if start.elapsed() > Duration::from_secs(600) {
+                let mut seen = format!("zone: {:?}\n", self.owned());
+                for set in self.replica_sets().list(&Default::default()).await.unwrap() {
+                    let name = set.name_any();
+                    let scheduled = self.condition("ReplicaSet", &name, "Scheduled").await;
+                    seen.push_str(&format!("ReplicaSet {name}: {:?}, {scheduled}\n", self.spread(&name).await));
+                }
+                for cluster in self.clusters().list(&Default::default()).await.unwrap() {
+                    seen.push_str(&format!("Cluster {}: {:?}\n", cluster.name_any(), cluster.status));
+                }
+                panic!("it never came to be that {what}\n{seen}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        start.elapsed()
+    }
+
+    /// Checks that `check` holds for `time`.
+    pub(crate) async fn always(&self, time: Duration, what: &str, check: impl AsyncFn() -> bool) {
+        let start = tokio::time::Instant::now();
+        while start.elapsed() < time {
+            assert!(check().await, "after {:?} it no longer holds that {what}", start.elapsed());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+fn connector(members: &Members) -> MemberConnector {
+    let members = members.clone();
+    BoxCloneSyncService::new(tower::service_fn(move |connect: Connect| {
+        let member = members.lock().unwrap().get(&connect.member).cloned();
+        async move { member.map(|member| member.outside_client()).ok_or_else(|| BoxError::from("no such member")) }
+    }))
+}
+
+fn address_probe(members: &Members) -> AddressProbe {
+    let members = members.clone();
+    BoxCloneSyncService::new(tower::service_fn(move |Probe { target }: Probe<AddressTarget>| {
+        let answer = answer(&members, target.addr);
+        async move {
+            Ok(match answer {
+                LbAnswer::Hang => std::future::pending().await,
+                LbAnswer::Answers(_) => ProbeOutcome::Healthy,
+                LbAnswer::NoEndpoints => ProbeOutcome::Unhealthy { failure: Failure::Status(503) },
+                other => ProbeOutcome::Unreachable { failure: Failure::Connect(format!("{other:?}")) },
+            })
+        }
+    }))
+}
+
+fn answer(members: &Members, addr: SocketAddr) -> LbAnswer {
+    let members = members.lock().unwrap();
+    let answers = members.values().map(|member| member.load_balancers().probe(addr));
+    answers.fold(LbAnswer::NoSuchAddress, |found, answer| match answer {
+        LbAnswer::NoSuchAddress => found,
+        answer => answer,
+    })
+}

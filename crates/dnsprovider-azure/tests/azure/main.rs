@@ -1,0 +1,9 @@
+//! The provider as its users see it: over HTTP in Azure's wire format, over TLS, with a clock of its own.
+
+#![allow(clippy::unwrap_used)]
+
+mod emulator;
+mod support;
+mod tls;
+mod tokens;
+mod wire;

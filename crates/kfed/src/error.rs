@@ -1,0 +1,151 @@
+//! What can end the program, and what to do about it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use kfed_control_plane::bootstrap::BootstrapError;
+use kfed_control_plane::connect::ConnectError;
+use kfed_control_plane::membership::{JoinError, UnjoinError};
+use kfed_dnsprovider::registry::RegistryError;
+use kfed_dnsprovider::{DnsError, ErrorClass};
+use kfed_dnsprovider_azure::ConfigError;
+use kube::config::KubeconfigError;
+use miette::Diagnostic;
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    #[error("cannot start the runtime")]
+    Runtime { source: io::Error },
+    #[error("cannot listen for signals")]
+    Signals { source: io::Error },
+    #[error("cannot read /dev/urandom")]
+    Chance { source: io::Error },
+    #[error("`{filter}` is no log filter")]
+    #[diagnostic(help("KFED_LOG and RUST_LOG take a level or a list, as in `info` or `warn,kfed_control_plane=debug`"))]
+    LogFilter { filter: String, source: tracing_subscriber::filter::ParseError },
+
+    #[error("cannot listen on {address} for {what}")]
+    #[diagnostic(help("{}", listen_help(source, address)))]
+    Listen { what: &'static str, address: SocketAddr, source: io::Error },
+    #[error("cannot write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} is there already", path.display())]
+    #[diagnostic(help("nothing was changed: remove it if it is left from a run that was killed, or choose another directory"))]
+    Exists { path: PathBuf },
+
+    #[error("there is no kubeconfig: tried {}", list(tried))]
+    #[diagnostic(help("name one with --kubeconfig, or set KUBECONFIG"))]
+    NoKubeconfig { tried: Vec<PathBuf> },
+    #[error("{} is no usable kubeconfig", path.display())]
+    Kubeconfig { path: PathBuf, source: KubeconfigError },
+    #[error("cannot merge into {}", path.display())]
+    MergeKubeconfig { path: PathBuf, source: kfed_apiserver::serve::ServeError },
+    #[error("the kubeconfig has no context `{name}`; its contexts are: {}", some(known))]
+    NoContext { name: String, known: Vec<String> },
+    #[error("the kubeconfig has no current context; its contexts are: {}", some(known))]
+    #[diagnostic(help("choose one with --context"))]
+    NoCurrentContext { known: Vec<String> },
+    #[error("context `{name}` of the kubeconfig cannot be used")]
+    Context { name: String, source: ConnectError },
+
+    #[error("the federation API cannot be reached")]
+    #[diagnostic(help("--kubeconfig and --context must lead to the federation API; `kfed apiserver` serves one on this machine"))]
+    FederationApi { source: BootstrapError },
+    #[error(transparent)]
+    #[diagnostic(help("nothing was changed in the federation API"))]
+    Join(#[from] JoinError),
+    #[error(transparent)]
+    Unjoin(#[from] UnjoinError),
+    #[error("not done: nobody confirmed it")]
+    #[diagnostic(help("answer y, or pass --yes"))]
+    NotConfirmed,
+
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    DnsConf(ConfigError),
+    #[error(transparent)]
+    Provider(RegistryError),
+    #[error("DNS provider `{provider}` does not give the zone")]
+    #[diagnostic(help("{}", zone_help(source)))]
+    Zone { provider: String, source: DnsError },
+
+    #[error("cannot start {what}")]
+    Start { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{} tells no faults", path.display())]
+    #[diagnostic(help(r#"as in {{"rules": [{{"fault": "serviceUnavailable", "operations": ["recordSetWrite"], "count": 3}}]}}"#))]
+    Faults { path: PathBuf, source: serde_json::Error },
+
+    #[error("step {step} of the demo did not hold")]
+    Step { step: usize },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+// === impl Error ===
+
+impl Error {
+    /// Something of this process that could not be started.
+    pub(crate) fn start(what: impl Into<String>) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> Self {
+        move |source| Self::Start { what: what.into(), source }
+    }
+
+    /// 128 + SIGINT where somebody ended it early, as shells count; else 1. (2 is wrong usage, which never gets here.)
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted => 130,
+            _ => 1,
+        }
+    }
+
+    /// Whether all there is to say has been said.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self, Self::Step { .. } | Self::Interrupted)
+    }
+}
+
+impl From<RegistryError> for Error {
+    /// A mistake in a file is shown in the file.
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Setup { name, source } => match source.downcast::<ConfigError>() {
+                Ok(mistake) => Self::DnsConf(*mistake),
+                Err(source) => Self::Provider(RegistryError::Setup { name, source }),
+            },
+            other => Self::Provider(other),
+        }
+    }
+}
+
+fn listen_help(source: &io::Error, address: &SocketAddr) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program has port {}; choose another one, or port 0 for any that is free", address.port())
+        }
+        io::ErrorKind::PermissionDenied => format!("port {} is for the system; choose one from 1024 on", address.port()),
+        _ => "choose an address of this machine".to_owned(),
+    }
+}
+
+fn zone_help(source: &DnsError) -> &'static str {
+    match source.class {
+        ErrorClass::NotFound => "--dns-zone-name names a zone that the provider holds: create it there, or name another",
+        ErrorClass::Unauthenticated => {
+            "the credentials in --dns-provider-config are refused: client-id, secret and tenant-id must belong together"
+        }
+        ErrorClass::Forbidden => "give the service principal the role `DNS Zone Contributor` on the resource group",
+        _ => "is the provider reachable from here?",
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    some(&paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>())
+}
+
+fn some(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

@@ -1,0 +1,57 @@
+//! `kfed unjoin`
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use kfed_api::Unjoin;
+use kfed_control_plane::membership::unjoin;
+
+use crate::error::Error;
+use crate::kubeconfig::Place;
+use crate::{duration, output};
+
+/// Take a member out of the federation
+///
+/// What it runs is started on other members first, then its addresses leave DNS, then what kfed made in it, its credentials and its
+/// Cluster are removed. Where replicas would find no room elsewhere, nothing is done.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  kfed unjoin fed-east --context myfederation")]
+pub(crate) struct Args {
+    /// The member's name
+    name: String,
+    /// Let it leave even where replicas find no room elsewhere, or it cannot be reached
+    #[arg(long)]
+    force: bool,
+    /// Leave its workloads where they are, no longer managed
+    #[arg(long)]
+    orphan: bool,
+    /// How long to wait; it goes on by itself afterwards
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse_positive)]
+    timeout: Duration,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Error> {
+    let federation = args.place.client().await?;
+    if !args.yes && !confirmed(&args.name) {
+        return Err(Error::NotConfirmed);
+    }
+    let how = Unjoin { force: args.force, orphan: args.orphan };
+    unjoin(&federation, &args.name, how, args.timeout, |progress| output::note(progress)).await?;
+    output::line(format_args!("cluster {} has left", args.name));
+    Ok(())
+}
+
+/// Asks a person; where there is none at the terminal, the command is the answer.
+fn confirmed(name: &str) -> bool {
+    if !io::stdin().is_terminal() {
+        return true;
+    }
+    let _ = write!(io::stderr(), "Take {name} out of the federation, with all that kfed runs there? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}

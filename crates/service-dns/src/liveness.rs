@@ -1,0 +1,148 @@
+//! Is an address alive? Two signals tell: the member's ready endpoints, and what asking the address gave.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::observation::{AddressObservation, AddressState, ApiState, MemberObservation};
+
+/// Whether an address is to be in the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// It is.
+    Serving,
+    /// It is not.
+    Withdrawn(WithdrawnReason),
+}
+
+/// Why an address is not in the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithdrawnReason {
+    /// No endpoint of the service is ready in the member, or none was when it was last heard of.
+    NoReadyEndpoints,
+    /// The member's API is offline, and the address fails or cannot be asked from here.
+    MemberDead,
+    /// The address has answered from here and fails now.
+    LoadBalancerDead,
+    /// The address must not be published.
+    AddressRefused,
+    /// The member is being unjoined.
+    MemberLeaving,
+}
+
+/// Whether `address` of `member` is to be in the answers, as far as the member goes; which addresses may be published at all is
+/// for [`AddressPolicy`](crate::AddressPolicy).
+///
+/// | member's API | ready endpoints | address never answered, or cannot be asked | address answers | address answered once, fails now |
+/// | --- | --- | --- | --- | --- |
+/// | any, and leaving | any | MemberLeaving | MemberLeaving | MemberLeaving |
+/// | any | 0 | NoReadyEndpoints | NoReadyEndpoints | NoReadyEndpoints |
+/// | answers | some, or not known | **Serving** (endpoints alone tell) | **Serving** | LoadBalancerDead |
+/// | silent | some, or not known | **Serving** (too early to tell) | **Serving** | LoadBalancerDead |
+/// | offline | some, or not known | MemberDead | **Serving** (the API alone is gone) | MemberDead |
+///
+/// Not knowing the endpoints is not having none: a member that does not show them keeps its addresses while they answer. Zero
+/// endpoints stay zero while the API is silent, so that nothing is published on old news. An address that failed from the
+/// beginning is one that cannot be reached from here, and is not held to be dead while the API answers.
+pub fn liveness(member: &MemberObservation, address: &AddressObservation) -> Liveness {
+    use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
+
+    let died = address.ever_answered && address.probe == AddressState::Failing;
+    match (member.leaving, member.ready_endpoints, member.api, address.probe) {
+        (true, ..) => Liveness::Withdrawn(MemberLeaving),
+        (_, Some(0), ..) => Liveness::Withdrawn(NoReadyEndpoints),
+        (_, _, ApiState::Offline, AddressState::Answering) => Liveness::Serving,
+        (_, _, ApiState::Offline, _) => Liveness::Withdrawn(MemberDead),
+        (_, _, ApiState::Answering | ApiState::Silent, _) if died => Liveness::Withdrawn(LoadBalancerDead),
+        (_, _, ApiState::Answering | ApiState::Silent, _) => Liveness::Serving,
+    }
+}
+
+impl fmt::Display for WithdrawnReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoReadyEndpoints => "no endpoint is ready",
+            Self::MemberDead => "the member is offline and the address does not answer",
+            Self::LoadBalancerDead => "the address has stopped answering",
+            Self::AddressRefused => "the address must not be published",
+            Self::MemberLeaving => "the member is being unjoined",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use AddressState::{Answering, Failing, NeverAnswered, NotAskable};
+    use Liveness::{Serving, Withdrawn};
+    use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
+
+    fn of(api: ApiState, ready: Option<u32>, probe: AddressState, ever_answered: bool, leaving: bool) -> Liveness {
+        let address = AddressObservation { ip: "192.0.2.1".parse().unwrap(), probe, ever_answered };
+        let member = MemberObservation {
+            member: "west".into(),
+            region: None,
+            zones: vec![],
+            api,
+            ready_endpoints: ready,
+            addresses: vec![address],
+            leaving,
+        };
+        liveness(&member, &address)
+    }
+
+    /// Every combination, against the table in words.
+    #[test]
+    fn the_table_holds_in_every_cell() {
+        let columns = [
+            (NeverAnswered, false),
+            (NotAskable, false),
+            (NotAskable, true),
+            (Failing, false),
+            (NeverAnswered, true),
+            (Answering, true),
+            (Answering, false),
+            (Failing, true),
+        ];
+        for api in [ApiState::Answering, ApiState::Silent, ApiState::Offline] {
+            for (probe, ever) in columns {
+                let cell = format!("{api:?} {probe:?} {ever}");
+                for ready in [None, Some(0), Some(3)] {
+                    assert_eq!(of(api, ready, probe, ever, true), Withdrawn(MemberLeaving), "{cell} {ready:?}");
+                }
+                assert_eq!(of(api, Some(0), probe, ever, false), Withdrawn(NoReadyEndpoints), "{cell}");
+                let expected = match (api, probe, ever) {
+                    (_, Answering, _) => Serving,
+                    (ApiState::Offline, ..) => Withdrawn(MemberDead),
+                    (_, Failing, true) => Withdrawn(LoadBalancerDead),
+                    _ => Serving,
+                };
+                assert_eq!(of(api, Some(3), probe, ever, false), expected, "{cell}");
+                assert_eq!(of(api, None, probe, ever, false), expected, "{cell} endpoints not known");
+            }
+        }
+    }
+
+    #[test]
+    fn a_member_whose_api_alone_is_gone_keeps_serving() {
+        assert_eq!(of(ApiState::Offline, Some(3), Answering, true, false), Serving);
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_withdrawn_only_when_the_member_is_offline() {
+        assert_eq!(of(ApiState::Silent, Some(3), NotAskable, false, false), Serving);
+        assert_eq!(of(ApiState::Offline, Some(3), NotAskable, false, false), Withdrawn(MemberDead));
+    }
+
+    #[test]
+    fn going_silent_never_brings_an_address_back() {
+        for (ready, probe, ever) in [(Some(0), Answering, true), (Some(3), Failing, true), (None, Failing, true)] {
+            assert_ne!(of(ApiState::Answering, ready, probe, ever, false), Serving);
+            assert_ne!(of(ApiState::Silent, ready, probe, ever, false), Serving);
+            assert_ne!(of(ApiState::Offline, ready, probe, ever, false), Serving);
+        }
+    }
+}

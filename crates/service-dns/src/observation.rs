@@ -1,0 +1,80 @@
+//! What is known of a service and of the members that run it.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// A service as it is seen in the members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceObservation {
+    /// The service's namespace.
+    pub namespace: String,
+    /// The service's name.
+    pub name: String,
+    /// How long its answers may be cached, in seconds.
+    pub ttl: u32,
+    /// The members that the service belongs to, also those that are leaving. No member is in it twice.
+    pub members: Vec<MemberObservation>,
+}
+
+/// One member, as far as one service goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberObservation {
+    /// The member's name.
+    pub member: String,
+    /// The region of its nodes. Without one it is in the global name only.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// All zones of its nodes.
+    #[serde(default)]
+    pub zones: Vec<String>,
+    /// Whether its API answers.
+    pub api: ApiState,
+    /// How many endpoints of the service are ready, as last seen; none when that is not known, which is not the same as zero.
+    #[serde(default)]
+    pub ready_endpoints: Option<u32>,
+    /// The addresses of the service's load balancer, as last seen.
+    #[serde(default)]
+    pub addresses: Vec<AddressObservation>,
+    /// Whether the member is being unjoined: its addresses are withdrawn, and its levels go.
+    #[serde(default)]
+    pub leaving: bool,
+}
+
+/// Whether a member's API answers. An answer of any kind (401, 500) is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApiState {
+    /// It answers.
+    Answering,
+    /// It has begun to fail, not long enough to be called offline.
+    Silent,
+    /// It has failed long enough.
+    Offline,
+}
+
+/// One address of a member's load balancer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressObservation {
+    /// The address.
+    pub ip: IpAddr,
+    /// What asking it gave.
+    pub probe: AddressState,
+    /// Whether it has ever answered from here.
+    #[serde(default)]
+    pub ever_answered: bool,
+}
+
+/// What asking an address from here gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressState {
+    /// It has not answered yet: not asked so far, or private to its member.
+    NeverAnswered,
+    /// It answers.
+    Answering,
+    /// It fails, often enough in a row to be believed.
+    Failing,
+    /// There is no way to ask: UDP.
+    NotAskable,
+}

@@ -1,0 +1,152 @@
+//! What holds for every service.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kfed_dnsprovider::RecordData;
+use kfed_service_dns::{
+    AddressObservation, AddressState, ApiState, Fallback, Liveness, MemberObservation, Naming, Outcome, Rules,
+    ServiceObservation, plan,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn address() -> impl Strategy<Value = AddressObservation> {
+    let ip = prop_oneof![
+        8 => (1u8..9).prop_map(|n| format!("192.0.2.{n}")),
+        4 => (1u8..9).prop_map(|n| format!("2001:db8::{n}")),
+        1 => Just("169.254.169.254".to_owned()),
+    ];
+    let probe = select(vec![
+        AddressState::NeverAnswered,
+        AddressState::Answering,
+        AddressState::Failing,
+        AddressState::NotAskable,
+    ]);
+    (ip, probe, any::<bool>()).prop_map(|(ip, probe, ever_answered)| AddressObservation {
+        ip: ip.parse().unwrap(),
+        probe,
+        ever_answered,
+    })
+}
+
+fn member() -> impl Strategy<Value = MemberObservation> {
+    (
+        proptest::option::weighted(0.9, select(vec!["westus", "eastus", "no.label"])),
+        proptest::collection::vec(select(vec!["1", "2", "*"]), 0..3),
+        select(vec![ApiState::Answering, ApiState::Silent, ApiState::Offline]),
+        proptest::option::of(0u32..2),
+        proptest::collection::vec(address(), 0..3),
+        proptest::bool::weighted(0.1),
+    )
+        .prop_map(|(region, zones, api, ready_endpoints, addresses, leaving)| MemberObservation {
+            member: String::new(),
+            region: region.map(str::to_owned),
+            zones: zones.into_iter().map(str::to_owned).collect(),
+            api,
+            ready_endpoints,
+            addresses,
+            leaving,
+        })
+}
+
+fn service() -> impl Strategy<Value = ServiceObservation> {
+    proptest::collection::vec(member(), 0..5).prop_map(|mut members| {
+        for (n, member) in members.iter_mut().enumerate() {
+            member.member = format!("m{n}");
+        }
+        ServiceObservation { namespace: "ns".into(), name: "svc".into(), ttl: 30, members }
+    })
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let fallback = select(vec![Fallback::Addresses, Fallback::Cname]);
+    (fallback, any::<bool>(), proptest::option::of(0u64..600)).prop_map(|(fallback, has_records, empty)| Rules {
+        fallback,
+        has_records,
+        empty_for: empty.map(Duration::from_secs),
+        ..Rules::default()
+    })
+}
+
+fn naming() -> Naming {
+    Naming { federation: "fed".into(), zone: "example.com".parse().unwrap() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn only_addresses_that_serve_are_published_and_all_of_them_globally(service in service(), rules in rules()) {
+        let plan = plan(&naming(), &service, &rules);
+        let serving: BTreeSet<_> = plan
+            .addresses
+            .iter()
+            .filter(|(_, _, state)| *state == Liveness::Serving)
+            .map(|(_, ip, _)| RecordData::from(*ip))
+            .collect();
+        let Outcome::Publish(sets) = &plan.outcome else {
+            prop_assert!(serving.is_empty());
+            return Ok(());
+        };
+        let mut global = BTreeSet::new();
+        let mut keys = BTreeSet::new();
+        for set in sets {
+            prop_assert!(keys.insert(&set.key), "{} twice", set.key);
+            prop_assert!(!set.data.is_empty());
+            let addresses = set.data.keys().filter(|datum| !matches!(datum, RecordData::Cname(_)));
+            for datum in addresses {
+                prop_assert!(serving.contains(datum));
+                if set.key.name.as_str() == "svc.ns.fed.svc.example.com." {
+                    global.insert(datum.clone());
+                }
+            }
+        }
+        prop_assert_eq!(global, serving);
+    }
+
+    #[test]
+    fn every_cname_leads_to_addresses_and_stands_alone(service in service(), rules in rules()) {
+        let Outcome::Publish(sets) = plan(&naming(), &service, &rules).outcome else { return Ok(()) };
+        for set in &sets {
+            let mut names = vec![&set.key.name];
+            let mut end = set;
+            while let Some(RecordData::Cname(target)) = end.data.keys().next() {
+                let beside = sets.iter().filter(|other| other.key.name == end.key.name).count();
+                prop_assert_eq!(beside, 1);
+                names.push(target);
+                prop_assert!(names.len() <= 3, "{names:?}");
+                let next = sets.iter().find(|other| other.key.name == *target);
+                prop_assert!(next.is_some(), "{names:?} leads nowhere");
+                end = next.unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn both_fallbacks_have_the_same_names(service in service(), rules in rules()) {
+        let names = |fallback| match plan(&naming(), &service, &Rules { fallback, ..rules.clone() }).outcome {
+            Outcome::Publish(sets) => sets.into_iter().map(|set| set.key.name).collect(),
+            _ => BTreeSet::new(),
+        };
+        prop_assert_eq!(names(Fallback::Addresses), names(Fallback::Cname));
+    }
+
+    #[test]
+    fn names_go_only_if_nobody_can_be_serving(service in service(), rules in rules()) {
+        if plan(&naming(), &service, &rules).outcome == Outcome::Withdraw && rules.has_records {
+            for member in service.members.iter().filter(|member| !member.leaving) {
+                let refused = member.addresses.iter().any(|a| a.ip.to_string().starts_with("169.254."));
+                let heard = member.api == ApiState::Answering || member.ready_endpoints == Some(0);
+                prop_assert!(heard || refused, "{member:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_members_means_nothing(service in service(), rules in rules()) {
+        let mut reversed = service.clone();
+        reversed.members.reverse();
+        prop_assert_eq!(plan(&naming(), &reversed, &rules).outcome, plan(&naming(), &service, &rules).outcome);
+    }
+}
