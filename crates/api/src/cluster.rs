@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_cluster_without_a_status_is_neither_ready_nor_offline() {
-        let cluster = Cluster::new("fed-west", ClusterSpec { secret_ref: SecretReference { name: "s".into() }, unjoin: None });
+        let cluster =
+            Cluster::new("fed-west", ClusterSpec { secret_ref: SecretReference { name: "s".into() }, unjoin: None });
         assert!(!cluster.is_ready() && !cluster.is_offline());
     }
 }

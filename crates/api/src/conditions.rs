@@ -16,6 +16,8 @@ pub mod types {
     pub const PUBLISHED: &str = "Published";
     /// Of the Federation: the control plane runs, and its DNS zone can be read and written.
     pub const DNS_READY: &str = "DNSReady";
+    /// Of the Federation: many names would go for no reason that the API shows; they stay until somebody approves.
+    pub const DNS_DELETIONS_HELD: &str = "DNSDeletionsHeld";
 }
 
 /// Reasons of conditions and events, in CamelCase as the API conventions ask.
@@ -57,6 +59,10 @@ pub mod reasons {
     pub const INVALID_NAME: &str = "InvalidName";
     /// A member publishes an address that nobody can be sent to.
     pub const ADDRESS_REFUSED: &str = "AddressRefused";
+    /// More names would go than any cause in the API explains.
+    pub const MASS_CHANGE: &str = "MassChange";
+    /// Nothing waits for approval.
+    pub const NOTHING_HELD: &str = "NothingHeld";
     /// The DNS provider refused or did not answer.
     pub const PROVIDER_FAILED: &str = "ProviderFailed";
 

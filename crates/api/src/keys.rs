@@ -15,6 +15,9 @@ pub const HEALTH_CHECK: &str = "kfed.io/health-check";
 /// Annotation: `"true"` lets kfed take over objects of that name which it did not make in the members.
 pub const ADOPT: &str = "kfed.io/adopt";
 
+/// Annotation of the Federation: the hash of a held-back plan that may pass.
+pub const APPROVED: &str = "kfed.io/approved";
+
 /// Label of every object that kfed makes in a member; the value is the federation's name.
 pub const MANAGED_BY: &str = "kfed.io/managed-by";
 

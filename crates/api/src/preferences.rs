@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_member_without_an_entry_falls_back_to_the_star() {
-        let read: ReplicaPreferences = r#"{"clusters": {"a": {"weight": 2}, "*": {"minReplicas": 5}}}"#.parse().unwrap();
+        let read: ReplicaPreferences =
+            r#"{"clusters": {"a": {"weight": 2}, "*": {"minReplicas": 5}}}"#.parse().unwrap();
         assert_eq!(read.of("a").map(|p| (p.min_replicas, p.weight)), Some((0, 2)), "entries are not merged");
         assert_eq!(read.of("b").map(|p| (p.min_replicas, p.weight)), Some((5, 0)));
         let none: ReplicaPreferences = r#"{"clusters": {}}"#.parse().unwrap();

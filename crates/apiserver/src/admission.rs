@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::clock::rfc3339;
+use crate::crd;
 use crate::defaults;
 use crate::kinds::Kind;
 use crate::lifecycle::NAMESPACES;
@@ -92,6 +93,18 @@ pub(crate) fn check_namespace(tx: &Tx<'_>, kind: &Kind, key: &ObjectKey) -> Resu
     Ok(())
 }
 
+/// A custom resource needs a definition that is there and stays.
+pub(crate) fn check_definition(tx: &Tx<'_>, kind: &Kind) -> Result<(), Status> {
+    if kind.custom.is_none() {
+        return Ok(());
+    }
+    match tx.get(crd::DEFINITIONS, &ObjectKey::new("", kind.resource())) {
+        None => Err(Status::no_such_resource()),
+        Some(definition) if object::deleting(&definition.object) => Err(Status::not_while_terminating()),
+        Some(_) => Ok(()),
+    }
+}
+
 /// Gives a Service its addresses and ports, keeping those it has or `live` had.
 pub(crate) fn allocate(tx: &Tx<'_>, kind: &Kind, key: &ObjectKey, object: &mut Value) -> Result<(), Status> {
     if !kind.is("", "Service") {
@@ -121,7 +134,9 @@ pub(crate) fn allocate(tx: &Tx<'_>, kind: &Kind, key: &ObjectKey, object: &mut V
                 }
                 ip
             }
-            None => taken.next_address().ok_or_else(|| Status::internal("failed to allocate a serviceIP: range is full"))?,
+            None => {
+                taken.next_address().ok_or_else(|| Status::internal("failed to allocate a serviceIP: range is full"))?
+            }
         };
         spec.insert("clusterIPs".to_owned(), json!([ip]));
         spec.insert("clusterIP".to_owned(), ip.into());
@@ -130,8 +145,8 @@ pub(crate) fn allocate(tx: &Tx<'_>, kind: &Kind, key: &ObjectKey, object: &mut V
     }
 
     let balanced = service_type == "LoadBalancer";
-    let wants_ports =
-        service_type == "NodePort" || (balanced && spec.get("allocateLoadBalancerNodePorts") != Some(&Value::Bool(false)));
+    let wants_ports = service_type == "NodePort"
+        || (balanced && spec.get("allocateLoadBalancerNodePorts") != Some(&Value::Bool(false)));
     for (i, port) in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
         let Some(port) = port.as_object_mut() else { continue };
         if !(balanced || service_type == "NodePort") {
@@ -150,7 +165,9 @@ pub(crate) fn allocate(tx: &Tx<'_>, kind: &Kind, key: &ObjectKey, object: &mut V
                 }
             }
             None if wants_ports => {
-                let next = taken.next_port(&protocol).ok_or_else(|| Status::internal("failed to allocate a nodePort: range is full"))?;
+                let next = taken
+                    .next_port(&protocol)
+                    .ok_or_else(|| Status::internal("failed to allocate a nodePort: range is full"))?;
                 port.insert("nodePort".to_owned(), next.into());
             }
             None => {}
@@ -160,7 +177,8 @@ pub(crate) fn allocate(tx: &Tx<'_>, kind: &Kind, key: &ObjectKey, object: &mut V
     if !local {
         spec.remove("healthCheckNodePort");
     } else if spec.get("healthCheckNodePort").and_then(Value::as_u64).unwrap_or(0) == 0 {
-        let next = taken.next_port("TCP").ok_or_else(|| Status::internal("failed to allocate a nodePort: range is full"))?;
+        let next =
+            taken.next_port("TCP").ok_or_else(|| Status::internal("failed to allocate a nodePort: range is full"))?;
         spec.insert("healthCheckNodePort".to_owned(), next.into());
     }
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid(kind, &key.name, errors)) }
@@ -249,7 +267,8 @@ impl Taken {
 
 /// Puts what every namespace holds into one that lacks it, as the controllers of a cluster do.
 pub(crate) fn furnish_namespace(tx: &mut Tx<'_>, namespace: &str, now: Timestamp) {
-    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
+    let account =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": namespace}});
     let root = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",

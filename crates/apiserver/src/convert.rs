@@ -21,7 +21,8 @@ const EVENT_FIELDS: &[(&str, &str)] = &[
 /// A stored object in the version of `kind`.
 pub(crate) fn from_storage<'a>(kind: &Kind, stored: &'a Value) -> Cow<'a, Value> {
     let api_version = kind.api_version();
-    if kind.conversion == Conversion::Version && stored.get("apiVersion").and_then(Value::as_str) == Some(&api_version) {
+    if kind.conversion == Conversion::Version && stored.get("apiVersion").and_then(Value::as_str) == Some(&api_version)
+    {
         return Cow::Borrowed(stored);
     }
     let mut object = stored.clone();
@@ -56,22 +57,28 @@ fn rename(event: &mut Value, direction: impl Fn(&'static str, &'static str) -> (
 }
 
 fn is_cpu_utilization(metric: &Value) -> bool {
-    object::text(metric, "/resource/name") == Some("cpu") && object::text(metric, "/resource/target/type").is_none_or(|t| t == "Utilization")
+    object::text(metric, "/resource/name") == Some("cpu")
+        && object::text(metric, "/resource/target/type").is_none_or(|t| t == "Utilization")
 }
 
 fn autoscaler_to_v1(object: &mut Value) {
     let spec = object::section(object, "spec");
     spec.remove("behavior");
     if let Some(Value::Array(metrics)) = spec.remove("metrics")
-        && let Some(target) = metrics.iter().find(|m| is_cpu_utilization(m)).and_then(|m| m.pointer("/resource/target/averageUtilization"))
+        && let Some(target) = metrics
+            .iter()
+            .find(|m| is_cpu_utilization(m))
+            .and_then(|m| m.pointer("/resource/target/averageUtilization"))
     {
         spec.insert("targetCPUUtilizationPercentage".to_owned(), target.clone());
     }
     if let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) {
         status.remove("conditions");
         if let Some(Value::Array(metrics)) = status.remove("currentMetrics")
-            && let Some(now) =
-                metrics.iter().find(|m| object::text(m, "/resource/name") == Some("cpu")).and_then(|m| m.pointer("/resource/current/averageUtilization"))
+            && let Some(now) = metrics
+                .iter()
+                .find(|m| object::text(m, "/resource/name") == Some("cpu"))
+                .and_then(|m| m.pointer("/resource/current/averageUtilization"))
         {
             status.insert("currentCPUUtilizationPercentage".to_owned(), now.clone());
         }
@@ -110,8 +117,11 @@ mod tests {
         let sent = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e"},
             "regarding": {"name": "x"}, "note": "hello", "reportingController": "c", "reason": "Why"});
         let stored = to_storage(grouped, sent.clone());
-        assert_eq!(stored, json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"},
-            "involvedObject": {"name": "x"}, "message": "hello", "reportingComponent": "c", "reason": "Why"}));
+        assert_eq!(
+            stored,
+            json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"},
+            "involvedObject": {"name": "x"}, "message": "hello", "reportingComponent": "c", "reason": "Why"})
+        );
         assert_eq!(from_storage(grouped, &stored).into_owned(), sent);
     }
 

@@ -91,9 +91,11 @@ pub(crate) fn open_api(registry: &Registry, path: &[&str]) -> Option<Reply> {
     match path {
         [] => {
             let groups = registry.groups();
-            let all = groups.iter().flat_map(|(group, versions)| versions.iter().map(move |version| (*group, *version)));
-            let documents: Vec<_> =
-                all.map(|(group, version)| GroupVersionKinds { group, version, kinds: describe(group, version) }).collect();
+            let all =
+                groups.iter().flat_map(|(group, versions)| versions.iter().map(move |version| (*group, *version)));
+            let documents: Vec<_> = all
+                .map(|(group, version)| GroupVersionKinds { group, version, kinds: describe(group, version) })
+                .collect();
             Some(reply::text_reply(200, openapi::index(&documents).to_string()))
         }
         ["api", version] => document(registry, "", version, describe("", version)),

@@ -222,7 +222,10 @@ pub(crate) struct CustomRow {
 
 impl From<CustomRow> for Kind {
     fn from(row: CustomRow) -> Self {
-        let flags = GENERATION | CONDITIONAL | if row.namespaced { NAMESPACED } else { 0 } | if row.status { STATUS } else { 0 };
+        let flags = GENERATION
+            | CONDITIONAL
+            | if row.namespaced { NAMESPACED } else { 0 }
+            | if row.status { STATUS } else { 0 };
         Self {
             storage: qualify(&row.plural, &row.group).into(),
             storage_version: group_version(&row.group, &row.storage_version),
@@ -272,7 +275,9 @@ impl Row {
         let owned = |names: &[&str]| names.iter().map(|&s| s.to_owned()).collect();
         let (storage, storage_version, conversion) = match (self.group, self.version, self.plural) {
             ("events.k8s.io", _, "events") => ("events".to_owned(), "v1".to_owned(), Conversion::Event),
-            ("autoscaling", "v1", plural) => (qualify(plural, self.group), "autoscaling/v2".to_owned(), Conversion::Autoscaler),
+            ("autoscaling", "v1", plural) => {
+                (qualify(plural, self.group), "autoscaling/v2".to_owned(), Conversion::Autoscaler)
+            }
             (group, version, plural) => (qualify(plural, group), group_version(group, version), Conversion::Version),
         };
         let scale = (self.flags & SCALE != 0).then(|| ScalePaths {

@@ -183,7 +183,13 @@ pub(crate) fn settle(tx: &mut Tx<'_>, mut rules: Rules) -> Option<Arc<Registry>>
 }
 
 /// Whom the removal of an object concerns.
-fn after_removal(tx: &mut Tx<'_>, rules: &Rules, resource: &Resource, key: &ObjectKey, last: &Stored) -> Vec<(Resource, ObjectKey)> {
+fn after_removal(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    resource: &Resource,
+    key: &ObjectKey,
+    last: &Stored,
+) -> Vec<(Resource, ObjectKey)> {
     let mut concerned = Vec::new();
     if let Some(custom) = rules.registry.stored(resource).and_then(|k| k.custom.as_ref().map(|_| Arc::clone(k))) {
         // The last instance lets its definition go.
@@ -245,7 +251,11 @@ fn collect(tx: &mut Tx<'_>, rules: &Rules, kind: &Kind, key: &ObjectKey, live: &
             None => {
                 absent.insert(owner.to_owned());
             }
-            Some(owner) if object::deleting(&owner.object) && object::finalizers(&owner.object).contains(&FOREGROUND) => waiting += 1,
+            Some(owner)
+                if object::deleting(&owner.object) && object::finalizers(&owner.object).contains(&FOREGROUND) =>
+            {
+                waiting += 1;
+            }
             Some(_) => solid += 1,
         }
     }
@@ -295,7 +305,8 @@ fn finish_foreground(tx: &mut Tx<'_>, rules: &Rules, kind: &Kind, key: &ObjectKe
 /// Takes a finalizer off a marked object; the last one lets it go.
 fn release(tx: &mut Tx<'_>, kind: &Kind, key: &ObjectKey, finalizer: &str) {
     let Some(live) = tx.get(&kind.storage, key).cloned() else { return };
-    let left: Vec<String> = object::finalizers(&live.object).into_iter().filter(|f| *f != finalizer).map(str::to_owned).collect();
+    let left: Vec<String> =
+        object::finalizers(&live.object).into_iter().filter(|f| *f != finalizer).map(str::to_owned).collect();
     let mut object = live.object.clone();
     object::set_finalizers(&mut object, left);
     if released(kind, &object) {
@@ -312,14 +323,21 @@ fn finish_namespace(tx: &mut Tx<'_>, rules: &Rules, kind: &Kind, key: &ObjectKey
         if let (Some(kind), Some(live)) = (rules.registry.stored(&resource).cloned(), live)
             && !object::deleting(&live.object)
         {
-            delete(tx, &kind, &place, Deletion { propagation: Some(Propagation::Background), grace_seconds: None }, rules.now);
+            delete(
+                tx,
+                &kind,
+                &place,
+                Deletion { propagation: Some(Propagation::Background), grace_seconds: None },
+                rules.now,
+            );
         }
     }
     let Some(live) = tx.get(&kind.storage, key).cloned() else { return };
     let remaining = tx.contents(&key.name);
     let mut object = live.object.clone();
     if remaining.is_empty() {
-        let left: Vec<&str> = object::strings(&live.object, "/spec/finalizers").into_iter().filter(|f| *f != "kubernetes").collect();
+        let left: Vec<&str> =
+            object::strings(&live.object, "/spec/finalizers").into_iter().filter(|f| *f != "kubernetes").collect();
         let left = json!(left);
         let spec = object::section(&mut object, "spec");
         if left == json!([]) {
@@ -370,7 +388,13 @@ fn finish_definition(tx: &mut Tx<'_>, rules: &Rules, kind: &Kind, key: &ObjectKe
     if let Some(instance) = rules.registry.stored(&storage).cloned() {
         for (place, stored) in tx.range(&storage, None) {
             if !object::deleting(&stored.object) {
-                delete(tx, &instance, &place, Deletion { propagation: Some(Propagation::Background), grace_seconds: None }, rules.now);
+                delete(
+                    tx,
+                    &instance,
+                    &place,
+                    Deletion { propagation: Some(Propagation::Background), grace_seconds: None },
+                    rules.now,
+                );
             }
         }
     }

@@ -140,7 +140,10 @@ pub(crate) fn same_but_managed_fields(a: &Value, b: &Value) -> bool {
 fn same_metadata(a: Option<&Value>, b: Option<&Value>) -> bool {
     let counted = |m: Option<&Value>| -> Vec<(String, Value)> {
         let fields = m.and_then(Value::as_object).into_iter().flatten();
-        fields.filter(|(k, _)| *k != "managedFields" && *k != "resourceVersion").map(|(k, v)| (k.clone(), v.clone())).collect()
+        fields
+            .filter(|(k, _)| *k != "managedFields" && *k != "resourceVersion")
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
     };
     counted(a) == counted(b)
 }

@@ -120,7 +120,9 @@ impl View<'_> {
                 return out.into();
             }
             Representation::Metadata => {
-                out.extend_from_slice(br#"{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":"#);
+                out.extend_from_slice(
+                    br#"{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":"#,
+                );
             }
             Representation::Object => {
                 out.extend_from_slice(br#"{"kind":"#);

@@ -31,7 +31,13 @@ impl Request {
 
     pub(crate) fn accept(&self) -> Vec<Media> {
         // Several Accept headers mean the same as one with commas.
-        self.headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).map(Media::parse).collect()
+        self.headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .map(Media::parse)
+            .collect()
     }
 
     /// The body's media type without parameters; JSON when unsaid.
@@ -50,7 +56,8 @@ impl Request {
     /// The body of a create or update.
     pub(crate) fn object(&self) -> Result<Value, Status> {
         match self.content_type() {
-            "application/json" => Ok(serde_json::from_slice(&self.body).map_err(|e| Status::bad_request(format!("json parse error: {e}")))?),
+            "application/json" => Ok(serde_json::from_slice(&self.body)
+                .map_err(|e| Status::bad_request(format!("json parse error: {e}")))?),
             "application/yaml" => yaml(&self.body),
             _ => Err(Status::unsupported_body("application/json, application/yaml")),
         }
@@ -68,8 +75,12 @@ impl Request {
             "Strict" => Ok(FieldValidation::Strict),
             "Ignore" => Ok(FieldValidation::Ignore),
             other => {
-                let error = FieldError::unsupported("fieldValidation", format!("{other:?}"), &["Ignore", "Strict", "Warn"]);
-                Err(Status::invalid_options(if self.method == Method::POST { "CreateOptions" } else { "UpdateOptions" }, vec![error]))
+                let error =
+                    FieldError::unsupported("fieldValidation", format!("{other:?}"), &["Ignore", "Strict", "Warn"]);
+                Err(Status::invalid_options(
+                    if self.method == Method::POST { "CreateOptions" } else { "UpdateOptions" },
+                    vec![error],
+                ))
             }
         }
     }
@@ -219,7 +230,14 @@ impl ResourcePath {
         if rest.next().is_some() {
             return None;
         }
-        Some(Self { group: group.to_owned(), version: version.clone().into_owned(), namespace, plural, name, subresource })
+        Some(Self {
+            group: group.to_owned(),
+            version: version.clone().into_owned(),
+            namespace,
+            plural,
+            name,
+            subresource,
+        })
     }
 }
 
@@ -255,7 +273,10 @@ mod tests {
         check("/api/v1/namespaces/a/finalize", ("", "v1", None, "namespaces", Some("a"), Some("finalize")));
         check("/api/v1/namespaces/a/pods", ("", "v1", Some("a"), "pods", None, None));
         check("/api/v1/namespaces/a/pods/b/status", ("", "v1", Some("a"), "pods", Some("b"), Some("status")));
-        check("/apis/apps/v1/namespaces/a/deployments/b/scale", ("apps", "v1", Some("a"), "deployments", Some("b"), Some("scale")));
+        check(
+            "/apis/apps/v1/namespaces/a/deployments/b/scale",
+            ("apps", "v1", Some("a"), "deployments", Some("b"), Some("scale")),
+        );
         check("/apis/rbac/v1/roles/system%3Anode", ("rbac", "v1", None, "roles", Some("system:node"), None));
     }
 

@@ -172,7 +172,7 @@ impl<'a> Scanner<'a> {
 
     fn values(&mut self) -> Result<Vec<String>, String> {
         if !self.eat("(") {
-            return Err(format!("unable to parse requirement: found '{}', expected: '('", self.rest));
+            return Err(format!("unable to parse requirement: found '{}' expected: '('", self.rest));
         }
         let mut values = Vec::new();
         loop {

@@ -99,7 +99,8 @@ where
     S::Future: Send,
 {
     let addr = listener.local_addr().map_err(ServeError::Address)?;
-    let mut names: Vec<String> = ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default.svc"].map(str::to_owned).to_vec();
+    let mut names: Vec<String> =
+        ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default.svc"].map(str::to_owned).to_vec();
     if !addr.ip().is_unspecified() {
         names.push(addr.ip().to_string());
     }
@@ -111,7 +112,8 @@ where
         let certificate = authority.issue(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok((authority.pem().to_owned(), certificate))
     };
-    let (authority, certificate) = issue().map_err(|source| ServeError::IssueCertificate { names: names.clone(), source })?;
+    let (authority, certificate) =
+        issue().map_err(|source| ServeError::IssueCertificate { names: names.clone(), source })?;
     let ending = CancellationToken::new();
     let service = EndWatches { inner: service, ending: ending.clone() };
     let server = kfed_tls::serve(listener, &certificate, service).await.map_err(ServeError::Listen)?;
@@ -196,7 +198,11 @@ fn read(text: &str, which: &'static str) -> Result<serde_json::Map<String, Value
     serde_saphyr::from_str(text).map_err(|source| ServeError::ReadKubeconfig { which, source: Box::new(source) })
 }
 
-fn entries(config: &serde_json::Map<String, Value>, which: &'static str, section: &'static str) -> Result<Vec<Value>, ServeError> {
+fn entries(
+    config: &serde_json::Map<String, Value>,
+    which: &'static str,
+    section: &'static str,
+) -> Result<Vec<Value>, ServeError> {
     match config.get(section) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(list)) => Ok(list.clone()),

@@ -101,7 +101,10 @@ impl ApiServer {
 
 impl fmt::Debug for ApiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiServer").field("name", &self.shared.name).field("revision", &self.revision()).finish_non_exhaustive()
+        f.debug_struct("ApiServer")
+            .field("name", &self.shared.name)
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,7 +155,8 @@ impl ApiServerBuilder {
     /// The server, with the objects every cluster starts with.
     #[must_use]
     pub fn build(self) -> ApiServer {
-        let seed = self.name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(7).wrapping_mul(31) ^ u64::from(byte));
+        let seed =
+            self.name.bytes().fold(self.seed, |seed, byte| seed.rotate_left(7).wrapping_mul(31) ^ u64::from(byte));
         let shared = Shared {
             name: self.name,
             store: Arc::new(Store::new(Limits { history: self.history, watch_buffer: self.watch_buffer }, seed)),
@@ -296,7 +300,9 @@ impl Shared {
 
     fn authenticated(&self, request: &Request) -> bool {
         let given = || request.header(&AUTHORIZATION).and_then(|a| a.split_once(' '));
-        self.token.is_none() || given().is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && self.accepts(token.trim()))
+        self.token.is_none()
+            || given()
+                .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && self.accepts(token.trim()))
     }
 }
 

@@ -59,7 +59,11 @@ pub(crate) type FieldError = Cause;
 impl Cause {
     pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
         let separator = if detail.is_empty() { "" } else { ": " };
-        Self { reason: "FieldValueRequired", message: format!("Required value{separator}{detail}"), field: field.into() }
+        Self {
+            reason: "FieldValueRequired",
+            message: format!("Required value{separator}{detail}"),
+            field: field.into(),
+        }
     }
 
     /// `value` as JSON would show it.
@@ -85,7 +89,11 @@ impl Cause {
     }
 
     pub(crate) fn wrong_type(field: impl Into<String>, found: &str, detail: &str) -> Self {
-        Self { reason: "FieldValueTypeInvalid", message: format!("Invalid value: {found:?}: {detail}"), field: field.into() }
+        Self {
+            reason: "FieldValueTypeInvalid",
+            message: format!("Invalid value: {found:?}: {detail}"),
+            field: field.into(),
+        }
     }
 }
 
@@ -118,7 +126,12 @@ impl Status {
     }
 
     pub(crate) fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
-        Self::failure(403, "Forbidden", format!("{} {name:?} is forbidden: {why}", kind.resource()), Some(Details::of(kind, name)))
+        Self::failure(
+            403,
+            "Forbidden",
+            format!("{} {name:?} is forbidden: {why}", kind.resource()),
+            Some(Details::of(kind, name)),
+        )
     }
 
     pub(crate) fn namespace_terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
@@ -147,13 +160,24 @@ impl Status {
         Self::failure(405, "MethodNotAllowed", message, Some(Details::default()))
     }
 
+    pub(crate) fn not_while_terminating() -> Self {
+        let message = "create not allowed while custom resource definition is terminating";
+        Self::failure(405, "MethodNotAllowed", message, None)
+    }
+
     pub(crate) fn not_acceptable() -> Self {
-        let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch";
+        let message =
+            "406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch";
         Self::failure(406, "NotAcceptable", message, Some(Details::default()))
     }
 
     pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
-        Self::failure(409, "AlreadyExists", format!("{} {name:?} already exists", kind.resource()), Some(Details::of(kind, name)))
+        Self::failure(
+            409,
+            "AlreadyExists",
+            format!("{} {name:?} already exists", kind.resource()),
+            Some(Details::of(kind, name)),
+        )
     }
 
     pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
@@ -162,7 +186,11 @@ impl Status {
     }
 
     pub(crate) fn modified(kind: &Kind, name: &str) -> Self {
-        Self::conflict(kind, name, "the object has been modified; please apply your changes to the latest version and try again")
+        Self::conflict(
+            kind,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
     }
 
     /// A precondition of DELETE that does not hold: unlike an update's conflict it names the kind.
@@ -216,7 +244,8 @@ impl Status {
     }
 
     pub(crate) fn unsupported_body(accepted: &str) -> Self {
-        let message = format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+        let message =
+            format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
         Self::failure(415, "UnsupportedMediaType", message, None)
     }
 
@@ -251,8 +280,13 @@ impl Status {
         };
         let dot = if group.is_empty() { "" } else { "." };
         let message = format!("{kind}{dot}{group} {name:?} is invalid: {what}");
-        let details =
-            Details { name: name.to_owned(), group: group.to_owned(), kind: kind.to_owned(), causes: errors, ..Details::default() };
+        let details = Details {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            causes: errors,
+            ..Details::default()
+        };
         Self::failure(422, "Invalid", message, Some(details))
     }
 

@@ -31,6 +31,9 @@ pub(crate) type Resource = Arc<str>;
 /// Where in the store an object is.
 pub(crate) type Place = (Resource, ObjectKey);
 
+/// Where a removed object was, and its last state.
+pub(crate) type Removed = (Resource, ObjectKey, Arc<Stored>);
+
 /// One state of one object, immutable.
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -194,7 +197,12 @@ impl Store {
     }
 
     /// The resource as it was at `revision`: the present, with the history taken back.
-    pub(crate) fn snapshot_at(&self, resource: &str, namespace: Option<&str>, revision: u64) -> Result<Snapshot, Compacted> {
+    pub(crate) fn snapshot_at(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Snapshot, Compacted> {
         let inner = self.lock();
         if revision < inner.compacted {
             return Err(Compacted { oldest: inner.compacted });
@@ -216,7 +224,12 @@ impl Store {
     }
 
     /// Begins a watch: what it missed and what comes are cut at one revision.
-    pub(crate) fn subscribe(&self, resource: &Resource, namespace: Option<&str>, from: From) -> Result<Subscription, Compacted> {
+    pub(crate) fn subscribe(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        from: From,
+    ) -> Result<Subscription, Compacted> {
         let mut inner = self.lock();
         let mut state = Vec::new();
         let mut missed = Vec::new();
@@ -275,7 +288,7 @@ impl Store {
 pub(crate) struct Tx<'a> {
     inner: &'a mut Inner,
     touched: Vec<Place>,
-    removed: Vec<(Resource, ObjectKey, Arc<Stored>)>,
+    removed: Vec<Removed>,
 }
 
 impl Tx<'_> {
@@ -355,7 +368,7 @@ impl Tx<'_> {
     }
 
     /// What was written and removed since this was last asked.
-    pub(crate) fn take_changes(&mut self) -> (Vec<Place>, Vec<(Resource, ObjectKey, Arc<Stored>)>) {
+    pub(crate) fn take_changes(&mut self) -> (Vec<Place>, Vec<Removed>) {
         (std::mem::take(&mut self.touched), std::mem::take(&mut self.removed))
     }
 

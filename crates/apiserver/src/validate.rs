@@ -24,9 +24,13 @@ pub(crate) fn validate(kind: &Kind, object: &Value, live: Option<&Value>) -> Res
             errors.extend(live.and_then(|l| pod_change(l, object)));
         }
         ("", "ConfigMap" | "Secret") => errors.extend(live.map(|l| sealed(l, object)).unwrap_or_default()),
-        ("apps", "ReplicaSet" | "Deployment" | "StatefulSet" | "DaemonSet") => errors.extend(workload(kind, object, live)),
+        ("apps", "ReplicaSet" | "Deployment" | "StatefulSet" | "DaemonSet") => {
+            errors.extend(workload(kind, object, live));
+        }
         ("batch", "Job") => errors.extend(job(object, live)),
-        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => errors.extend(immutable(live, object, "roleRef", "cannot change roleRef")),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            errors.extend(immutable(live, object, "roleRef", "cannot change roleRef"));
+        }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             errors.extend(crd::validate(object));
             errors.extend(immutable(live, object, "spec.group", "field is immutable"));
@@ -46,7 +50,11 @@ fn metadata(kind: &Kind, object: &Value) -> Vec<FieldError> {
     }
     if kind.names_are_path_segments() {
         if matches!(name, "." | "..") || name.contains(['/', '%']) {
-            errors.push(FieldError::invalid("metadata.name", Value::from(name), "may not be '.', '..', or contain '/' or '%'"));
+            errors.push(FieldError::invalid(
+                "metadata.name",
+                Value::from(name),
+                "may not be '.', '..', or contain '/' or '%'",
+            ));
         }
     } else if let Some(problem) = name_problem(kind, name) {
         errors.push(FieldError::invalid("metadata.name", Value::from(name), &problem));
@@ -74,13 +82,21 @@ fn metadata(kind: &Kind, object: &Value) -> Vec<FieldError> {
     for (i, owner) in object::owners(object).enumerate() {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner.get(field).and_then(Value::as_str).unwrap_or_default().is_empty() {
-                errors.push(FieldError::invalid(format!("metadata.ownerReferences[{i}].{field}"), "\"\"", "must not be empty"));
+                errors.push(FieldError::invalid(
+                    format!("metadata.ownerReferences[{i}].{field}"),
+                    "\"\"",
+                    "must not be empty",
+                ));
             }
         }
     }
     let controllers = object::owners(object).filter(|o| o["controller"] == true).count();
     if controllers > 1 {
-        errors.push(FieldError::invalid("metadata.ownerReferences", controllers, "Only one reference can have Controller set to true"));
+        errors.push(FieldError::invalid(
+            "metadata.ownerReferences",
+            controllers,
+            "Only one reference can have Controller set to true",
+        ));
     }
     for finalizer in object::finalizers(object) {
         if let Some(problem) = qualified_name_problem(finalizer) {
@@ -97,7 +113,9 @@ fn metadata_change(live: &Value, object: &Value) -> Vec<FieldError> {
         return Vec::new();
     }
     let list = added.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", ");
-    let why = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}");
+    let why = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}"
+    );
     vec![FieldError::forbidden("metadata.finalizers", &why)]
 }
 
@@ -126,7 +144,9 @@ fn is_label(text: &str) -> bool {
 
 fn is_name_part(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    edge(text.chars().next()) && edge(text.chars().last()) && text.chars().all(|c| matches!(c, '-' | '_' | '.') || edge(Some(c)))
+    edge(text.chars().next())
+        && edge(text.chars().last())
+        && text.chars().all(|c| matches!(c, '-' | '_' | '.') || edge(Some(c)))
 }
 
 fn is_label_value(text: &str) -> bool {
@@ -276,9 +296,16 @@ fn workload(kind: &Kind, object: &Value, live: Option<&Value>) -> Vec<FieldError
             errors.push(FieldError::invalid("spec.selector", selector, &why));
         }
         Some(selector) => {
-            let labels = object.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| Value::Object(Default::default()));
+            let labels = object
+                .pointer("/spec/template/metadata/labels")
+                .cloned()
+                .unwrap_or_else(|| Value::Object(Default::default()));
             if !selects(selector, &labels) {
-                errors.push(FieldError::invalid("spec.template.metadata.labels", &labels, "`selector` does not match template `labels`"));
+                errors.push(FieldError::invalid(
+                    "spec.template.metadata.labels",
+                    &labels,
+                    "`selector` does not match template `labels`",
+                ));
             }
         }
     }
@@ -344,7 +371,9 @@ mod tests {
 
     #[test]
     fn label_keys_have_a_prefix_and_a_name() {
-        for (key, good) in [("a", true), ("example.com/a", true), ("bad key", false), ("/a", false), ("a/", false), ("a/b/c", false)] {
+        for (key, good) in
+            [("a", true), ("example.com/a", true), ("bad key", false), ("/a", false), ("a/", false), ("a/b/c", false)]
+        {
             assert_eq!(qualified_name_problem(key).is_none(), good, "{key}");
         }
     }

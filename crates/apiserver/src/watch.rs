@@ -70,7 +70,9 @@ pub(crate) fn body(store: &Arc<Store>, clock: Clock, subscription: Subscription,
         buffer: Vec::new(),
         columns_sent: false,
         deadline: Box::pin(tokio::time::sleep_until(deadline)),
-        last_bookmark: Box::pin(tokio::time::sleep_until(deadline.checked_sub(BOOKMARK_BEFORE_END).unwrap_or(deadline))),
+        last_bookmark: Box::pin(tokio::time::sleep_until(
+            deadline.checked_sub(BOOKMARK_BEFORE_END).unwrap_or(deadline),
+        )),
         last_bookmark_due: true,
         bookmarks,
     };
@@ -218,8 +220,12 @@ impl Watch {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = match self.options.representation {
-            Representation::Object => json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata}),
-            Representation::Metadata => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}),
+            Representation::Object => {
+                json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata})
+            }
+            Representation::Metadata => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+            }
             Representation::Table(include) => {
                 let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata});
                 let include = if include == IncludeObject::None { IncludeObject::Metadata } else { include };

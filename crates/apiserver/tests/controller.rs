@@ -132,11 +132,17 @@ async fn a_controller_with_finalizers_runs_for_hours_in_no_time() {
 async fn a_quiet_watch_is_told_how_far_it_has_come() {
     let server = ApiServer::new();
     let start = server.revision();
-    let watch = format!("/apis/apps/v1/deployments?watch=1&allowWatchBookmarks=true&timeoutSeconds=200&resourceVersion={start}");
+    let watch = format!(
+        "/apis/apps/v1/deployments?watch=1&allowWatchBookmarks=true&timeoutSeconds=200&resourceVersion={start}"
+    );
     let (watch, ()) = tokio::join!(support::get(&server, &watch), async {
         tokio::time::sleep(Duration::from_secs(90)).await;
         support::config_map(&server, "other", json!({})).await;
     });
-    let told: Vec<(String, u64)> = watch.lines().iter().map(|l| (l["type"].as_str().unwrap().to_owned(), support::revision(&l["object"]))).collect();
+    let told: Vec<(String, u64)> = watch
+        .lines()
+        .iter()
+        .map(|l| (l["type"].as_str().unwrap().to_owned(), support::revision(&l["object"])))
+        .collect();
     assert_eq!(told, [("BOOKMARK".to_owned(), start + 1)], "once, for there is nothing new afterwards");
 }

@@ -33,7 +33,8 @@ fn mask_text(text: &str) -> String {
 async fn refusals_are_worded_and_shaped_as_upstream() {
     let server = ApiServer::new();
     golden_namespace(&server).await;
-    post(&server, "/api/v1/namespaces/golden/configmaps", &json!({"metadata": {"name": "there"}, "data": {"k": "v"}})).await;
+    post(&server, "/api/v1/namespaces/golden/configmaps", &json!({"metadata": {"name": "there"}, "data": {"k": "v"}}))
+        .await;
     post(&server, "/apis/apps/v1/namespaces/golden/deployments", &deployment("there")).await;
     let cases = fixture("status_errors.json");
     let mut wrong = Vec::new();
@@ -45,7 +46,8 @@ async fn refusals_are_worded_and_shaped_as_upstream() {
         };
         let media = case["contentType"].as_str().unwrap_or("application/json");
         let (method, path) = (case["method"].as_str().unwrap(), case["path"].as_str().unwrap());
-        let answer = send(&server, method, path, &[("content-type", media), ("accept", "application/json")], &body).await;
+        let answer =
+            send(&server, method, path, &[("content-type", media), ("accept", "application/json")], &body).await;
         let expected = &case["answer"];
         let what = format!("{method} {path} {body}");
         if json!(answer.code) != case["status"] {
@@ -107,7 +109,8 @@ async fn aggregated_discovery_is_as_upstream_and_not_sent_twice() {
         let group = document["items"].as_array().unwrap().iter().find(|g| g["metadata"]["name"] == *name);
         assert_eq!(group, Some(expected), "{name}");
     }
-    let again = send(&server, "GET", "/apis", &[("accept", accept), ("if-none-match", answer.header("etag"))], "").await;
+    let again =
+        send(&server, "GET", "/apis", &[("accept", accept), ("if-none-match", answer.header("etag"))], "").await;
     assert_eq!((again.code, again.text.as_str()), (304, ""));
     assert!(get(&server, "/apis").await.json()["groups"].is_array(), "the classic form is there too");
 }
@@ -210,7 +213,8 @@ async fn watches_show_the_same_events_as_upstream() {
         ("initial_events", "application/json"),
         ("partial", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"),
     ] {
-        let path = fixture[name]["path"].as_str().unwrap().replace("resourceVersion=328", &format!("resourceVersion={start}"));
+        let path =
+            fixture[name]["path"].as_str().unwrap().replace("resourceVersion=328", &format!("resourceVersion={start}"));
         let answer = send(&server, "GET", &path, &[("accept", accept)], "").await;
         assert_eq!(masked(answer.lines().into()), masked(fixture[name]["lines"].clone()), "{name}");
     }

@@ -11,13 +11,14 @@ use support::*;
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+const TABLE: &str =
+    "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
 
 fn names(list: &Value) -> Vec<&str> {
     list["items"].as_array().unwrap().iter().map(|i| i["metadata"]["name"].as_str().unwrap()).collect()
 }
 
-fn service(name: &str, spec: Value) -> Value {
+fn service(name: &str, spec: &Value) -> Value {
     let mut service = json!({"metadata": {"name": name}, "spec": {"ports": [{"port": 80}], "selector": {"app": name}}});
     for (key, value) in spec.as_object().unwrap() {
         service["spec"][key] = value.clone();
@@ -32,7 +33,10 @@ async fn a_new_server_has_its_namespaces_and_its_own_service() {
     let namespaces = get(&server, "/api/v1/namespaces").await.json();
     assert_eq!(names(&namespaces), ["default", "kube-node-lease", "kube-public", "kube-system"]);
     let kubernetes = get(&server, &format!("{SERVICES}/kubernetes")).await.json();
-    assert_eq!((&kubernetes["spec"]["clusterIP"], &kubernetes["spec"]["type"]), (&json!("10.96.0.1"), &json!("ClusterIP")));
+    assert_eq!(
+        (&kubernetes["spec"]["clusterIP"], &kubernetes["spec"]["type"]),
+        (&json!("10.96.0.1"), &json!("ClusterIP"))
+    );
     assert_eq!(get(&server, "/api/v1/namespaces/kube-system/serviceaccounts/default").await.code, 200);
     assert_eq!(get(&server, "/version").await.json()["major"], "1");
     for check in ["healthz", "livez", "readyz"] {
@@ -92,14 +96,21 @@ async fn status_is_written_through_its_subresource_alone() {
     assert_eq!(revision(&through_main), revision(&made));
     let change = json!({"status": {"readyReplicas": 1}, "spec": {"replicas": 7}});
     let through_status = patch(&server, "merge", &format!("{path}/status"), &change).await.json();
-    assert_eq!((&through_status["status"]["readyReplicas"], &through_status["spec"]["replicas"]), (&json!(1), &json!(3)));
+    assert_eq!(
+        (&through_status["status"]["readyReplicas"], &through_status["spec"]["replicas"]),
+        (&json!(1), &json!(3))
+    );
     assert_eq!(through_status["metadata"]["generation"], 1, "status counts no generation");
     let mut replaced = through_status.clone();
     replaced["spec"]["replicas"] = json!(5);
     replaced["status"] = json!({});
     let replaced = put(&server, &path, &replaced).await.json();
     assert_eq!((&replaced["status"]["readyReplicas"], &replaced["metadata"]["generation"]), (&json!(1), &json!(2)));
-    assert_eq!(get(&server, &format!("{CONFIGMAPS}/kube-root-ca.crt/status")).await.code, 404, "a kind without status has none");
+    assert_eq!(
+        get(&server, &format!("{CONFIGMAPS}/kube-root-ca.crt/status")).await.code,
+        404,
+        "a kind without status has none"
+    );
 }
 
 #[tokio::test]
@@ -115,16 +126,25 @@ async fn scale_changes_replicas_and_nothing_else() {
     post(&server, DEPLOYMENTS, &deployment("web")).await;
     let path = format!("{DEPLOYMENTS}/web/scale");
     let scale = get(&server, &path).await.json();
-    assert_eq!((&scale["kind"], &scale["apiVersion"], &scale["spec"]["replicas"]), (&json!("Scale"), &json!("autoscaling/v1"), &json!(3)));
+    assert_eq!(
+        (&scale["kind"], &scale["apiVersion"], &scale["spec"]["replicas"]),
+        (&json!("Scale"), &json!("autoscaling/v1"), &json!(3))
+    );
     assert_eq!(scale["status"]["selector"], "app=web");
     let scaled = patch(&server, "merge", &path, &json!({"spec": {"replicas": 5}})).await;
-    assert_eq!((scaled.code, &scaled.json()["kind"], &scaled.json()["spec"]["replicas"]), (200, &json!("Scale"), &json!(5)));
+    assert_eq!(
+        (scaled.code, &scaled.json()["kind"], &scaled.json()["spec"]["replicas"]),
+        (200, &json!("Scale"), &json!(5))
+    );
     let mut again = scaled.json();
     again["spec"]["replicas"] = json!(0);
     assert_eq!(put(&server, &path, &again).await.json()["spec"], json!({}));
     assert_eq!(put(&server, &path, &again).await.code, 409, "the Scale is of an older revision");
     let applied = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 2}});
-    assert_eq!(patch(&server, "apply", &format!("{path}?fieldManager=m&force=true"), &applied).await.json()["spec"]["replicas"], 2);
+    assert_eq!(
+        patch(&server, "apply", &format!("{path}?fieldManager=m&force=true"), &applied).await.json()["spec"]["replicas"],
+        2
+    );
     let web = get(&server, &format!("{DEPLOYMENTS}/web")).await.json();
     assert_eq!((&web["spec"]["replicas"], &web["metadata"]["generation"]), (&json!(2), &json!(4)));
     let negative = patch(&server, "merge", &path, &json!({"spec": {"replicas": -1}})).await;
@@ -134,43 +154,55 @@ async fn scale_changes_replicas_and_nothing_else() {
 #[tokio::test]
 async fn services_get_addresses_and_ports_and_keep_them() {
     let server = ApiServer::new();
-    let first = post(&server, SERVICES, &service("first", json!({}))).await.json();
-    assert_eq!((&first["spec"]["clusterIP"], &first["spec"]["clusterIPs"]), (&json!("10.96.0.10"), &json!(["10.96.0.10"])));
-    let balanced = post(&server, SERVICES, &service("balanced", json!({"type": "LoadBalancer"}))).await.json();
-    assert_eq!((&balanced["spec"]["clusterIP"], &balanced["spec"]["ports"][0]["nodePort"]), (&json!("10.96.0.11"), &json!(30000)));
+    let first = post(&server, SERVICES, &service("first", &json!({}))).await.json();
+    assert_eq!(
+        (&first["spec"]["clusterIP"], &first["spec"]["clusterIPs"]),
+        (&json!("10.96.0.10"), &json!(["10.96.0.10"]))
+    );
+    let balanced = post(&server, SERVICES, &service("balanced", &json!({"type": "LoadBalancer"}))).await.json();
+    assert_eq!(
+        (&balanced["spec"]["clusterIP"], &balanced["spec"]["ports"][0]["nodePort"]),
+        (&json!("10.96.0.11"), &json!(30000))
+    );
     // An update that does not name what was allocated keeps it.
-    let mut replaced = service("balanced", json!({"type": "LoadBalancer"}));
+    let mut replaced = service("balanced", &json!({"type": "LoadBalancer"}));
     replaced["spec"]["ports"][0]["targetPort"] = json!(8080);
     let replaced = put(&server, &format!("{SERVICES}/balanced"), &replaced).await.json();
     assert_eq!(replaced["spec"]["clusterIP"], balanced["spec"]["clusterIP"]);
     assert_eq!(replaced["spec"]["ports"][0]["nodePort"], 30000);
-    let headless = post(&server, SERVICES, &service("headless", json!({"clusterIP": "None"}))).await.json();
-    assert_eq!((&headless["spec"]["clusterIPs"], headless["spec"]["ports"][0].get("nodePort")), (&json!(["None"]), None));
-    let external = json!({"metadata": {"name": "external"}, "spec": {"type": "ExternalName", "externalName": "x.example.com"}});
+    let headless = post(&server, SERVICES, &service("headless", &json!({"clusterIP": "None"}))).await.json();
+    assert_eq!(
+        (&headless["spec"]["clusterIPs"], headless["spec"]["ports"][0].get("nodePort")),
+        (&json!(["None"]), None)
+    );
+    let external =
+        json!({"metadata": {"name": "external"}, "spec": {"type": "ExternalName", "externalName": "x.example.com"}});
     assert_eq!(post(&server, SERVICES, &external).await.json()["spec"].get("clusterIP"), None);
     for (name, spec, why) in [
         ("taken", json!({"clusterIP": "10.96.0.10"}), "already allocated"),
         ("outside", json!({"clusterIP": "192.0.2.1"}), "not in the valid range"),
         ("port", json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30000}]}), "already allocated"),
     ] {
-        let refused = post(&server, SERVICES, &service(name, spec)).await;
+        let refused = post(&server, SERVICES, &service(name, &spec)).await;
         assert_eq!(refused.code, 422, "{name}");
         assert!(refused.text.contains(why), "{}", refused.text);
     }
-    let moved = patch(&server, "merge", &format!("{SERVICES}/first"), &json!({"spec": {"clusterIP": "10.96.0.99"}})).await;
+    let moved =
+        patch(&server, "merge", &format!("{SERVICES}/first"), &json!({"spec": {"clusterIP": "10.96.0.99"}})).await;
     assert_eq!(moved.code, 422, "an address does not change");
     // What is given back is given out again.
     assert_eq!(delete(&server, &format!("{SERVICES}/first"), &json!({})).await.json()["kind"], "Service");
-    assert_eq!(post(&server, SERVICES, &service("next", json!({}))).await.json()["spec"]["clusterIP"], "10.96.0.10");
+    assert_eq!(post(&server, SERVICES, &service("next", &json!({}))).await.json()["spec"]["clusterIP"], "10.96.0.10");
     // No longer balanced: the port goes, the address stays.
-    let plain = patch(&server, "merge", &format!("{SERVICES}/balanced"), &json!({"spec": {"type": "ClusterIP"}})).await.json();
+    let plain =
+        patch(&server, "merge", &format!("{SERVICES}/balanced"), &json!({"spec": {"type": "ClusterIP"}})).await.json();
     assert_eq!((plain["spec"]["ports"][0].get("nodePort"), &plain["spec"]["clusterIP"]), (None, &json!("10.96.0.11")));
 }
 
 #[tokio::test]
 async fn put_creates_the_kinds_that_allow_it() {
     let server = ApiServer::new();
-    let made = put(&server, &format!("{SERVICES}/s"), &service("s", json!({}))).await;
+    let made = put(&server, &format!("{SERVICES}/s"), &service("s", &json!({}))).await;
     assert_eq!((made.code, &made.json()["spec"]["clusterIP"]), (201, &json!("10.96.0.10")));
     assert_eq!(put(&server, &format!("{CONFIGMAPS}/a"), &json!({"metadata": {"name": "a"}})).await.code, 404);
 }
@@ -182,7 +214,8 @@ async fn a_dry_run_answers_and_changes_nothing() {
     let before = (server.revision(), server.writes());
     let made = post(&server, &format!("{CONFIGMAPS}?dryRun=All"), &json!({"metadata": {"name": "a"}})).await;
     assert_eq!((made.code, &made.json()["metadata"]["name"]), (201, &json!("a")));
-    let changed = patch(&server, "merge", &format!("{CONFIGMAPS}/there?dryRun=All"), &json!({"data": {"k": "w"}})).await;
+    let changed =
+        patch(&server, "merge", &format!("{CONFIGMAPS}/there?dryRun=All"), &json!({"data": {"k": "w"}})).await;
     assert_eq!((changed.code, &changed.json()["data"]["k"]), (200, &json!("w")));
     assert_eq!(delete(&server, &format!("{CONFIGMAPS}/there"), &json!({"dryRun": ["All"]})).await.code, 200);
     assert_eq!(send(&server, "DELETE", &format!("{CONFIGMAPS}?dryRun=All"), &[], "").await.code, 200);
@@ -207,7 +240,8 @@ async fn a_collection_is_deleted_by_selector() {
 async fn a_pod_on_a_node_gets_its_time_to_end() {
     let server = ApiServer::new();
     let pods = "/api/v1/namespaces/default/pods";
-    let pod = |name: &str| json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main", "image": "x"}]}});
+    let pod =
+        |name: &str| json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "main", "image": "x"}]}});
     post(&server, pods, &pod("a")).await;
     let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n"}});
     assert_eq!(post(&server, &format!("{pods}/a/binding"), &binding).await.code, 201);
@@ -215,7 +249,10 @@ async fn a_pod_on_a_node_gets_its_time_to_end() {
     let on_n = get(&server, &format!("{pods}?fieldSelector=spec.nodeName%3Dn")).await.json();
     assert_eq!(names(&on_n), ["a"]);
     let marked = delete(&server, &format!("{pods}/a"), &json!({})).await.json();
-    assert_eq!((&marked["metadata"]["deletionTimestamp"], &marked["metadata"]["deletionGracePeriodSeconds"]), (&json!("2026-01-01T00:00:30Z"), &json!(30)));
+    assert_eq!(
+        (&marked["metadata"]["deletionTimestamp"], &marked["metadata"]["deletionGracePeriodSeconds"]),
+        (&json!("2026-01-01T00:00:30Z"), &json!(30))
+    );
     assert_eq!(marked["metadata"]["generation"], 2);
     assert_eq!(delete(&server, &format!("{pods}/a"), &json!({"gracePeriodSeconds": 0})).await.code, 200);
     assert_eq!(get(&server, &format!("{pods}/a")).await.code, 404);
@@ -244,7 +281,11 @@ async fn a_deleted_namespace_takes_what_it_holds_along() {
     assert_eq!((late.code, &late.json()["details"]["causes"][0]["reason"]), (403, &json!("NamespaceTerminating")));
     patch(&server, "merge", &format!("{maps}/held"), &json!({"metadata": {"finalizers": null}})).await;
     assert_eq!(get(&server, "/api/v1/namespaces/doomed").await.code, 404);
-    assert_eq!(post(&server, "/api/v1/namespaces", &json!({"metadata": {"name": "doomed"}})).await.code, 201, "the name is free again");
+    assert_eq!(
+        post(&server, "/api/v1/namespaces", &json!({"metadata": {"name": "doomed"}})).await.code,
+        201,
+        "the name is free again"
+    );
 }
 
 #[tokio::test]
@@ -280,7 +321,10 @@ async fn without_the_lifecycle_nobody_cleans_up() {
     post(&server, "/api/v1/namespaces", &json!({"metadata": {"name": "doomed"}})).await;
     delete(&server, "/api/v1/namespaces/doomed", &json!({})).await;
     let stuck = get(&server, "/api/v1/namespaces/doomed").await.json();
-    assert_eq!((&stuck["status"]["phase"], &stuck["spec"]["finalizers"]), (&json!("Terminating"), &json!(["kubernetes"])));
+    assert_eq!(
+        (&stuck["status"]["phase"], &stuck["spec"]["finalizers"]),
+        (&json!("Terminating"), &json!(["kubernetes"]))
+    );
 }
 
 #[tokio::test]
@@ -289,16 +333,29 @@ async fn definitions_add_kinds_and_take_their_objects_along() {
     let things = "/apis/example.com/v1/namespaces/default/things";
     assert_eq!(get(&server, things).await.text, "404 page not found\n");
     let made = post(&server, DEFINITIONS, &definition("things", "Thing")).await.json();
-    let conditions: Vec<_> = made["status"]["conditions"].as_array().unwrap().iter().map(|c| (c["type"].clone(), c["status"].clone())).collect();
+    let conditions: Vec<_> = made["status"]["conditions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["type"].clone(), c["status"].clone()))
+        .collect();
     assert_eq!(conditions, [(json!("NamesAccepted"), json!("True")), (json!("Established"), json!("True"))]);
     let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a", "finalizers": ["example.com/a"]}, "spec": {"size": 1}});
     assert_eq!(post(&server, things, &thing).await.code, 201);
     let mut rival = definition("others", "Thing");
     rival["spec"]["names"]["singular"] = json!("other");
     let rival = post(&server, DEFINITIONS, &rival).await.json();
-    assert_eq!((&rival["status"]["conditions"][0]["reason"], &rival["status"]["conditions"][1]["status"]), (&json!("ListKindConflict"), &json!("False")));
-    assert_eq!(delete(&server, &format!("{DEFINITIONS}/things.example.com"), &json!({})).await.json()["kind"], "CustomResourceDefinition");
+    assert_eq!(
+        (&rival["status"]["conditions"][0]["reason"], &rival["status"]["conditions"][1]["status"]),
+        (&json!("ListKindConflict"), &json!("False"))
+    );
+    assert_eq!(
+        delete(&server, &format!("{DEFINITIONS}/things.example.com"), &json!({})).await.json()["kind"],
+        "CustomResourceDefinition"
+    );
     assert_eq!(get(&server, &format!("{DEFINITIONS}/things.example.com")).await.code, 200, "held by its last object");
+    let late = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "late"}});
+    assert_eq!(post(&server, things, &late).await.code, 405, "no new objects while it goes");
     patch(&server, "merge", &format!("{things}/a"), &json!({"metadata": {"finalizers": null}})).await;
     assert_eq!(get(&server, &format!("{DEFINITIONS}/things.example.com")).await.code, 404);
     assert_eq!(get(&server, things).await.code, 404);
@@ -313,7 +370,8 @@ async fn all_versions_of_a_custom_kind_show_the_same_objects() {
     older["storage"] = json!(false);
     definition["spec"]["versions"].as_array_mut().unwrap().push(older);
     post(&server, DEFINITIONS, &definition).await;
-    let thing = json!({"apiVersion": "example.com/v1beta1", "kind": "Thing", "metadata": {"name": "a"}, "spec": {"size": 1}});
+    let thing =
+        json!({"apiVersion": "example.com/v1beta1", "kind": "Thing", "metadata": {"name": "a"}, "spec": {"size": 1}});
     assert_eq!(post(&server, "/apis/example.com/v1beta1/namespaces/default/things", &thing).await.code, 201);
     let shown = get(&server, "/apis/example.com/v1/namespaces/default/things/a").await.json();
     assert_eq!((&shown["apiVersion"], &shown["spec"]["size"]), (&json!("example.com/v1"), &json!(1)));
@@ -328,12 +386,26 @@ async fn events_written_in_one_api_are_read_in_the_other() {
         "eventTime": "2026-01-01T00:00:00.000000Z", "action": "Making", "reportingController": "c", "reportingInstance": "c-1"});
     let grouped = "/apis/events.k8s.io/v1/namespaces/default/events";
     assert_eq!(post(&server, grouped, &event).await.code, 201);
-    let core = get(&server, "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Da%2CinvolvedObject.kind%3DConfigMap").await.json();
+    let core = get(
+        &server,
+        "/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Da%2CinvolvedObject.kind%3DConfigMap",
+    )
+    .await
+    .json();
     assert_eq!((names(&core), &core["items"][0]["message"]), (vec!["e"], &json!("hello")));
-    let repeated = patch(&server, "merge", &format!("{grouped}/e"), &json!({"series": {"count": 2, "lastObservedTime": "2026-01-01T00:01:00.000000Z"}})).await;
+    let repeated = patch(
+        &server,
+        "merge",
+        &format!("{grouped}/e"),
+        &json!({"series": {"count": 2, "lastObservedTime": "2026-01-01T00:01:00.000000Z"}}),
+    )
+    .await;
     assert_eq!((repeated.code, &repeated.json()["note"]), (200, &json!("hello")));
     let watch = get(&server, &format!("{grouped}?watch=1&timeoutSeconds=1")).await;
-    assert_eq!((&watch.lines()[0]["object"]["apiVersion"], &watch.lines()[0]["object"]["regarding"]["name"]), (&json!("events.k8s.io/v1"), &json!("a")));
+    assert_eq!(
+        (&watch.lines()[0]["object"]["apiVersion"], &watch.lines()[0]["object"]["regarding"]["name"]),
+        (&json!("events.k8s.io/v1"), &json!("a"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -371,14 +443,22 @@ async fn openapi_lets_kubectl_leave_validation_to_the_server() {
 #[tokio::test]
 async fn protobuf_is_refused_as_such() {
     let server = ApiServer::new();
-    let answer = send(&server, "POST", "/api/v1/namespaces", &[("content-type", "application/vnd.kubernetes.protobuf")], "k8s\0").await;
+    let answer = send(
+        &server,
+        "POST",
+        "/api/v1/namespaces",
+        &[("content-type", "application/vnd.kubernetes.protobuf")],
+        "k8s\0",
+    )
+    .await;
     assert_eq!((answer.code, &answer.json()["reason"]), (415, &json!("UnsupportedMediaType")));
 }
 
 #[tokio::test]
 async fn what_is_too_large_is_refused() {
     let server = ApiServer::new();
-    let answer = post(&server, CONFIGMAPS, &json!({"metadata": {"name": "a"}, "data": {"k": "x".repeat(3 << 20)}})).await;
+    let answer =
+        post(&server, CONFIGMAPS, &json!({"metadata": {"name": "a"}, "data": {"k": "x".repeat(3 << 20)}})).await;
     assert_eq!((answer.code, &answer.json()["reason"]), (413, &json!("RequestEntityTooLarge")));
 }
 
@@ -388,7 +468,14 @@ async fn yaml_is_read_where_it_is_said() {
     let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: v\n";
     let made = send(&server, "POST", CONFIGMAPS, &[("content-type", "application/yaml")], yaml).await;
     assert_eq!((made.code, &made.json()["data"]["k"]), (201, &json!("v")));
-    let applied = send(&server, "PATCH", &format!("{CONFIGMAPS}/b?fieldManager=m"), &[("content-type", "application/apply-patch+yaml")], &yaml.replace("name: a", "name: b")).await;
+    let applied = send(
+        &server,
+        "PATCH",
+        &format!("{CONFIGMAPS}/b?fieldManager=m"),
+        &[("content-type", "application/apply-patch+yaml")],
+        &yaml.replace("name: a", "name: b"),
+    )
+    .await;
     assert_eq!(applied.code, 201, "{}", applied.text);
 }
 
@@ -409,7 +496,9 @@ async fn racing_patches_all_arrive() {
     let patches: Vec<_> = (0..50)
         .map(|i| {
             let server = server.clone();
-            tokio::spawn(async move { patch(&server, "merge", &format!("{CONFIGMAPS}/a"), &json!({"data": {format!("k{i}"): "v"}})).await.code })
+            tokio::spawn(async move {
+                patch(&server, "merge", &format!("{CONFIGMAPS}/a"), &json!({"data": {format!("k{i}"): "v"}})).await.code
+            })
         })
         .collect();
     for patch in patches {

@@ -33,7 +33,10 @@ async fn t2_a_watch_from_too_long_ago_begins_and_says_so_in_band() {
     assert_eq!(answer.code, 200);
     let [line] = answer.lines().try_into().unwrap();
     assert_eq!(line["type"], "ERROR");
-    assert_eq!((&line["object"]["code"], &line["object"]["reason"], &line["object"]["kind"]), (&json!(410), &json!("Expired"), &json!("Status")));
+    assert_eq!(
+        (&line["object"]["code"], &line["object"]["reason"], &line["object"]["kind"]),
+        (&json!(410), &json!("Expired"), &json!("Status"))
+    );
 }
 
 #[tokio::test]
@@ -62,7 +65,8 @@ async fn t3_an_apply_or_a_definition_sent_again_changes_nothing() {
     let path = format!("{CONFIGMAPS}/a?fieldManager=m&force=true");
     assert_eq!(patch(&server, "apply", &path, &config).await.code, 201);
     let definition = definition("things", "Thing");
-    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com?fieldManager=m&force=true";
+    let definitions =
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com?fieldManager=m&force=true";
     assert_eq!(patch(&server, "apply", definitions, &definition).await.code, 201);
     let deployments = "/apis/apps/v1/namespaces/default/deployments/web?fieldManager=m&force=true";
     assert_eq!(patch(&server, "apply", deployments, &deployment("web")).await.code, 201);
@@ -85,7 +89,8 @@ async fn t4_the_watch_shows_what_the_server_filled_in() {
     let mut bare = deployment("web");
     bare["metadata"] = json!({"name": "web"});
     post(&server, "/apis/apps/v1/namespaces/default/deployments", &bare).await;
-    let watch = get(&server, &format!("/apis/apps/v1/deployments?watch=1&timeoutSeconds=1&resourceVersion={start}")).await;
+    let watch =
+        get(&server, &format!("/apis/apps/v1/deployments?watch=1&timeoutSeconds=1&resourceVersion={start}")).await;
     let object = &watch.lines()[0]["object"];
     assert_eq!((&object["metadata"]["namespace"], &object["metadata"]["generation"]), (&json!("default"), &json!(1)));
     assert_eq!((&object["kind"], &object["apiVersion"]), (&json!("Deployment"), &json!("apps/v1")));
@@ -110,7 +115,13 @@ async fn t5_a_list_and_a_watch_from_it_have_no_gap_and_nothing_twice() {
     let seen: Vec<(String, String, u64)> = watch
         .lines()
         .iter()
-        .map(|l| (l["type"].as_str().unwrap().to_owned(), l["object"]["metadata"]["name"].as_str().unwrap().to_owned(), revision(&l["object"])))
+        .map(|l| {
+            (
+                l["type"].as_str().unwrap().to_owned(),
+                l["object"]["metadata"]["name"].as_str().unwrap().to_owned(),
+                revision(&l["object"]),
+            )
+        })
         .collect();
     let names: Vec<(&str, &str)> = seen.iter().map(|(t, n, _)| (t.as_str(), n.as_str())).collect();
     assert_eq!(names, [("ADDED", "b"), ("DELETED", "a"), ("ADDED", "c")]);
@@ -129,8 +140,11 @@ async fn t6_objects_enter_and_leave_a_selection_at_the_revision_of_the_change() 
     patch(&server, "merge", &path, &json!({"data": {"k": "2"}})).await;
     let out = patch(&server, "merge", &path, &labels("no")).await.json();
     patch(&server, "merge", &path, &json!({"data": {"k": "3"}})).await;
-    let watch = get(&server, &format!("{CONFIGMAPS}?watch=1&timeoutSeconds=1&resourceVersion={start}&labelSelector=on%3Dyes")).await;
-    let events: Vec<(Value, Value)> = watch.lines().iter().map(|l| (l["type"].clone(), l["object"]["data"]["k"].clone())).collect();
+    let watch =
+        get(&server, &format!("{CONFIGMAPS}?watch=1&timeoutSeconds=1&resourceVersion={start}&labelSelector=on%3Dyes"))
+            .await;
+    let events: Vec<(Value, Value)> =
+        watch.lines().iter().map(|l| (l["type"].clone(), l["object"]["data"]["k"].clone())).collect();
     assert_eq!(events, [(json!("ADDED"), json!("1")), (json!("MODIFIED"), json!("2")), (json!("DELETED"), json!("2"))]);
     let last = &watch.lines()[2]["object"];
     assert_eq!(revision(last), revision(&out));
@@ -142,7 +156,8 @@ async fn t7_a_deletion_event_has_a_new_revision_and_the_last_state() {
     let server = ApiServer::new();
     let made = config_map(&server, "a", json!({"k": "v"})).await;
     delete(&server, &format!("{CONFIGMAPS}/a"), &json!({})).await;
-    let watch = get(&server, &format!("{CONFIGMAPS}?watch=1&timeoutSeconds=1&resourceVersion={}", revision(&made))).await;
+    let watch =
+        get(&server, &format!("{CONFIGMAPS}?watch=1&timeoutSeconds=1&resourceVersion={}", revision(&made))).await;
     let [event] = watch.lines().try_into().unwrap();
     assert_eq!((&event["type"], &event["object"]["data"]["k"]), (&json!("DELETED"), &json!("v")));
     assert_eq!(revision(&event["object"]), revision(&made) + 1);
@@ -154,7 +169,11 @@ async fn t8_a_slow_watcher_loses_its_connection_and_never_an_event() {
     use tower::Service as _;
     let server = ApiServer::builder().watch_buffer(2).build();
     let start = server.revision();
-    let watch = |from: u64| http::Request::get(format!("{CONFIGMAPS}?watch=1&timeoutSeconds=60&resourceVersion={from}")).body(String::new()).unwrap();
+    let watch = |from: u64| {
+        http::Request::get(format!("{CONFIGMAPS}?watch=1&timeoutSeconds=60&resourceVersion={from}"))
+            .body(String::new())
+            .unwrap()
+    };
     let slow = server.clone().call(watch(start)).await.unwrap();
     for name in ["a", "b", "c", "d"] {
         config_map(&server, name, json!({})).await;
@@ -163,7 +182,11 @@ async fn t8_a_slow_watcher_loses_its_connection_and_never_an_event() {
     let text = String::from_utf8(axum::body::to_bytes(slow.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
     let seen: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(seen.iter().map(|e| e["object"]["metadata"]["name"].as_str().unwrap()).collect::<Vec<_>>(), ["a", "b"]);
-    let resumed = get(&server, &format!("{CONFIGMAPS}?watch=1&timeoutSeconds=1&resourceVersion={}", revision(&seen[1]["object"]))).await;
+    let resumed = get(
+        &server,
+        &format!("{CONFIGMAPS}?watch=1&timeoutSeconds=1&resourceVersion={}", revision(&seen[1]["object"])),
+    )
+    .await;
     assert_eq!(resumed.lines().iter().map(|e| e["object"]["metadata"]["name"].clone()).collect::<Vec<_>>(), ["c", "d"]);
 }
 
@@ -173,7 +196,8 @@ async fn t9_a_watch_from_nowhere_begins_with_what_there_is() {
     config_map(&server, "a", json!({})).await;
     for from in ["", "&resourceVersion=0"] {
         let watch = get(&server, &format!("{CONFIGMAPS}?watch=true&timeoutSeconds=1{from}")).await;
-        let names: Vec<_> = watch.lines().iter().map(|l| (l["type"].clone(), l["object"]["metadata"]["name"].clone())).collect();
+        let names: Vec<_> =
+            watch.lines().iter().map(|l| (l["type"].clone(), l["object"]["metadata"]["name"].clone())).collect();
         assert_eq!(names, [(json!("ADDED"), json!("a")), (json!("ADDED"), json!("kube-root-ca.crt"))], "{from:?}");
     }
 }
@@ -185,7 +209,10 @@ async fn t9_a_streaming_list_marks_where_the_state_ends() {
     let options = "watch=true&timeoutSeconds=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=0";
     let watch = get(&server, &format!("{CONFIGMAPS}?{options}")).await;
     let [.., mark] = &watch.lines()[..] else { panic!("no events") };
-    assert_eq!((&mark["type"], &mark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"]), (&json!("BOOKMARK"), &json!("true")));
+    assert_eq!(
+        (&mark["type"], &mark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"]),
+        (&json!("BOOKMARK"), &json!("true"))
+    );
     assert_eq!(revision(&mark["object"]), server.revision());
     for half in ["sendInitialEvents=true", "resourceVersionMatch=NotOlderThan&resourceVersion=0"] {
         let refused = get(&server, &format!("{CONFIGMAPS}?watch=true&{half}")).await;
@@ -196,12 +223,22 @@ async fn t9_a_streaming_list_marks_where_the_state_ends() {
 #[tokio::test]
 async fn t10_pages_show_one_revision_and_an_old_token_is_gone_over_http() {
     let server = ApiServer::builder().event_history(4).build();
-    let names = |page: &Value| page["items"].as_array().unwrap().iter().map(|i| i["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let names = |page: &Value| {
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|i| i["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
     for name in ["a", "b", "c", "d"] {
         config_map(&server, name, json!({})).await;
     }
     let first = get(&server, &format!("{CONFIGMAPS}?&limit=2")).await.json();
-    assert_eq!((names(&first), &first["metadata"]["remainingItemCount"]), (vec!["a".to_owned(), "b".to_owned()], &json!(3)));
+    assert_eq!(
+        (names(&first), &first["metadata"]["remainingItemCount"]),
+        (vec!["a".to_owned(), "b".to_owned()], &json!(3))
+    );
     let token = first["metadata"]["continue"].as_str().unwrap().to_owned();
     // What happens between two pages does not show in the second.
     delete(&server, &format!("{CONFIGMAPS}/c"), &json!({})).await;
@@ -237,7 +274,13 @@ async fn t12_finalizers_hold_an_object_until_a_write_takes_the_last_one_off() {
     assert_eq!((&made["metadata"]["generation"], &marked["metadata"]["generation"]), (&json!(1), &json!(2)));
     let again = delete(&server, &format!("{deployments}/web"), &json!({})).await.json();
     assert_eq!(revision(&again), revision(&marked), "deleting twice changes nothing");
-    let freed = patch(&server, "json", &format!("{deployments}/web"), &json!([{"op": "remove", "path": "/metadata/finalizers/0"}])).await;
+    let freed = patch(
+        &server,
+        "json",
+        &format!("{deployments}/web"),
+        &json!([{"op": "remove", "path": "/metadata/finalizers/0"}]),
+    )
+    .await;
     assert_eq!((freed.code, &freed.json()["metadata"]["name"]), (200, &json!("web")));
     assert_eq!(get(&server, &format!("{deployments}/web")).await.code, 404);
 }
@@ -247,9 +290,11 @@ async fn t12_foreground_deletion_waits_for_the_dependents() {
     let server = ApiServer::new();
     let owner = config_map(&server, "owner", json!({})).await;
     let reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"], "blockOwnerDeletion": true}]);
-    let dependent = json!({"metadata": {"name": "dependent", "ownerReferences": reference, "finalizers": ["example.com/a"]}});
+    let dependent =
+        json!({"metadata": {"name": "dependent", "ownerReferences": reference, "finalizers": ["example.com/a"]}});
     post(&server, CONFIGMAPS, &dependent).await;
-    let marked = delete(&server, &format!("{CONFIGMAPS}/owner"), &json!({"propagationPolicy": "Foreground"})).await.json();
+    let marked =
+        delete(&server, &format!("{CONFIGMAPS}/owner"), &json!({"propagationPolicy": "Foreground"})).await.json();
     assert_eq!(marked["metadata"]["finalizers"], json!(["foregroundDeletion"]));
     assert!(get(&server, &format!("{CONFIGMAPS}/dependent")).await.json()["metadata"]["deletionTimestamp"].is_string());
     assert_eq!(get(&server, &format!("{CONFIGMAPS}/owner")).await.code, 200, "still held by its dependent");
@@ -263,7 +308,8 @@ async fn t13_unknown_parameters_are_ignored_and_unknown_fields_warned_about() {
     let server = ApiServer::new();
     assert_eq!(get(&server, &format!("{CONFIGMAPS}?&pretty=true&what=ever")).await.code, 200);
     let mut definition = definition("things", "Thing");
-    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = json!({"type": "object", "properties": {"size": {"type": "integer"}}});
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] =
+        json!({"type": "object", "properties": {"size": {"type": "integer"}}});
     post(&server, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await;
     let things = "/apis/example.com/v1/namespaces/default/things";
     let thing = |name: &str| json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": name}, "spec": {"size": 1, "bogus": 2}});

@@ -38,7 +38,9 @@ pub async fn bootstrap(
     let crds = Api::<CustomResourceDefinition>::all(federation.clone());
     for crd in [Cluster::crd(), Federation::crd()] {
         let name = crd.name_any();
-        within(deadline, crds.patch(&name, &apply, &Patch::Apply(&crd))).await.map_err(failed("define kfed's kinds"))?;
+        within(deadline, crds.patch(&name, &apply, &Patch::Apply(&crd)))
+            .await
+            .map_err(failed("define kfed's kinds"))?;
         let established = async {
             while !is_established(&crds.get(&name).await?) {
                 tokio::time::sleep(POLL).await;

@@ -180,7 +180,8 @@ mod tests {
     fn what_an_api_server_makes_for_itself_is_never_federated() {
         let service = FederatedKind::named("Service").unwrap();
         let namespace = FederatedKind::named("Namespace").unwrap();
-        let key = |kind, namespace: &str, name: &str| ObjectKey { kind, namespace: namespace.into(), name: name.into() };
+        let key =
+            |kind, namespace: &str, name: &str| ObjectKey { kind, namespace: namespace.into(), name: name.into() };
         for (key, reserved) in [
             (key(service, "default", "kubernetes"), true),
             (key(service, "kube-system", "kube-dns"), true),

@@ -9,6 +9,29 @@
 //! It is assembled from parts that anybody may replace: a [`DnsProvider`](kfed_dnsprovider::DnsProvider), a
 //! [`MemberConnector`], an [`AddressProbe`], a [`Clock`].
 //!
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! use kfed_control_plane::{ControlPlane, Settings, bootstrap::bootstrap};
+//! use kfed_dnsprovider::{DnsProvider, MemoryProvider};
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let client = kube::Client::new(kfed_apiserver::ApiServer::new(), "default");
+//! let spec = kfed_api::FederationSpec { dns_zone_name: "example.com".into(), dns_provider: "memory".into() };
+//! bootstrap(&client, "myfederation", spec, Duration::from_secs(5)).await?;
+//!
+//! let settings = Settings::new("myfederation", "example.com".parse()?);
+//! let dns = DnsProvider::new(MemoryProvider::with_zone("example.com".parse()?));
+//! let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
+//! let shutdown = tokio_util::sync::CancellationToken::new();
+//! let control_plane = ControlPlane::builder(client, settings, dns, clock).build();
+//! let running = tokio::spawn(control_plane.run(shutdown.clone()));
+//!
+//! shutdown.cancel();
+//! running.await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Invariants: it names no concrete DNS provider and no emulator; planners are pure; every call to a member has a deadline and
 //! members are worked in parallel, so that a dead one delays nobody; adding comes before removing; what kfed did not make is
 //! not touched; any event may be lost, doubled or late, and a resync repairs.

@@ -138,9 +138,8 @@ pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result
     let client = client_of(kubeconfig.clone(), None, deadline)
         .await
         .map_err(|source| JoinError::Connect { member: member.clone(), source })?;
-    let version = greet(&client, deadline)
-        .await
-        .map_err(|problem| JoinError::Refused { member: member.clone(), problem })?;
+    let version =
+        greet(&client, deadline).await.map_err(|problem| JoinError::Refused { member: member.clone(), problem })?;
 
     let failed = |step| move |error: EffectError| JoinError::Federation { step, problem: error.to_string() };
     let secret_name = format!("{member}-credentials");
@@ -206,9 +205,9 @@ pub async fn unjoin(
     let manager = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let asked = match asked.spec.unjoin == Some(how) {
         true => asked,
-        false => {
-            within(timeout, clusters.patch(member, &manager, &wish(Some(how)))).await.map_err(failed("ask for the departure"))?
-        }
+        false => within(timeout, clusters.patch(member, &manager, &wish(Some(how))))
+            .await
+            .map_err(failed("ask for the departure"))?,
     };
 
     let mut last = String::new();
@@ -237,7 +236,9 @@ pub async fn unjoin(
         Ok(Err(error)) => Err(failed("follow the departure")(EffectError::from(error))),
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(why))) => {
-            within(timeout, clusters.patch(member, &manager, &wish(None))).await.map_err(failed("take the wish back"))?;
+            within(timeout, clusters.patch(member, &manager, &wish(None)))
+                .await
+                .map_err(failed("take the wish back"))?;
             Err(UnjoinError::NoRoom { member: member.to_owned(), why })
         }
     }
@@ -271,7 +272,8 @@ fn minify(member: &str, kubeconfig: Kubeconfig, context: Option<String>) -> Resu
     let context = context.ok_or_else(|| problem(format!("its contexts are: {}", known.join(", "))))?;
     let parts = context.context.clone().ok_or_else(|| problem("it is empty".to_owned()))?;
     let clusters: Vec<_> = kubeconfig.clusters.into_iter().filter(|cluster| cluster.name == parts.cluster).collect();
-    let users: Vec<_> = kubeconfig.auth_infos.into_iter().filter(|user| Some(&user.name) == parts.user.as_ref()).collect();
+    let users: Vec<_> =
+        kubeconfig.auth_infos.into_iter().filter(|user| Some(&user.name) == parts.user.as_ref()).collect();
     if clusters.is_empty() {
         return Err(problem(format!("there is no cluster `{}`", parts.cluster)));
     }

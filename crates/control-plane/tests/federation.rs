@@ -53,11 +53,12 @@ async fn a_workload_follows_its_preferences_and_a_service_its_members() {
     fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
     fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
     let set = fleet.replica_sets().get("hostname").await.unwrap();
-    fleet.eventually("the sums are told", async || {
-        let set = fleet.replica_sets().get("hostname").await.unwrap();
-        set.status.is_some_and(|status| status.ready_replicas == Some(8) && status.replicas == 8)
-    })
-    .await;
+    fleet
+        .eventually("the sums are told", async || {
+            let set = fleet.replica_sets().get("hostname").await.unwrap();
+            set.status.is_some_and(|status| status.ready_replicas == Some(8) && status.replicas == 8)
+        })
+        .await;
     assert!(set.metadata.finalizers.unwrap().contains(&"kfed.io/cascade".to_owned()));
     fleet.says("Service", "hostname", "Published", "True RecordsCurrent").await;
 }
@@ -106,10 +107,11 @@ async fn an_answer_that_is_bad_is_no_death() {
         let fleet = published().await;
         fleet.member("fed-west").set_faults(Faults { api: ApiFault::Status(status), lb: LbFault::Ok });
         fleet.eventually("it is NotReady", async || fleet.phase("fed-west").await == "NotReady").await;
-        fleet.always(3 * MINUTE, "it serves", async || {
-            fleet.answer(HOSTNAME).len() == 2 && fleet.phase("fed-west").await == "NotReady"
-        })
-        .await;
+        fleet
+            .always(3 * MINUTE, "it serves", async || {
+                fleet.answer(HOSTNAME).len() == 2 && fleet.phase("fed-west").await == "NotReady"
+            })
+            .await;
     }
 }
 
@@ -131,7 +133,11 @@ async fn the_last_addresses_stay_when_all_members_die() {
     fleet.says("Service", "hostname", "Published", "LastTargetKept").await;
     fleet.always(5 * MINUTE, "there is an answer", async || !fleet.answer(HOSTNAME).is_empty()).await;
     let spread = fleet.spread("hostname").await;
-    assert_eq!((spread["fed-west"], spread["fed-east"]), ((4, 4), (4, 4)), "more than half are dead: nothing is evicted");
+    assert_eq!(
+        (spread["fed-west"], spread["fed-east"]),
+        ((4, 4), (4, 4)),
+        "more than half are dead: nothing is evicted"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +145,9 @@ async fn deleting_a_service_leaves_no_record_of_it_and_every_other() {
     let fleet = published().await;
     let foreign = [fleet.plant("www.example.com."), fleet.plant("other.default.fed.svc.example.com.")];
     fleet.delete_service().await;
-    fleet.eventually("the service is gone", async || fleet.services().get_opt("hostname").await.unwrap().is_none()).await;
+    fleet
+        .eventually("the service is gone", async || fleet.services().get_opt("hostname").await.unwrap().is_none())
+        .await;
     assert!(fleet.owned().is_empty(), "{:?}", fleet.owned());
     for record in foreign {
         assert_eq!(fleet.dns.contents(&fleet.zone).get(&record.key), Some(&record));
@@ -166,7 +174,11 @@ async fn somebody_elses_record_of_our_name_is_a_conflict_and_stays() {
 async fn what_was_deleted_while_a_member_was_away_is_deleted_on_its_return() {
     let fleet = published().await;
     fleet.member("fed-west").set_faults(HANG);
-    fleet.eventually("it is evicted", async || fleet.condition("ReplicaSet", "hostname", "Scheduled").await.contains("dead")).await;
+    fleet
+        .eventually("it is evicted", async || {
+            fleet.condition("ReplicaSet", "hostname", "Scheduled").await.contains("dead")
+        })
+        .await;
     fleet.replica_sets().delete("hostname", &DeleteParams::default()).await.unwrap();
     fleet.eventually("it is gone", async || fleet.replica_sets().get_opt("hostname").await.unwrap().is_none()).await;
     assert_eq!(fleet.spread("hostname").await["fed-west"], (4, 4), "nobody could tell the dead member");
@@ -294,7 +306,9 @@ async fn a_control_plane_that_is_killed_anywhere_goes_on_from_what_it_finds() {
         fleet.kill().await;
         fleet.run();
         fleet.eventually("no record is left", async || fleet.owned().is_empty()).await;
-        fleet.eventually("the service is gone", async || fleet.services().get_opt("hostname").await.unwrap().is_none()).await;
+        fleet
+            .eventually("the service is gone", async || fleet.services().get_opt("hostname").await.unwrap().is_none())
+            .await;
     }
 }
 

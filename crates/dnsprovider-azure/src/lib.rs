@@ -64,7 +64,7 @@ pub mod transport;
 
 use std::sync::Arc;
 
-pub use self::arm::{Limits, PRIVATE, PUBLIC, ZoneFlavour};
+pub use self::arm::{PRIVATE, PUBLIC, ZoneFlavour};
 pub use self::config::{AzureConfig, Cloud, ConfigError, Credential};
 pub use self::service::{AzureDns, ConnectError, connect, connect_to, factory};
 

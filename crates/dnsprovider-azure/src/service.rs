@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
+use kfed_dnsprovider::layer::{Settings, stack};
 use kfed_dnsprovider::operation::Operation;
 use kfed_dnsprovider::registry::Factory;
 use kfed_dnsprovider::{
@@ -24,7 +25,7 @@ use crate::transport::{HttpService, Leaf, LeafError, LeafOptions, http_service};
 /// Azure DNS: a `tower` service for each operation of [`kfed_dnsprovider`]. Cloning is cheap; clones share one token and one pool of
 /// connections.
 ///
-/// Each call is one request, without retries, waits or limits: those are layers.
+/// Each call is one request, without retries, waits or limits: those are layers, and [`AzureDns::into_provider`] puts them on.
 #[derive(Clone)]
 pub struct AzureDns {
     arm: Arc<Arm>,
@@ -53,7 +54,7 @@ trait Answer: Operation {
     fn answer(self, arm: &Arm) -> impl Future<Output = Result<Self::Response, DnsError>> + Send;
 }
 
-/// Public zones of Azure, ready to use: the services within deadline, retries and Azure's documented limits.
+/// Public zones of Azure, ready to use: the services within deadlines, retries and Azure's documented limits.
 ///
 /// A token is asked for at once, so that wrong credentials are found before anything is planned by them. An authority that cannot be
 /// reached is no error here: it may come back, and every operation says so meanwhile.
@@ -150,9 +151,17 @@ impl AzureDns {
         self.arm.flavour()
     }
 
-    /// The provider made of these services, as [`connect`] returns it.
+    /// What the usual stack of layers goes by: Azure's documented limits, and a seed off the clock, so that two who start at different
+    /// times do not retry in step.
+    pub fn settings(&self) -> Settings {
+        let seed = self.arm.now().as_microsecond().unsigned_abs();
+        Settings { limits: self.flavour().limits(), seed, ..Settings::default() }
+    }
+
+    /// The provider as [`connect`] returns it: these services in the [usual stack](kfed_dnsprovider::layer::stack) of layers.
     pub fn into_provider(self) -> DnsProvider {
-        DnsProvider::new(self)
+        let settings = self.settings();
+        stack(DnsProvider::new(self), &settings).0
     }
 
     fn build(

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use crate::error::{DnsError, ErrorClass};
 use crate::name::DnsName;
+use crate::operation::Precondition;
 use crate::plan::{Change, ChangeSet};
 use crate::provider::DnsProvider;
 use crate::record::RecordSetKey;
-use crate::operation::Precondition;
 use crate::zone::{ZoneId, ZoneSnapshot};
 
 /// What became of a change set.
@@ -32,12 +32,7 @@ pub struct Applied {
 /// [`ErrorClass::Throttled`], [`ErrorClass::Forbidden`] and [`ErrorClass::Unauthenticated`] end the run; after any other error it
 /// goes on with other names. What makes room and what then fills it (or what comes and what then goes) depend on each other:
 /// when a change fails, nothing more is created or deleted at its name.
-pub async fn apply(
-    provider: &DnsProvider,
-    zone: &ZoneId,
-    changes: &ChangeSet,
-    snapshot: &mut ZoneSnapshot,
-) -> Applied {
+pub async fn apply(provider: &DnsProvider, zone: &ZoneId, changes: &ChangeSet, snapshot: &mut ZoneSnapshot) -> Applied {
     let mut applied = Applied::default();
     let mut broken: BTreeSet<&DnsName> = BTreeSet::new();
     let mut stopped = false;

@@ -10,10 +10,39 @@
 //! "must not exist"); replacing addresses is one write, so a name that has answers keeps answering; the order of data within
 //! a set means nothing.
 //!
+//! ```
+//! use kfed_dnsprovider::{
+//!     Desired, DesiredRecordSet, Owner, Policy, RecordData, RecordSetKey, RecordType, Resource, ZoneSnapshot, plan,
+//! };
+//!
+//! let owner = Owner("myfederation".into());
+//! let want = |address: [u8; 4], member: &str| Desired {
+//!     sets: vec![DesiredRecordSet {
+//!         key: RecordSetKey::new("web.example.com".parse().unwrap(), RecordType::A),
+//!         ttl: 30,
+//!         data: [(RecordData::A(address.into()), [member.to_owned()].into())].into(),
+//!         resource: Resource::service("default", "web"),
+//!     }],
+//!     ..Desired::default()
+//! };
+//!
+//! let empty = ZoneSnapshot::default();
+//! let changes = plan(&empty, &want([192, 0, 2, 1], "fed-west"), &owner, &Policy::default());
+//! assert_eq!(changes.changes[0].why(), "adds 192.0.2.1 (fed-west)");
+//!
+//! // Once the zone holds it there is nothing to do, and a move is one replacement.
+//! let zone: ZoneSnapshot = want([192, 0, 2, 1], "fed-west").sets.iter().map(|set| set.to_record_set(&owner)).collect();
+//! assert!(plan(&zone, &want([192, 0, 2, 1], "fed-west"), &owner, &Policy::default()).is_empty());
+//! let changes = plan(&zone, &want([192, 0, 2, 2], "fed-east"), &owner, &Policy::default());
+//! assert_eq!(changes.changes[0].why(), "withdraws 192.0.2.1 (fed-west), adds 192.0.2.2 (fed-east)");
+//! ```
+//!
 //! The types and the planner are pure. Feature `tower` (default) adds the provider as `tower` services with their layers, and the
 //! in-memory provider.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+// A `DnsError` tells much and is rare; a box around it would be in everybody's way.
+#![allow(clippy::result_large_err)]
 
 pub mod error;
 pub mod name;

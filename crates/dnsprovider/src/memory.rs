@@ -63,11 +63,13 @@ pub enum Fault {
     Hang,
 }
 
+type Hook = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
+
 struct State {
     zones: BTreeMap<ZoneId, MemoryZone>,
     page_size: usize,
     calls: Vec<Call>,
-    hook: Option<Box<dyn FnMut(&Call) -> Option<Fault> + Send>>,
+    hook: Option<Hook>,
     /// The last version that was given out.
     version: u64,
 }

@@ -88,7 +88,9 @@ impl FromStr for DnsName {
             return Err(invalid(format!("label `{label}` has {} characters; 1 to 63 fit", label.len())));
         }
         if let Some(c) = bare.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_*.".contains(*c))) {
-            return Err(invalid(format!("`{c}` does not belong in a name; international names are written in punycode")));
+            return Err(invalid(format!(
+                "`{c}` does not belong in a name; international names are written in punycode"
+            )));
         }
         let name = format!("{}.", bare.to_ascii_lowercase());
         Name::from_ascii(&name).map_err(|error| invalid(error.to_string()))?;

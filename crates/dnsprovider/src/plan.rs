@@ -244,7 +244,7 @@ impl DesiredRecordSet {
     /// The set as it is to stand in the zone, marked as `owner`'s.
     pub fn to_record_set(&self, owner: &Owner) -> RecordSet {
         let mut metadata = owner.mark(&self.resource);
-        let sources = crate::ownership::Sources(self.data.iter()).to_string();
+        let sources = crate::ownership::Sources(&self.data).to_string();
         if !sources.is_empty() {
             metadata.insert(crate::ownership::SOURCES_KEY.to_owned(), sources);
         }

@@ -184,8 +184,7 @@ impl DnsProvider {
             }
             _ => {
                 let ids: Vec<_> = zones.iter().map(|zone| zone.id.0.as_str()).collect();
-                let message =
-                    format!("{} zones are called `{}`: {}", ids.len(), name.without_dot(), ids.join(", "));
+                let message = format!("{} zones are called `{}`: {}", ids.len(), name.without_dot(), ids.join(", "));
                 Err(DnsError::new(ErrorClass::Invalid, ListZones::NAME, message))
             }
         }
@@ -221,12 +220,7 @@ impl DnsProvider {
     }
 
     /// Creates or replaces a set; the answer is the set as it now stands.
-    pub async fn put(
-        &self,
-        zone: &ZoneId,
-        set: RecordSet,
-        precondition: Precondition,
-    ) -> Result<RecordSet, DnsError> {
+    pub async fn put(&self, zone: &ZoneId, set: RecordSet, precondition: Precondition) -> Result<RecordSet, DnsError> {
         self.put.clone().oneshot(PutRecordSet { zone: zone.clone(), set, precondition }).await
     }
 

@@ -92,18 +92,8 @@ pub struct RecordSet {
 
 impl RecordType {
     /// Every type.
-    pub const ALL: [RecordType; 10] = [
-        Self::A,
-        Self::Aaaa,
-        Self::Cname,
-        Self::Txt,
-        Self::Srv,
-        Self::Mx,
-        Self::Ptr,
-        Self::Ns,
-        Self::Caa,
-        Self::Soa,
-    ];
+    pub const ALL: [RecordType; 10] =
+        [Self::A, Self::Aaaa, Self::Cname, Self::Txt, Self::Srv, Self::Mx, Self::Ptr, Self::Ns, Self::Caa, Self::Soa];
 
     /// The type as zone files write it.
     pub fn as_str(self) -> &'static str {

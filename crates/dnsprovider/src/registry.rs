@@ -26,7 +26,7 @@ pub type Factory =
 /// }))?;
 /// assert!(registry.get("memory").is_ok());
 /// assert_eq!(
-///     registry.get("azure").unwrap_err().to_string(),
+///     registry.get("azure").err().unwrap().to_string(),
 ///     "there is no DNS provider `azure`; there are: memory",
 /// );
 /// # Ok::<(), kfed_dnsprovider::registry::RegistryError>(())

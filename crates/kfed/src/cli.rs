@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn v1s_flag_for_the_federations_context_is_understood() {
-        let cli = Cli::try_parse_from(["kfed", "join", "fed-west", "--host-cluster-context=HOST", "--cluster-context=W"]);
+        let cli =
+            Cli::try_parse_from(["kfed", "join", "fed-west", "--host-cluster-context=HOST", "--cluster-context=W"]);
         assert!(matches!(cli.unwrap().command, Command::Join(args) if args.place.context.as_deref() == Some("HOST")));
     }
 }

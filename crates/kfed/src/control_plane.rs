@@ -75,10 +75,8 @@ pub(crate) async fn prepare(
     let zone = &federation.dns_zone_name;
     let config = federation.dns_provider_config.as_deref();
     let (dns, _) = providers::connect(&federation.dns_provider, config, zone, &clock).await?;
-    let spec = FederationSpec {
-        dns_zone_name: zone.without_dot().to_owned(),
-        dns_provider: federation.dns_provider.clone(),
-    };
+    let spec =
+        FederationSpec { dns_zone_name: zone.without_dot().to_owned(), dns_provider: federation.dns_provider.clone() };
     let made = bootstrap(&client, &federation.federation_name, spec, DEADLINE).await;
     made.map_err(|source| Error::FederationApi { source })?;
     let settings = timings.settings(federation, clock::seed()?);

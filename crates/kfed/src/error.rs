@@ -24,7 +24,9 @@ pub(crate) enum Error {
     #[error("cannot read /dev/urandom")]
     Chance { source: io::Error },
     #[error("`{filter}` is no log filter")]
-    #[diagnostic(help("KFED_LOG and RUST_LOG take a level or a list, as in `info` or `warn,kfed_control_plane=debug`"))]
+    #[diagnostic(help(
+        "KFED_LOG and RUST_LOG take a level or a list, as in `info` or `warn,kfed_control_plane=debug`"
+    ))]
     LogFilter { filter: String, source: tracing_subscriber::filter::ParseError },
 
     #[error("cannot listen on {address} for {what}")]
@@ -35,7 +37,9 @@ pub(crate) enum Error {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{} is there already", path.display())]
-    #[diagnostic(help("nothing was changed: remove it if it is left from a run that was killed, or choose another directory"))]
+    #[diagnostic(help(
+        "nothing was changed: remove it if it is left from a run that was killed, or choose another directory"
+    ))]
     Exists { path: PathBuf },
 
     #[error("there is no kubeconfig: tried {}", list(tried))]
@@ -54,7 +58,9 @@ pub(crate) enum Error {
     Context { name: String, source: ConnectError },
 
     #[error("the federation API cannot be reached")]
-    #[diagnostic(help("--kubeconfig and --context must lead to the federation API; `kfed apiserver` serves one on this machine"))]
+    #[diagnostic(help(
+        "--kubeconfig and --context must lead to the federation API; `kfed apiserver` serves one on this machine"
+    ))]
     FederationApi { source: BootstrapError },
     #[error(transparent)]
     #[diagnostic(help("nothing was changed in the federation API"))]
@@ -77,7 +83,9 @@ pub(crate) enum Error {
     #[error("cannot start {what}")]
     Start { what: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{} tells no faults", path.display())]
-    #[diagnostic(help(r#"as in {{"rules": [{{"fault": "serviceUnavailable", "operations": ["recordSetWrite"], "count": 3}}]}}"#))]
+    #[diagnostic(help(
+        r#"as in {{"rules": [{{"fault": "serviceUnavailable", "operations": ["recordSetWrite"], "count": 3}}]}}"#
+    ))]
     Faults { path: PathBuf, source: serde_json::Error },
 
     #[error("step {step} of the demo did not hold")]
@@ -126,14 +134,18 @@ fn listen_help(source: &io::Error, address: &SocketAddr) -> String {
         io::ErrorKind::AddrInUse => {
             format!("another program has port {}; choose another one, or port 0 for any that is free", address.port())
         }
-        io::ErrorKind::PermissionDenied => format!("port {} is for the system; choose one from 1024 on", address.port()),
+        io::ErrorKind::PermissionDenied => {
+            format!("port {} is for the system; choose one from 1024 on", address.port())
+        }
         _ => "choose an address of this machine".to_owned(),
     }
 }
 
 fn zone_help(source: &DnsError) -> &'static str {
     match source.class {
-        ErrorClass::NotFound => "--dns-zone-name names a zone that the provider holds: create it there, or name another",
+        ErrorClass::NotFound => {
+            "--dns-zone-name names a zone that the provider holds: create it there, or name another"
+        }
         ErrorClass::Unauthenticated => {
             "the credentials in --dns-provider-config are refused: client-id, secret and tenant-id must belong together"
         }

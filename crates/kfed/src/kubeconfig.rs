@@ -34,7 +34,8 @@ impl Place {
             return read(path);
         }
         let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
-        let mut candidates: Vec<_> = std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect();
+        let mut candidates: Vec<_> =
+            std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect();
         if candidates.is_empty() {
             candidates.extend(std::env::home_dir().map(|home| home.join(".kube").join("config")));
         }
@@ -60,9 +61,7 @@ pub(crate) async fn client(kubeconfig: Kubeconfig, context: Option<&str>) -> Res
     match name {
         Some(name) if !known.contains(&name) => Err(Error::NoContext { name, known }),
         None => Err(Error::NoCurrentContext { known }),
-        Some(name) => {
-            client_of(kubeconfig, context, DEADLINE).await.map_err(|source| Error::Context { name, source })
-        }
+        Some(name) => client_of(kubeconfig, context, DEADLINE).await.map_err(|source| Error::Context { name, source }),
     }
 }
 

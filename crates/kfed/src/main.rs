@@ -48,10 +48,8 @@ fn start(cli: Cli) -> Result<(), Error> {
     logging(std::env::var("KFED_LOG").or_else(|_| std::env::var("RUST_LOG")).ok())?;
     // Everything that speaks TLS takes this one; a second call would find it installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| Error::Runtime { source })?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::Runtime { source })?;
     let result = runtime.block_on(verbs::run(cli.command));
     runtime.shutdown_timeout(GRACE);
     result

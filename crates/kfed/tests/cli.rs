@@ -85,7 +85,10 @@ fn a_port_that_is_taken_is_named_and_nothing_is_left_behind() {
         let stderr = words(&String::from_utf8(output.stderr).unwrap());
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.contains(&format!("cannot listen on {address} for the DNS front")), "{stderr}");
-        assert!(stderr.contains(&format!("another program has port {}", taken.local_addr().unwrap().port())), "{stderr}");
+        assert!(
+            stderr.contains(&format!("another program has port {}", taken.local_addr().unwrap().port())),
+            "{stderr}"
+        );
         let left: Vec<_> = fs::read_dir(outer.path()).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
     }

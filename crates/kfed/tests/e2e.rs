@@ -20,7 +20,11 @@ const LOOKS: usize = 300;
 fn tool(variable: &str, name: &str, check: &[&str], get_it: &str) -> PathBuf {
     let program = std::env::var_os(variable).map_or_else(|| PathBuf::from(name), PathBuf::from);
     let works = Command::new(&program).args(check).output().is_ok_and(|output| output.status.success());
-    assert!(works, "{} does not work. `cargo xtask test e2e` fetches it; or {get_it}, or name it in {variable}", program.display());
+    assert!(
+        works,
+        "{} does not work. `cargo xtask test e2e` fetches it; or {get_it}, or name it in {variable}",
+        program.display()
+    );
     program
 }
 

@@ -57,9 +57,8 @@ impl Naming {
         }
         let name = format!("{}.{}", labels.join("."), self.zone);
         if let Some(label) = labels.iter().find(|label| !is_label(label)) {
-            let problem = format!(
-                "`{label}` is no label: letters, digits, `-` and `_`, with a letter or digit at both ends"
-            );
+            let problem =
+                format!("`{label}` is no label: letters, digits, `-` and `_`, with a letter or digit at both ends");
             return Err(InvalidName { name, problem });
         }
         name.parse()

@@ -148,11 +148,7 @@ pub fn plan(naming: &Naming, service: &ServiceObservation, rules: &Rules) -> Ser
 }
 
 /// Keep, hold or withdraw.
-fn nobody_serves(
-    service: &ServiceObservation,
-    rules: &Rules,
-    addresses: &[(String, IpAddr, Liveness)],
-) -> Outcome {
+fn nobody_serves(service: &ServiceObservation, rules: &Rules, addresses: &[(String, IpAddr, Liveness)]) -> Outcome {
     let mut members = service.members.iter().filter(|member| !member.leaving).peekable();
     if !rules.has_records || members.peek().is_none() {
         return Outcome::Withdraw;

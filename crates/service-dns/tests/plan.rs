@@ -1,5 +1,7 @@
 //! What a service's names answer while its members come, fall silent, die and leave.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,8 +21,7 @@ fn naming() -> Naming {
 
 /// A member in zone 1 of its region, ready, at one address that answers.
 fn member(name: &str, region: &str, ip: &str) -> MemberObservation {
-    let address =
-        AddressObservation { ip: ip.parse().unwrap(), probe: AddressState::Answering, ever_answered: true };
+    let address = AddressObservation { ip: ip.parse().unwrap(), probe: AddressState::Answering, ever_answered: true };
     MemberObservation {
         member: name.into(),
         region: Some(region.into()),
@@ -181,11 +182,7 @@ fn regions_that_differ_in_case_alone_are_one_name() {
     let plan = plan_of(vec![west(), member("big", "WestUS", EAST)], &Rules::default());
     expect(
         &plan,
-        &[
-            ("", "A 192.0.2.1 192.0.2.2"),
-            ("westus", "A 192.0.2.1 192.0.2.2"),
-            ("1.westus", "A 192.0.2.1 192.0.2.2"),
-        ],
+        &[("", "A 192.0.2.1 192.0.2.2"), ("westus", "A 192.0.2.1 192.0.2.2"), ("1.westus", "A 192.0.2.1 192.0.2.2")],
     );
 }
 
@@ -350,10 +347,7 @@ mod findings {
     #[test]
     fn a_region_that_cannot_be_named_takes_its_zones_along_and_nothing_else() {
         let plan = plan_of(vec![member("west", "west.us", WEST), east()], &Rules::default());
-        expect(
-            &plan,
-            &[("", "A 192.0.2.1 192.0.2.2"), ("eastus", "A 192.0.2.2"), ("1.eastus", "A 192.0.2.2")],
-        );
+        expect(&plan, &[("", "A 192.0.2.1 192.0.2.2"), ("eastus", "A 192.0.2.2"), ("1.eastus", "A 192.0.2.2")]);
         assert_eq!(plan.findings.len(), 2);
     }
 

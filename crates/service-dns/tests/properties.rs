@@ -1,5 +1,7 @@
 //! What holds for every service.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Federation v1's own cases: with `Fallback::Cname` the answers are v1's, but where v1 was wrong.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use kfed_dnsprovider::DesiredRecordSet;

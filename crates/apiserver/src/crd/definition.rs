@@ -26,7 +26,8 @@ pub(crate) fn rows<'a>(definitions: impl Iterator<Item = &'a Value>) -> Vec<Kind
 }
 
 fn rows_of(definition: &Value) -> Vec<Kind> {
-    let versions: Vec<&Value> = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().collect();
+    let versions: Vec<&Value> =
+        definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().collect();
     let storage = versions.iter().find(|v| v["storage"] == true).and_then(|v| v["name"].as_str()).unwrap_or_default();
     let names = |p: &str| object::strings(definition, p).into_iter().map(str::to_owned).collect::<Vec<_>>();
     let field = |p: &str| object::text(definition, p).unwrap_or_default().to_owned();
@@ -146,11 +147,17 @@ pub(crate) fn establish(tx: &Tx<'_>, key: &ObjectKey, definition: &mut Value, no
         None => condition("NamesAccepted", "True", &time, "NoConflicts", "no conflicts found"),
         Some((reason, message)) => condition("NamesAccepted", "False", &time, reason, message),
     };
-    let was_established =
-        status.get("conditions").and_then(Value::as_array).into_iter().flatten().any(|c| c["type"] == "Established" && c["status"] == "True");
+    let was_established = status
+        .get("conditions")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|c| c["type"] == "Established" && c["status"] == "True");
     let established = match &conflict {
         None => condition("Established", "True", &time, "InitialNamesAccepted", "the initial names have been accepted"),
-        Some(_) if was_established => condition("Established", "True", &time, "InitialNamesAccepted", "the initial names have been accepted"),
+        Some(_) if was_established => {
+            condition("Established", "True", &time, "InitialNamesAccepted", "the initial names have been accepted")
+        }
         Some(_) => condition("Established", "False", &time, "NotAccepted", "not all names are accepted"),
     };
     set_condition(status, accepted);
@@ -192,13 +199,21 @@ fn conflict(tx: &Tx<'_>, key: &ObjectKey, definition: &Value) -> Option<(&'stati
     let group = definition.pointer("/spec/group")?;
     let accepted = |d: &Value, p: &str| d.pointer("/status/acceptedNames").and_then(|n| n.get(p)).cloned();
     for (place, other) in tx.range(DEFINITIONS, None) {
-        if place == *key || other.object.pointer("/spec/group") != Some(group) || !condition_is_true(&other.object, "NamesAccepted") {
+        if place == *key
+            || other.object.pointer("/spec/group") != Some(group)
+            || !condition_is_true(&other.object, "NamesAccepted")
+        {
             continue;
         }
-        for (field, reason) in [("listKind", "ListKindConflict"), ("kind", "KindConflict"), ("singular", "SingularConflict")] {
+        for (field, reason) in
+            [("listKind", "ListKindConflict"), ("kind", "KindConflict"), ("singular", "SingularConflict")]
+        {
             let mine = definition.pointer(&format!("/spec/names/{field}"));
             if mine.is_some() && mine == accepted(&other.object, field).as_ref() {
-                return Some((reason, format!("{:?} is already in use", mine.and_then(Value::as_str).unwrap_or_default())));
+                return Some((
+                    reason,
+                    format!("{:?} is already in use", mine.and_then(Value::as_str).unwrap_or_default()),
+                ));
             }
         }
     }
@@ -210,7 +225,11 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldError> {
     let field = |p: &str| object::text(definition, p).unwrap_or_default();
     let mut errors = Vec::new();
     let (plural, group) = (field("/spec/names/plural"), field("/spec/group"));
-    for (pointer, path) in [("/spec/group", "spec.group"), ("/spec/names/plural", "spec.names.plural"), ("/spec/names/kind", "spec.names.kind")] {
+    for (pointer, path) in [
+        ("/spec/group", "spec.group"),
+        ("/spec/names/plural", "spec.names.plural"),
+        ("/spec/names/kind", "spec.names.kind"),
+    ] {
         if field(pointer).is_empty() {
             errors.push(FieldError::required(path, ""));
         }
@@ -225,10 +244,15 @@ pub(crate) fn validate(definition: &Value) -> Vec<FieldError> {
     } else if !matches!(scope, "Cluster" | "Namespaced") {
         errors.push(FieldError::unsupported("spec.scope", json!(scope), &["Cluster", "Namespaced"]));
     }
-    let versions: Vec<&Value> = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().collect();
+    let versions: Vec<&Value> =
+        definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten().collect();
     let names: Vec<&Value> = versions.iter().map(|v| &v["name"]).collect();
     if versions.iter().filter(|v| v["storage"] == true).count() != 1 {
-        errors.push(FieldError::invalid("spec.versions", json!(names), "must have exactly one version marked as storage version"));
+        errors.push(FieldError::invalid(
+            "spec.versions",
+            json!(names),
+            "must have exactly one version marked as storage version",
+        ));
     }
     for (i, version) in versions.iter().enumerate() {
         let schema = version.pointer("/schema/openAPIV3Schema").filter(|s| s.is_object());

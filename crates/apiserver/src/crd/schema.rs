@@ -152,10 +152,18 @@ fn check_object(schema: &Value, fields: &Map<String, Value>, path: &str, errors:
     }
     let count = fields.len() as u64;
     if schema["maxProperties"].as_u64().is_some_and(|max| count > max) {
-        errors.push(FieldError::invalid(path, count, &format!("{path} in body should have at most {} properties", schema["maxProperties"])));
+        errors.push(FieldError::invalid(
+            path,
+            count,
+            &format!("{path} in body should have at most {} properties", schema["maxProperties"]),
+        ));
     }
     if schema["minProperties"].as_u64().is_some_and(|min| count < min) {
-        errors.push(FieldError::invalid(path, count, &format!("{path} in body should have at least {} properties", schema["minProperties"])));
+        errors.push(FieldError::invalid(
+            path,
+            count,
+            &format!("{path} in body should have at least {} properties", schema["minProperties"]),
+        ));
     }
     let additional = additional(schema);
     for (name, value) in fields {
@@ -178,9 +186,14 @@ fn check_array(schema: &Value, items: &[Value], path: &str, errors: &mut Vec<Fie
         });
     }
     if schema["minItems"].as_u64().is_some_and(|min| count < min) {
-        errors.push(FieldError::invalid(path, count, &format!("{path} in body should have at least {} items", schema["minItems"])));
+        errors.push(FieldError::invalid(
+            path,
+            count,
+            &format!("{path} in body should have at least {} items", schema["minItems"]),
+        ));
     }
-    let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let keys: Vec<&str> =
+        schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut seen = BTreeSet::new();
     for (i, item) in items.iter().enumerate() {
         let identity = match schema["x-kubernetes-list-type"].as_str() {
@@ -232,20 +245,32 @@ fn check_number(schema: &Value, number: f64, value: &Value, path: &str, errors: 
         let exclusive = schema["exclusiveMaximum"] == true;
         if number > max || (exclusive && number >= max) {
             let than = if exclusive { "less than" } else { "less than or equal to" };
-            errors.push(FieldError::invalid(path, value, &format!("{path} in body should be {than} {}", schema["maximum"])));
+            errors.push(FieldError::invalid(
+                path,
+                value,
+                &format!("{path} in body should be {than} {}", schema["maximum"]),
+            ));
         }
     }
     if let Some(min) = schema["minimum"].as_f64() {
         let exclusive = schema["exclusiveMinimum"] == true;
         if number < min || (exclusive && number <= min) {
             let than = if exclusive { "greater than" } else { "greater than or equal to" };
-            errors.push(FieldError::invalid(path, value, &format!("{path} in body should be {than} {}", schema["minimum"])));
+            errors.push(FieldError::invalid(
+                path,
+                value,
+                &format!("{path} in body should be {than} {}", schema["minimum"]),
+            ));
         }
     }
     if let Some(step) = schema["multipleOf"].as_f64()
         && (number / step).fract() != 0.0
     {
-        errors.push(FieldError::invalid(path, value, &format!("{path} in body should be a multiple of {}", schema["multipleOf"])));
+        errors.push(FieldError::invalid(
+            path,
+            value,
+            &format!("{path} in body should be a multiple of {}", schema["multipleOf"]),
+        ));
     }
 }
 
@@ -270,7 +295,11 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 fn wrong_type(schema: &Value, found: &str, path: &str) -> FieldError {
-    let wanted = if schema["x-kubernetes-int-or-string"] == true { "integer,string" } else { schema["type"].as_str().unwrap_or("object") };
+    let wanted = if schema["x-kubernetes-int-or-string"] == true {
+        "integer,string"
+    } else {
+        schema["type"].as_str().unwrap_or("object")
+    };
     FieldError::wrong_type(path, found, &format!("{path} in body must be of type {wanted}: {found:?}"))
 }
 
@@ -293,7 +322,8 @@ mod tests {
 
     #[track_caller]
     fn complains(spec: &Value, expect: &[&str]) {
-        let found: Vec<String> = check(&schema(), &json!({"spec": spec})).iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
+        let found: Vec<String> =
+            check(&schema(), &json!({"spec": spec})).iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
         let found: Vec<&str> = found.iter().map(String::as_str).filter(|f| !f.starts_with("<nil>")).collect();
         assert_eq!(found, expect);
     }
@@ -302,13 +332,28 @@ mod tests {
     fn values_are_checked_against_the_schema() {
         let server = "https://a.example.com";
         complains(&json!({"server": server}), &[]);
-        complains(&json!({"server": "ftp://x"}), &["spec.server: Invalid value: \"ftp://x\": spec.server in body should match '^https://'"]);
-        complains(&json!({"server": server, "weight": 101}), &["spec.weight: Invalid value: 101: spec.weight in body should be less than or equal to 100"]);
-        complains(&json!({"server": server, "weight": "heavy"}), &["spec.weight: Invalid value: \"string\": spec.weight in body must be of type integer: \"string\""]);
-        complains(&json!({"server": server, "region": "north"}), &["spec.region: Unsupported value: \"north\": supported values: \"west\", \"east\""]);
+        complains(
+            &json!({"server": "ftp://x"}),
+            &["spec.server: Invalid value: \"ftp://x\": spec.server in body should match '^https://'"],
+        );
+        complains(
+            &json!({"server": server, "weight": 101}),
+            &["spec.weight: Invalid value: 101: spec.weight in body should be less than or equal to 100"],
+        );
+        complains(
+            &json!({"server": server, "weight": "heavy"}),
+            &["spec.weight: Invalid value: \"string\": spec.weight in body must be of type integer: \"string\""],
+        );
+        complains(
+            &json!({"server": server, "region": "north"}),
+            &["spec.region: Unsupported value: \"north\": supported values: \"west\", \"east\""],
+        );
         complains(&json!({"server": server, "pools": [{"size": 1}]}), &["spec.pools[0].name: Required value"]);
         complains(&json!({"server": server, "zones": ["a", "a"]}), &["spec.zones[1]: Duplicate value: \"a\""]);
-        complains(&json!({"server": server, "pools": [{"name": "a"}, {"name": "a"}]}), &["spec.pools[1]: Duplicate value: {\"name\":\"a\"}"]);
+        complains(
+            &json!({"server": server, "pools": [{"name": "a"}, {"name": "a"}]}),
+            &["spec.pools[1]: Duplicate value: {\"name\":\"a\"}"],
+        );
         complains(&json!({}), &["spec.server: Required value"]);
     }
 
@@ -322,7 +367,10 @@ mod tests {
     fn defaults_reach_into_lists() {
         let mut object = json!({"spec": {"pools": [{"name": "a"}, {"name": "b", "size": 1}]}});
         default(&schema(), &mut object);
-        assert_eq!(object, json!({"spec": {"weight": 1, "pools": [{"name": "a", "size": 3}, {"name": "b", "size": 1}]}}));
+        assert_eq!(
+            object,
+            json!({"spec": {"weight": 1, "pools": [{"name": "a", "size": 3}, {"name": "b", "size": 1}]}})
+        );
     }
 
     #[test]
@@ -330,6 +378,9 @@ mod tests {
         let mut object = json!({"kind": "X", "metadata": {"name": "a"}, "top": 1,
             "spec": {"bogus": 1, "free": {"any": {"thing": 1}}, "pools": [{"name": "a", "b": 1}]}});
         assert_eq!(prune(&schema(), &mut object), ["spec.bogus", "spec.pools[0].b", "top"]);
-        assert_eq!(object, json!({"kind": "X", "metadata": {"name": "a"}, "spec": {"free": {"any": {"thing": 1}}, "pools": [{"name": "a"}]}}));
+        assert_eq!(
+            object,
+            json!({"kind": "X", "metadata": {"name": "a"}, "spec": {"free": {"any": {"thing": 1}}, "pools": [{"name": "a"}]}})
+        );
     }
 }

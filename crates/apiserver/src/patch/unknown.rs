@@ -46,7 +46,15 @@ mod tests {
         let mut deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "labels": {"any": "thing"}}, "bogus": 1,
             "spec": {"replicas": 1, "bogus": 2, "template": {"spec": {"containers": [{"name": "c", "image": "i", "bogus": 3}], "tolerations": [{"key": "k", "bogus": 4}]}}}});
         let unknown = drop_unknown("apps/v1", "Deployment", &mut deployment);
-        assert_eq!(unknown, ["bogus", "spec.bogus", "spec.template.spec.containers[0].bogus", "spec.template.spec.tolerations[0].bogus"]);
+        assert_eq!(
+            unknown,
+            [
+                "bogus",
+                "spec.bogus",
+                "spec.template.spec.containers[0].bogus",
+                "spec.template.spec.tolerations[0].bogus"
+            ]
+        );
         assert!(!deployment.to_string().contains("bogus"));
         assert!(drop_unknown("apps/v1", "Deployment", &mut deployment).is_empty());
         assert_eq!(deployment["metadata"]["labels"]["any"], "thing");

@@ -21,7 +21,8 @@ async fn the_kubeconfig_leads_to_the_server() {
     let serving = serve(server, listener(), options("fed-west")).await.unwrap();
     let client = client(&serving.kubeconfig()).await;
     let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(client);
-    let names: Vec<String> = namespaces.list(&Default::default()).await.unwrap().items.into_iter().filter_map(|n| n.metadata.name).collect();
+    let names: Vec<String> =
+        namespaces.list(&Default::default()).await.unwrap().items.into_iter().filter_map(|n| n.metadata.name).collect();
     assert_eq!(names, ["default", "kube-node-lease", "kube-public", "kube-system"]);
     serving.shutdown().await;
 }
@@ -56,7 +57,8 @@ fn kubeconfigs_merge_by_name_and_the_new_one_wins() {
     let merged = merge_kubeconfig(&merged, &entry("b", "https://b")).unwrap();
     let merged = merge_kubeconfig(&merged, &entry("a", "https://c")).unwrap();
     let merged: Value = serde_saphyr::from_str(&merged).unwrap();
-    let servers: Vec<_> = merged["clusters"].as_array().unwrap().iter().map(|c| c["cluster"]["server"].as_str().unwrap()).collect();
+    let servers: Vec<_> =
+        merged["clusters"].as_array().unwrap().iter().map(|c| c["cluster"]["server"].as_str().unwrap()).collect();
     assert_eq!(servers, ["https://b", "https://c"]);
     assert_eq!(merged["current-context"], "a");
 }
@@ -64,5 +66,8 @@ fn kubeconfigs_merge_by_name_and_the_new_one_wins() {
 #[test]
 fn what_is_no_kubeconfig_is_not_merged() {
     assert!(matches!(merge_kubeconfig("[1", "{}"), Err(ServeError::ReadKubeconfig { which: "existing", .. })));
-    assert!(matches!(merge_kubeconfig("{}", "clusters: 1"), Err(ServeError::KubeconfigShape { which: "new", section: "clusters" })));
+    assert!(matches!(
+        merge_kubeconfig("{}", "clusters: 1"),
+        Err(ServeError::KubeconfigShape { which: "new", section: "clusters" })
+    ));
 }

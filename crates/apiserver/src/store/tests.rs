@@ -103,7 +103,8 @@ fn a_watch_of_one_namespace_sees_no_other() {
 
 #[test]
 fn the_seed_decides_the_random_numbers() {
-    let numbers = |seed| Store::new(Limits { history: 1, watch_buffer: 1 }, seed).write(|tx| [tx.random(), tx.random()]);
+    let numbers =
+        |seed| Store::new(Limits { history: 1, watch_buffer: 1 }, seed).write(|tx| [tx.random(), tx.random()]);
     assert_eq!(numbers(1), numbers(1));
     assert_ne!(numbers(1), numbers(2));
 }

@@ -15,7 +15,8 @@ pub(super) fn object(call: &Call<'_>) -> Result<Value, Status> {
 pub(super) fn conform(call: &Call<'_>, mut object: Value) -> Result<Value, Status> {
     let kind = &call.kind;
     if !object.is_object() {
-        let problem = format!("the object provided is unrecognized (must be of type {}): it is no JSON object", kind.kind);
+        let problem =
+            format!("the object provided is unrecognized (must be of type {}): it is no JSON object", kind.kind);
         return Err(Status::bad_request(problem));
     }
     let api_version = kind.api_version();
@@ -29,7 +30,8 @@ pub(super) fn conform(call: &Call<'_>, mut object: Value) -> Result<Value, Statu
             return Err(Status::bad_request("Object 'apiVersion' is missing in the request's body"));
         }
     }
-    let (other_kind, other_version) = (given("kind").unwrap_or(&kind.kind), given("apiVersion").unwrap_or(&api_version));
+    let (other_kind, other_version) =
+        (given("kind").unwrap_or(&kind.kind), given("apiVersion").unwrap_or(&api_version));
     if other_kind != kind.kind {
         let version = other_version.rsplit('/').next().unwrap_or(other_version);
         let problem = format!(
@@ -55,7 +57,9 @@ pub(super) fn conform(call: &Call<'_>, mut object: Value) -> Result<Value, Statu
     let namespace = object::text(&object, "/metadata/namespace").unwrap_or_default();
     let expected = call.namespace.as_deref().unwrap_or_default();
     if !namespace.is_empty() && namespace != expected {
-        return Err(Status::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     let namespace = call.namespace.clone().map(Value::from);
     object::set_metadata(&mut object, "namespace", namespace);

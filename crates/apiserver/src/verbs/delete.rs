@@ -105,7 +105,8 @@ fn remove(call: &Call<'_>, representation: Representation, options: &Options) ->
             if !kind.group.is_empty() {
                 details["group"] = kind.group.clone().into();
             }
-            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+            let status =
+                json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
             reply::value_reply(200, &status)
         }
         Deleted::Gone(object) | Deleted::Marked(object) => {

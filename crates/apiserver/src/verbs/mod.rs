@@ -80,7 +80,11 @@ pub(crate) async fn answer(server: &Shared, request: &Request, path: ResourcePat
     let watches = reads && request.query.flag("watch");
 
     if call.kind.virtual_only() {
-        return if request.method == Method::POST && !named { reviews::create(&call) } else { Err(Status::method_not_allowed()) };
+        return if request.method == Method::POST && !named {
+            reviews::create(&call)
+        } else {
+            Err(Status::method_not_allowed())
+        };
     }
     match (named, subresource.as_deref()) {
         (false, _) if watches => read::watch(&call, None),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::Call;
@@ -187,16 +187,39 @@ fn check_field(call: &Call<'_>, field: &str) -> Result<(), Status> {
     }
     let known: &[&str] = match (kind.group.as_str(), kind.kind.as_str()) {
         ("", "Pod") => &[
-            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-            "status.phase", "status.podIP", "status.nominatedNodeName",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
         ],
         ("", "Event") => &[
-            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion",
-            "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
         ],
         ("events.k8s.io", "Event") => &[
-            "regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "regarding.apiVersion",
-            "regarding.resourceVersion", "regarding.fieldPath", "reason", "reportingController", "type",
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
+            "type",
         ],
         ("", "Namespace") => &["status.phase"],
         ("", "Node") => &["spec.unschedulable"],
@@ -217,19 +240,29 @@ fn asked_revision(call: &Call<'_>) -> Result<Option<u64>, Status> {
     let Some(text) = call.request.query.get("resourceVersion").filter(|r| !r.is_empty()) else { return Ok(None) };
     let parsed = text.parse::<u64>();
     parsed.map(Some).map_err(|_| {
-        let detail = format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
+        let detail =
+            format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax");
         Status::bad_request(format!("invalid resource version: {detail}"))
     })
 }
 
-fn check_list_options(call: &Call<'_>, matching: Option<&str>, revision: Option<u64>, token: Option<&str>) -> Result<(), Status> {
-    let forbidden = |why: &str| Err(Status::invalid_options("ListOptions", vec![FieldError::forbidden("resourceVersionMatch", why)]));
+fn check_list_options(
+    call: &Call<'_>,
+    matching: Option<&str>,
+    revision: Option<u64>,
+    token: Option<&str>,
+) -> Result<(), Status> {
+    let forbidden = |why: &str| {
+        Err(Status::invalid_options("ListOptions", vec![FieldError::forbidden("resourceVersionMatch", why)]))
+    };
     if token.is_some() && revision.is_some_and(|r| r != 0) {
         return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
     }
     match matching {
         None => Ok(()),
-        Some(_) if revision.is_none() => forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"),
+        Some(_) if revision.is_none() => {
+            forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided")
+        }
         Some(_) if token.is_some() => forbidden("resourceVersionMatch is forbidden when continue is provided"),
         Some("Exact") if call.request.query.get("resourceVersion") == Some("0") => {
             forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
@@ -278,7 +311,8 @@ impl Token {
     }
 
     fn decode(text: &str) -> Result<Self, Status> {
-        let bad = |why: String| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+        let bad =
+            |why: String| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
         let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|e| bad(e.to_string()))?;
         let token: Self = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
         if token.v != TOKEN_VERSION || token.start.is_empty() {
@@ -302,7 +336,9 @@ mod tests {
 
     #[test]
     fn a_token_leads_back_to_its_key() {
-        for (key, all) in [(ObjectKey::new("a", "b"), true), (ObjectKey::new("a", "b"), false), (ObjectKey::new("", "b"), true)] {
+        for (key, all) in
+            [(ObjectKey::new("a", "b"), true), (ObjectKey::new("a", "b"), false), (ObjectKey::new("", "b"), true)]
+        {
             let token = Token::decode(&Token::after(&key, all, 7).encode()).unwrap();
             assert_eq!(token.rv, 7);
             let namespace = (!all).then_some("a");
@@ -312,7 +348,8 @@ mod tests {
 
     #[test]
     fn a_token_of_ours_is_read_as_upstream_writes_it() {
-        let token = Token::decode("eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MzYxLCJzdGFydCI6Ii9wYXRjaGVkXHUwMDAwIn0").unwrap();
+        let token =
+            Token::decode("eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MzYxLCJzdGFydCI6Ii9wYXRjaGVkXHUwMDAwIn0").unwrap();
         assert_eq!((token.rv, token.key(false, Some("golden"))), (361, ObjectKey::new("golden", "patched")));
     }
 }

@@ -32,7 +32,10 @@ pub(super) fn create(call: &Call<'_>) -> Result<Reply, Status> {
             "incomplete": false,
         }),
         _ => {
-            let asked = ["resourceAttributes", "nonResourceAttributes"].iter().filter(|f| !review["spec"][**f].is_null()).count();
+            let asked = ["resourceAttributes", "nonResourceAttributes"]
+                .iter()
+                .filter(|f| !review["spec"][**f].is_null())
+                .count();
             if asked != 1 {
                 let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
                 let error = FieldError::invalid("spec.resourceAttributes", "null", why);
@@ -60,7 +63,9 @@ pub(super) fn token(call: &Call<'_>) -> Result<Reply, Status> {
     let expires = call.now.saturating_add(SignedDuration::from_secs(seconds)).unwrap_or(call.now);
     request["kind"] = "TokenRequest".into();
     request["apiVersion"] = "authentication.k8s.io/v1".into();
-    request["metadata"] = json!({"name": call.name, "namespace": call.namespace, "creationTimestamp": rfc3339(call.now)});
-    request["status"] = json!({"token": call.server.token().unwrap_or("anonymous"), "expirationTimestamp": rfc3339(expires)});
+    request["metadata"] =
+        json!({"name": call.name, "namespace": call.namespace, "creationTimestamp": rfc3339(call.now)});
+    request["status"] =
+        json!({"token": call.server.token().unwrap_or("anonymous"), "expirationTimestamp": rfc3339(expires)});
     Ok(reply::value_reply(201, &request))
 }

@@ -70,5 +70,10 @@ fn bind(call: &Call<'_>) -> Result<Reply, Status> {
         }
         Ok(tx.put(&call.kind.storage, &key, pod))
     });
-    bound.map(|_| reply::value_reply(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
+    bound.map(|_| {
+        reply::value_reply(
+            201,
+            &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+        )
+    })
 }

@@ -27,8 +27,7 @@ use crate::validate;
 /// Others may win the race for an object that often before the client is told.
 const ATTEMPTS: usize = 32;
 
-const BUILT_IN_PATCHES: &str =
-    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
+const BUILT_IN_PATCHES: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
 const CUSTOM_PATCHES: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 
 /// What a write came to.
@@ -101,7 +100,9 @@ pub(super) fn replace(call: &Call<'_>, part: Part) -> Result<Reply, Status> {
         return Err(Status::bad_request(problem));
     }
     let written = commit(call, &options, |live| match live {
-        None if part == Part::Main && call.kind.creates_on_update() => Ok(Proposal { object: body.clone(), applied: false }),
+        None if part == Part::Main && call.kind.creates_on_update() => {
+            Ok(Proposal { object: body.clone(), applied: false })
+        }
         None => Err(Status::not_found(&call.kind, &call.name)),
         Some(live) if part == Part::Scale => Ok(Proposal { object: scale::put(call, live, &body)?, applied: false }),
         Some(_) => {
@@ -130,7 +131,8 @@ pub(super) fn patch(call: &Call<'_>, part: Part) -> Result<Reply, Status> {
     if let Some(status) = written {
         return Err(status);
     }
-    let body: Value = serde_json::from_slice(&call.request.body).map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+    let body: Value = serde_json::from_slice(&call.request.body)
+        .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
     let written = commit(call, &options, |live| {
         let Some(live) = live else { return Err(Status::not_found(&call.kind, &call.name)) };
         if part == Part::Scale {
@@ -140,7 +142,11 @@ pub(super) fn patch(call: &Call<'_>, part: Part) -> Result<Reply, Status> {
         }
         let object = decode::conform(call, patched(call, &call.kind.kind, live, &body)?)?;
         if object::name(&object) != call.name {
-            let problem = format!("the name of the object ({}) does not match the name on the URL ({})", object::name(&object), call.name);
+            let problem = format!(
+                "the name of the object ({}) does not match the name on the URL ({})",
+                object::name(&object),
+                call.name
+            );
             return Err(Status::bad_request(problem));
         }
         Ok(Proposal { object, applied: false })
@@ -191,14 +197,20 @@ fn apply(call: &Call<'_>, representation: Representation, options: &Options) -> 
     let mut config = config;
     object::set_metadata(&mut config, "name", Some(call.name.clone().into()));
     let (api_version, time) = (call.kind.api_version(), rfc3339(call.now));
-    let manager = Manager { name: &options.manager, api_version: &api_version, subresource: options.part.subresource(), time: &time };
+    let manager = Manager {
+        name: &options.manager,
+        api_version: &api_version,
+        subresource: options.part.subresource(),
+        time: &time,
+    };
     let written = commit(call, options, |live| {
         if live.is_none() {
             if options.part != Part::Main {
                 return Err(Status::not_found(&call.kind, &call.name));
             }
             if let Some(uid) = object::uid(&config) {
-                let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+                let why =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 return Err(Status::conflict(&call.kind, &call.name, &why));
             }
         }
@@ -229,7 +241,11 @@ fn answer(call: &Call<'_>, representation: Representation, part: Part, written: 
 }
 
 /// Computes and commits until nobody was faster.
-fn commit(call: &Call<'_>, options: &Options, propose: impl Fn(Option<&Value>) -> Result<Proposal, Status>) -> Result<Written, Status> {
+fn commit(
+    call: &Call<'_>,
+    options: &Options,
+    propose: impl Fn(Option<&Value>) -> Result<Proposal, Status>,
+) -> Result<Written, Status> {
     let key = call.key();
     for _ in 0..ATTEMPTS {
         let live = call.server.store().get(&call.kind.storage, &key);
@@ -271,7 +287,8 @@ fn insert(call: &Call<'_>, options: &Options, proposal: Proposal) -> Result<Writ
     if kind.counts_generation() {
         metadata.insert("generation".to_owned(), 1.into());
     }
-    if kind.has_status() && !kind.keeps_status_on_create()
+    if kind.has_status()
+        && !kind.keeps_status_on_create()
         && let Some(fields) = object.as_object_mut()
     {
         fields.remove("status");
@@ -285,10 +302,15 @@ fn insert(call: &Call<'_>, options: &Options, proposal: Proposal) -> Result<Writ
     let mut object = convert::to_storage(kind, object);
     let key = call.key_of(&name);
     let stored = call.server.transact(|tx| -> Result<Arc<Stored>, Refused> {
+        admission::check_definition(tx, kind)?;
         admission::check_namespace(tx, kind, &key)?;
         if tx.get(&kind.storage, &key).is_some() {
             // An apply or update that would have created it goes on from what is there now.
-            return Err(if call.name.is_empty() { Status::already_exists(kind, &key.name).into() } else { Refused::Raced });
+            return Err(if call.name.is_empty() {
+                Status::already_exists(kind, &key.name).into()
+            } else {
+                Refused::Raced
+            });
         }
         admission::allocate(tx, kind, &key, &mut object)?;
         let uid = admission::uid(tx);
@@ -306,7 +328,14 @@ fn insert(call: &Call<'_>, options: &Options, proposal: Proposal) -> Result<Writ
     Ok(Written { stored, created: true, warnings })
 }
 
-fn update(call: &Call<'_>, options: &Options, key: &ObjectKey, live: &Arc<Stored>, shown: &Value, proposal: Proposal) -> Result<Written, Refused> {
+fn update(
+    call: &Call<'_>,
+    options: &Options,
+    key: &ObjectKey,
+    live: &Arc<Stored>,
+    shown: &Value,
+    proposal: Proposal,
+) -> Result<Written, Refused> {
     let kind = &call.kind;
     let Proposal { mut object, applied } = proposal;
     check_preconditions(call, shown, &object)?;
@@ -382,7 +411,17 @@ fn check_preconditions(call: &Call<'_>, live: &Value, object: &Value) -> Result<
 fn keep_system_metadata(object: &mut Value, live: &Value) {
     let old = live.get("metadata").cloned().unwrap_or_default();
     let metadata = object::metadata(object);
-    let fields = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName"];
+    let fields = [
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "generateName",
+    ];
     for field in fields {
         match old.get(field) {
             Some(value) => metadata.insert(field.to_owned(), value.clone()),
@@ -426,7 +465,8 @@ fn restrict(kind: &Kind, part: Part, live: &Value, object: &mut Value) {
             }
         }
         Part::Finalize => {
-            let finalizers = object.pointer("/spec/finalizers").filter(|f| f.as_array().is_some_and(|a| !a.is_empty())).cloned();
+            let finalizers =
+                object.pointer("/spec/finalizers").filter(|f| f.as_array().is_some_and(|a| !a.is_empty())).cloned();
             let managed = object.pointer("/metadata/managedFields").cloned();
             *object = live.clone();
             object::set_metadata(object, "managedFields", managed);
@@ -479,7 +519,10 @@ fn complete(call: &Call<'_>, options: &Options, object: &mut Value) -> Result<Ve
                 let error = FieldError::invalid("patch", Value::from(object.to_string()), &detail);
                 return Err(Status::invalid_named("", "", "", vec![error]));
             }
-            let message = format!("{0} in version {1:?} cannot be handled as a {0}: strict decoding error: {all}", kind.kind, kind.version);
+            let message = format!(
+                "{0} in version {1:?} cannot be handled as a {0}: strict decoding error: {all}",
+                kind.kind, kind.version
+            );
             Err(Status::bad_request(message))
         }
     }
@@ -495,6 +538,11 @@ fn specification_changed(kind: &Kind, live: &Value, object: &Value) -> bool {
 
 fn track(call: &Call<'_>, options: &Options, before: Option<&Value>, object: &mut Value) {
     let (api_version, time) = (call.kind.api_version(), rfc3339(call.now));
-    let manager = Manager { name: &options.manager, api_version: &api_version, subresource: options.part.subresource(), time: &time };
+    let manager = Manager {
+        name: &options.manager,
+        api_version: &api_version,
+        subresource: options.part.subresource(),
+        time: &time,
+    };
     patch::track_update(&call.kind.kind, before, object, &manager);
 }

@@ -78,7 +78,7 @@ async fn every_refusal_has_its_number_and_never_the_secret() {
     let wrong = "battery-staple";
     let scope = ("scope", "https://management.azure.com/.default");
     let grant = ("grant_type", "client_credentials");
-    let table: [(&str, Vec<(&str, &str)>, u16, &str, u64); 8] = [
+    let table = [
         ("tenant-1", v2("app-1", wrong).to_vec(), 401, "invalid_client", 7_000_215),
         ("tenant-1", v2("app-9", SECRET).to_vec(), 400, "unauthorized_client", 700_016),
         ("tenant-9", v2("app-1", SECRET).to_vec(), 400, "invalid_request", 90_002),

@@ -97,6 +97,21 @@ async fn every_type_crosses_the_wire_over_udp_and_tcp() {
     drop(front);
 }
 
+#[tokio::test]
+async fn what_does_not_fit_a_datagram_is_asked_for_again_over_tcp() {
+    let emulator = AzureEmulator::builder().zone("dns", "example.com").build();
+    let texts: Vec<String> = (0..15).map(|number| format!("{number}-{}", "x".repeat(200))).collect();
+    let data: Vec<&str> = texts.iter().map(String::as_str).collect();
+    emulator.put_record_set("example.com", "big", RecordType::Txt, 30, &data, no_metadata()).unwrap();
+    let (udp, tcp) = dns::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let front = dns::serve(emulator, udp, tcp).await.unwrap();
+    let cut = ask(front.addr(), Transport::Udp, "big.example.com.", WireType::TXT).await;
+    assert!(cut.metadata.truncation && cut.answers.len() < 15);
+    let whole = ask(front.addr(), Transport::Tcp, "big.example.com.", WireType::TXT).await;
+    assert!(!whole.metadata.truncation);
+    assert_eq!(whole.answers.len(), 15);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Transport {
     Udp,

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kube::{Resource, ResourceExt as _};
 
@@ -11,13 +14,13 @@ use super::Key;
 #[derive(Debug)]
 pub(crate) struct Cache<K> {
     objects: BTreeMap<Key, Arc<K>>,
-    /// Objects that we deleted and whose DELETED event is still to come, by uid: events before it are history.
-    gone: BTreeMap<Key, String>,
+    /// The uids of objects that we deleted and whose DELETED event is still to come: events before it are history.
+    gone: BTreeSet<String>,
 }
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), gone: BTreeMap::new() }
+        Self { objects: BTreeMap::new(), gone: BTreeSet::new() }
     }
 }
 
@@ -47,7 +50,7 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
         // Nobody here reads them, and they are a third of an object.
         object.meta_mut().managed_fields = None;
         let key = Key::of(&object);
-        if self.gone.get(&key).is_some_and(|uid| Some(uid) == object.meta().uid.as_ref()) {
+        if object.meta().uid.as_ref().is_some_and(|uid| self.gone.contains(uid)) {
             return None;
         }
         let old = self.objects.get(&key).cloned();
@@ -61,17 +64,15 @@ impl<K: Resource<DynamicType = ()>> Cache<K> {
 
     /// The watch says that the object of this uid is gone.
     pub(crate) fn deleted(&mut self, object: &K) -> Option<Change<K>> {
-        let key = Key::of(object);
-        if self.gone.get(&key) == object.meta().uid.as_ref() {
-            self.gone.remove(&key);
-        }
-        self.remove(key, object.meta().uid.as_deref())
+        let uid = object.meta().uid.as_deref();
+        self.gone.remove(uid.unwrap_or_default());
+        self.remove(Key::of(object), uid)
     }
 
     /// We deleted the object of this uid.
     pub(crate) fn forget(&mut self, key: &Key, uid: &str) -> Option<Change<K>> {
         let change = self.remove(key.clone(), Some(uid))?;
-        self.gone.insert(key.clone(), uid.to_owned());
+        self.gone.insert(uid.to_owned());
         Some(change)
     }
 

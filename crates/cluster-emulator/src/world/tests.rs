@@ -100,6 +100,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// However late the watch is, what we deleted stays away, and in the end the cache holds what the server holds.
     #[test]
     fn the_cache_comes_to_hold_what_the_server_holds(steps in steps()) {

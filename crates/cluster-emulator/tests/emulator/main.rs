@@ -7,4 +7,3 @@ mod services;
 mod sockets;
 mod support;
 mod workloads;
-mod zz_perf;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kfed_api::conditions::{reasons, types};
-use kfed_api::{FIELD_MANAGER, Federation};
+use kfed_api::{FIELD_MANAGER, Federation, keys};
+use kfed_dnsprovider::plan::{GuardedPlan, PlanHash};
 use kfed_dnsprovider::{ChangeSet, Conflict, Desired, DnsError, Owner, Policy, Resource, Zone, ZoneSnapshot, apply};
 use kfed_service_dns::{AddressPolicy, Fallback, Naming, Outcome, Rules, ServicePlan};
 use kube::Api;
@@ -25,6 +26,8 @@ use crate::world::{DnsState, ServiceDns};
 const COALESCE: Duration = Duration::from_millis(20);
 /// How long the first failure waits; each further one doubles it.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// How often an approval is looked for while deletions wait for one.
+const APPROVAL_POLL: Duration = Duration::from_secs(5);
 /// The longest that a failing zone waits.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
@@ -47,15 +50,22 @@ pub(super) async fn run(shared: Arc<Shared>) {
         next = match keeper.keep().await {
             Ok(again) => {
                 failures = 0;
-                report(&shared, None).await;
-                Instant::now() + again
+                let approved = report(&shared, None, keeper.held.as_ref()).await;
+                let news = approved.is_some() && approved != keeper.approved && keeper.held.is_some();
+                keeper.approved = approved;
+                Instant::now()
+                    + if news {
+                        Duration::ZERO
+                    } else {
+                        again.min(keeper.held.as_ref().map_or(again, |_| APPROVAL_POLL))
+                    }
             }
             Err(error) => {
                 let backoff = FIRST_BACKOFF.saturating_mul(1 << failures.min(16)).min(LONGEST_BACKOFF);
                 failures += 1;
                 let wait = error.retry_after().unwrap_or_default().max(backoff);
                 tracing::warn!(zone = %keeper.zone.name, error = crate::effect::chain(&error), ?wait, "the zone could not be kept");
-                report(&shared, Some(&error)).await;
+                report(&shared, Some(&error), keeper.held.as_ref()).await;
                 // Events do not shorten this wait: the provider asked for it, or is away.
                 tokio::time::sleep(wait).await;
                 Instant::now()
@@ -72,7 +82,7 @@ async fn find(shared: &Shared) -> Zone {
             Ok(zone) => return zone,
             Err(error) => {
                 tracing::warn!(zone = %shared.settings().zone, error = crate::effect::chain(&error), "the zone could not be found");
-                report(shared, Some(&error)).await;
+                report(shared, Some(&error), None).await;
                 tokio::time::sleep(error.retry_after().unwrap_or_default().max(wait)).await;
                 wait = (wait * 2).min(LONGEST_BACKOFF);
             }
@@ -82,7 +92,9 @@ async fn find(shared: &Shared) -> Zone {
 
 fn is_complete(shared: &Shared) -> bool {
     let world = shared.world();
-    world.is_complete() && world.listed.contains(CLUSTERS) && world.clusters.keys().all(|name| world.members.contains_key(name))
+    world.is_complete()
+        && world.listed.contains(CLUSTERS)
+        && world.clusters.keys().all(|name| world.members.contains_key(name))
 }
 
 /// Keeps one zone.
@@ -94,6 +106,10 @@ struct Keeper {
     /// What the zone holds, kept up with every write; read anew when it may be wrong.
     snapshot: Option<ZoneSnapshot>,
     sweep_at: Instant,
+    /// A held-back plan that somebody has approved.
+    approved: Option<PlanHash>,
+    /// Deletions that look like lost input and wait for approval.
+    held: Option<GuardedPlan>,
     /// Since when nobody serves a service although its members are well.
     empty_since: BTreeMap<Resource, Instant>,
 }
@@ -114,7 +130,17 @@ impl Keeper {
         let settings = shared.settings();
         let owner = Owner(settings.federation.clone());
         let naming = Naming { federation: settings.federation.clone(), zone: settings.zone.clone() };
-        Self { zone, owner, naming, snapshot: None, sweep_at: Instant::now(), empty_since: BTreeMap::new(), shared }
+        Self {
+            zone,
+            owner,
+            naming,
+            snapshot: None,
+            sweep_at: Instant::now(),
+            approved: None,
+            held: None,
+            empty_since: BTreeMap::new(),
+            shared,
+        }
     }
 
     /// One pass: read where needed, plan, write, tell. When to come again although nothing happens.
@@ -132,6 +158,7 @@ impl Keeper {
         if !changes.is_empty() {
             tracing::debug!(zone = %self.zone.name, ?changes, "planned");
         }
+        self.held.clone_from(&changes.guarded);
         let applied = apply(&dns, &self.zone.id, &changes, &mut snapshot).await;
         let error = applied.failed.into_iter().map(|(_, error)| error).next();
         self.tell(&snapshot, &wanted, &changes, error.as_ref());
@@ -139,7 +166,10 @@ impl Keeper {
         match error {
             // The set has been read again; the next plan knows better.
             Some(error) if applied.stale && error.retry_after().is_none() => {
-                tracing::info!(error = crate::effect::chain(&error), "somebody else has written to the zone, or an answer was lost");
+                tracing::info!(
+                    error = crate::effect::chain(&error),
+                    "somebody else has written to the zone, or an answer was lost"
+                );
                 Ok(Duration::from_millis(100))
             }
             Some(error) => Err(error),
@@ -157,7 +187,7 @@ impl Keeper {
         let mut wanted = Wanted {
             desired: Desired::default(),
             plans: BTreeMap::new(),
-            policy: Policy::default(),
+            policy: Policy { approved: self.approved.clone(), ..Policy::default() },
             again_after: None,
         };
         let with_records: BTreeSet<_> =
@@ -259,10 +289,14 @@ fn condition<'a>(
     } else {
         match &plan.outcome {
             Outcome::KeepLast { why } => (false, reasons::LAST_TARGET_KEPT, why.to_string()),
-            Outcome::EmptyHold => {
-                (false, reasons::NO_HEALTHY_ADDRESS, "no member has a ready endpoint; the names stay for a while".to_owned())
+            Outcome::EmptyHold => (
+                false,
+                reasons::NO_HEALTHY_ADDRESS,
+                "no member has a ready endpoint; the names stay for a while".to_owned(),
+            ),
+            Outcome::Withdraw => {
+                (false, reasons::NO_HEALTHY_ADDRESS, "no member serves it: its names are not in the zone".to_owned())
             }
-            Outcome::Withdraw => (false, reasons::NO_HEALTHY_ADDRESS, "no member serves it: its names are not in the zone".to_owned()),
             Outcome::Publish(_) => {
                 let members = dns.addresses.iter().map(|(member, ips)| {
                     let ips: Vec<_> = ips.iter().map(ToString::to_string).collect();
@@ -278,20 +312,41 @@ fn condition<'a>(
     WantedCondition { type_: types::PUBLISHED, holds, reason: reason.to_owned(), message }
 }
 
-/// Says on the Federation whether its zone can be read and written.
-async fn report(shared: &Shared, error: Option<&DnsError>) {
+/// Says on the Federation whether its zone can be read and written, and what waits for approval; returns what is approved.
+async fn report(shared: &Shared, error: Option<&DnsError>, held: Option<&GuardedPlan>) -> Option<PlanHash> {
     let federations = Api::<Federation>::all(shared.parts.federation.clone());
     let name = &shared.settings().federation;
     let deadline = shared.settings().deadline;
-    let Ok(Some(federation)) = within(deadline, federations.get_opt(name)).await else { return };
-    let wanted = WantedCondition {
+    let federation = within(deadline, federations.get_opt(name)).await.ok().flatten()?;
+    let mut wanted = vec![WantedCondition {
         type_: types::DNS_READY,
         holds: error.is_none(),
         reason: error.map_or(reasons::RECORDS_CURRENT, |_| reasons::PROVIDER_FAILED).to_owned(),
-        message: error.map_or_else(|| format!("zone {} is kept", shared.settings().zone.without_dot()), ToString::to_string),
-    };
+        message: error
+            .map_or_else(|| format!("zone {} is kept", shared.settings().zone.without_dot()), ToString::to_string),
+    }];
+    wanted.push(match held {
+        None => WantedCondition {
+            type_: types::DNS_DELETIONS_HELD,
+            holds: false,
+            reason: reasons::NOTHING_HELD.to_owned(),
+            message: "no deletion waits for approval".to_owned(),
+        },
+        Some(plan) => WantedCondition {
+            type_: types::DNS_DELETIONS_HELD,
+            holds: true,
+            reason: reasons::MASS_CHANGE.to_owned(),
+            message: format!(
+                "{} of {} names would go without a cause in the API; annotation {}: {} on this object lets them",
+                plan.names,
+                plan.owned,
+                keys::APPROVED,
+                plan.hash.0
+            ),
+        },
+    });
     let before = serde_json::to_value(federation.status.unwrap_or_default().conditions).unwrap_or_default();
-    let after = conditions(Some(&before), &[wanted], shared.now());
+    let after = conditions(Some(&before), &wanted, shared.now());
     if before.as_array() != Some(&after) {
         let patch = Patch::Merge(json!({"status": {"conditions": after}}));
         let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -299,4 +354,5 @@ async fn report(shared: &Shared, error: Option<&DnsError>) {
             tracing::debug!(%error, "could not write to the Federation");
         }
     }
+    federation.metadata.annotations?.remove(keys::APPROVED).map(PlanHash)
 }

@@ -60,7 +60,8 @@ impl Tasks {
     }
 
     pub(super) fn stop_all(&self) {
-        for task in std::mem::take(&mut *self.0.lock().expect("no code panics while it holds the tasks")).into_values() {
+        for task in std::mem::take(&mut *self.0.lock().expect("no code panics while it holds the tasks")).into_values()
+        {
             task.handle.abort();
         }
     }
@@ -80,7 +81,8 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
     update(&shared, &name, |member| member.refused = None);
     let settings = shared.settings();
     shared.set_stack(&name, Some(stack(client.clone(), settings.federation.clone(), settings.deadline)));
-    let monitor = monitor::spawn(ApiProbe::new(client.clone()), (), settings.schedule.for_target(&name), settings.thresholds);
+    let monitor =
+        monitor::spawn(ApiProbe::new(client.clone()), (), settings.schedule.for_target(&name), settings.thresholds);
     let mut observations = monitor.subscribe();
     // Ends with this task.
     let mut watches: Option<JoinSet<()>> = None;
@@ -106,7 +108,8 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
                 }
                 (_, health) => health,
             };
-            let gone_silent = matches!(health, ApiHealth::Silent { .. }) && !matches!(member.api, ApiHealth::Silent { .. });
+            let gone_silent =
+                matches!(health, ApiHealth::Silent { .. }) && !matches!(member.api, ApiHealth::Silent { .. });
             (std::mem::replace(&mut member.api, health.clone()) != health, gone_silent)
         };
         if gone_silent {
@@ -131,8 +134,9 @@ async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<Client, St
     let found = found.ok_or_else(|| format!("Secret {SYSTEM_NAMESPACE}/{secret} is not there"))?;
     let kubeconfig = found.data.and_then(|mut data| data.remove(keys::SECRET_KUBECONFIG));
     let kubeconfig = kubeconfig.and_then(|bytes| String::from_utf8(bytes.0).ok());
-    let kubeconfig = kubeconfig
-        .ok_or_else(|| format!("Secret {SYSTEM_NAMESPACE}/{secret} has no key {} with text", keys::SECRET_KUBECONFIG))?;
+    let kubeconfig = kubeconfig.ok_or_else(|| {
+        format!("Secret {SYSTEM_NAMESPACE}/{secret} has no key {} with text", keys::SECRET_KUBECONFIG)
+    })?;
     let connect = Connect { member: name.to_owned(), kubeconfig: SecretString::from(kubeconfig) };
     let connector = shared.parts.connector.clone();
     connector.oneshot(connect).await.map_err(|error| format!("Secret {SYSTEM_NAMESPACE}/{secret}: {}", chain(&*error)))
@@ -206,7 +210,8 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
 
 /// A namespace that has come may be what the objects in it wait for.
 fn with_contents(world: &crate::world::World, mut keys: Vec<ObjectKey>) -> Vec<ObjectKey> {
-    let namespaces: Vec<_> = keys.iter().filter(|key| key.kind.kind == "Namespace").map(|key| key.name.clone()).collect();
+    let namespaces: Vec<_> =
+        keys.iter().filter(|key| key.kind.kind == "Namespace").map(|key| key.name.clone()).collect();
     keys.extend(world.federation.keys().filter(|key| namespaces.contains(&key.namespace)).cloned());
     keys
 }
@@ -237,14 +242,18 @@ async fn carry_out_tombstones(shared: &Arc<Shared>, name: &str) {
     let federation_api = &shared.parts.federation;
     let tombstones = match within(deadline, federation::tombstones(federation_api, name)).await {
         Ok(tombstones) => tombstones,
-        Err(error) => return tracing::warn!(member = name, %error, "could not read what is to be deleted in the member"),
+        Err(error) => {
+            return tracing::warn!(member = name, %error, "could not read what is to be deleted in the member");
+        }
     };
     let Some(stack) = shared.stack(name) else { return };
     let mut done = Vec::new();
     for (key, uid) in tombstones {
         match run(stack.clone(), MemberEffect { key: key.clone(), write: MemberWrite::Delete { uid } }).await {
             Ok(()) => done.push(key),
-            Err(error) => tracing::warn!(member = name, %key, %error, "could not delete what was deleted while the member was away"),
+            Err(error) => {
+                tracing::warn!(member = name, %key, %error, "could not delete what was deleted while the member was away")
+            }
         }
     }
     if !done.is_empty()
@@ -264,7 +273,8 @@ fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, u32>>, change: Cha
     };
     // An endpoint whose readiness is not told counts as ready (EndpointConditions in discovery.k8s.io/v1).
     let ready = |slice: &EndpointSlice| {
-        let is_ready = |e: &k8s_openapi::api::discovery::v1::Endpoint| e.conditions.as_ref().and_then(|c| c.ready) != Some(false);
+        let is_ready =
+            |e: &k8s_openapi::api::discovery::v1::Endpoint| e.conditions.as_ref().and_then(|c| c.ready) != Some(false);
         let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint));
         endpoints.map(|endpoint| u32::try_from(endpoint.addresses.len()).unwrap_or(u32::MAX)).sum()
     };
@@ -306,7 +316,8 @@ async fn topology(shared: &Arc<Shared>, name: &str, client: &Client) {
     let mut nodes: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
     let place = |node: &Node| {
         let label = |key: &str| node.metadata.labels.as_ref()?.get(key).cloned();
-        let region = label("topology.kubernetes.io/region").or_else(|| label("failure-domain.beta.kubernetes.io/region"));
+        let region =
+            label("topology.kubernetes.io/region").or_else(|| label("failure-domain.beta.kubernetes.io/region"));
         let zone = label("topology.kubernetes.io/zone").or_else(|| label("failure-domain.beta.kubernetes.io/zone"));
         (node.metadata.name.clone().unwrap_or_default(), (region, zone))
     };

@@ -15,17 +15,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kfed_dnsprovider::DnsProvider;
 use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::Settings;
 use crate::builder::{AddressProbe, Clock};
 use crate::connect::MemberConnector;
 use crate::effect::member::MemberEffects;
 use crate::kinds::ObjectKey;
 use crate::queue::WorkQueue;
 use crate::world::World;
-use crate::Settings;
 
 /// What a control plane is made of.
 pub(crate) struct Parts {
@@ -57,13 +58,19 @@ struct Shared {
     /// Stacks of the members that have been connected.
     members: Mutex<BTreeMap<String, MemberEffects>>,
     tasks: member::Tasks,
+    recorder: Recorder,
 }
 
 /// Runs until `shutdown`.
 pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
     let workers = parts.settings.workers;
     let resync = parts.settings.resync;
+    let recorder = Recorder::new(
+        parts.federation.clone(),
+        Reporter { controller: kfed_api::FIELD_MANAGER.to_owned(), instance: None },
+    );
     let shared = Arc::new(Shared {
+        recorder,
         parts,
         world: Mutex::default(),
         queue: WorkQueue::new(),

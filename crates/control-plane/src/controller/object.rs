@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::Shared;
-use crate::effect::{self, EffectError, within};
 use crate::effect::member::MemberEffect;
+use crate::effect::{self, EffectError, within};
 use crate::kinds::ObjectKey;
 use crate::plan::{self, MemberWrite, ObjectPlan};
 use crate::world::Refusal;
@@ -36,14 +36,20 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<O
         done &= result;
     }
     for (member, uid) in &plan.tombstones {
-        if let Err(error) = within(deadline, async { effect::federation::bury(federation, member, key, uid).await }).await {
+        if let Err(error) =
+            within(deadline, async { effect::federation::bury(federation, member, key, uid).await }).await
+        {
             tracing::warn!(%key, member, %error, "could not write down what is to be deleted");
             return Err(());
         }
     }
     if let (Some(write), Some(seen)) = (&plan.federation, &view.federated) {
         match within(deadline, effect::federation::write(federation, key, seen, write)).await {
-            Ok(()) => {}
+            Ok(()) if write.notes.is_empty() => {}
+            Ok(()) => {
+                let tell = effect::federation::tell(&shared.recorder, key, seen, &write.notes);
+                drop(tokio::time::timeout(deadline, tell).await);
+            }
             // It has changed or gone: the watch brings it here again.
             Err(EffectError::Stale) => return Ok(Some(Duration::from_millis(100))),
             Err(EffectError::Refused { message }) if message.contains("not found") => {}

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kfed_api::{FIELD_MANAGER, SYSTEM_NAMESPACE, keys};
 use kube::Client;
+use kube::Resource as _;
 use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::json;
 
 use super::EffectError;
 use super::member::api;
 use crate::kinds::ObjectKey;
-use crate::plan::FederationWrite;
+use crate::plan::{FederationWrite, Note};
 
 /// Writes to the federated object, on condition that it still is the one that was seen.
 pub(crate) async fn write(
@@ -38,6 +40,23 @@ pub(crate) async fn write(
     Ok(())
 }
 
+/// Tells the readers of `seen`'s events what has come to be. An event that is lost is no harm: the condition says the same.
+pub(crate) async fn tell(recorder: &Recorder, key: &ObjectKey, seen: &DynamicObject, notes: &[Note]) {
+    let reference = seen.object_ref(&key.kind.api_resource());
+    for note in notes {
+        let event = Event {
+            type_: if note.warning { EventType::Warning } else { EventType::Normal },
+            reason: note.reason.clone(),
+            note: Some(note.message.clone()),
+            action: "Reconciling".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = recorder.publish(&event, &reference).await {
+            tracing::debug!(%key, error = super::chain(&error), "an event was lost");
+        }
+    }
+}
+
 /// Writes down that `key`'s copy with `uid` is to be deleted in `member` when that answers again.
 pub(crate) async fn bury(client: &Client, member: &str, key: &ObjectKey, uid: &str) -> Result<(), EffectError> {
     let maps = Api::<ConfigMap>::namespaced(client.clone(), SYSTEM_NAMESPACE);
@@ -47,7 +66,8 @@ pub(crate) async fn bury(client: &Client, member: &str, key: &ObjectKey, uid: &s
         Err(kube::Error::Api(status)) if status.is_not_found() => {
             let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
             let map = ConfigMap { metadata, data: Some(data), ..ConfigMap::default() };
-            maps.create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, &map).await?;
+            maps.create(&PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }, &map)
+                .await?;
         }
         result => drop(result?),
     }

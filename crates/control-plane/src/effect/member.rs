@@ -70,7 +70,11 @@ async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Resul
             if key.kind.kind == "Namespace" {
                 let others = others_in(client, &key.name, federation).await?;
                 if !others.is_empty() {
-                    tracing::info!(namespace = key.name, others = others.join(", "), "the member's namespace is left to others");
+                    tracing::info!(
+                        namespace = key.name,
+                        others = others.join(", "),
+                        "the member's namespace is left to others"
+                    );
                     release(&objects, &key.name).await?;
                     return Ok(());
                 }
@@ -111,7 +115,10 @@ async fn others_in(client: &Client, namespace: &str, federation: &str) -> Result
         let objects = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
         for object in objects.list(&ListParams::default()).await? {
             let name = object.metadata.name.as_deref().unwrap_or_default();
-            let automatic = matches!((resource.kind.as_str(), name), ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default"));
+            let automatic = matches!(
+                (resource.kind.as_str(), name),
+                ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default")
+            );
             let owned = object.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
             if is_managed(&object, federation) {
                 // The copies in it go first.

@@ -72,7 +72,11 @@ pub(crate) fn status(cluster: &Cluster, member: &Member, departure: &Departure, 
         phase: Some(phase),
         conditions: [Some(ready), Some(offline), draining].into_iter().flatten().collect(),
         region: member.topology.region.clone().or(before.region),
-        zones: if member.topology.zones.is_empty() { before.zones } else { member.topology.zones.iter().cloned().collect() },
+        zones: if member.topology.zones.is_empty() {
+            before.zones
+        } else {
+            member.topology.zones.iter().cloned().collect()
+        },
         version: member.topology.version.clone().or(before.version),
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn plan(view: &ObjectView, federated: &DynamicObject) -> ObjectPlan {
     }
     if !waits {
         let keep = federated.metadata.finalizers.iter().flatten().filter(|f| *f != keys::CASCADE_FINALIZER);
-        plan.federation = Some(FederationWrite { finalizers: Some(keep.cloned().collect()), ..FederationWrite::default() });
+        plan.federation =
+            Some(FederationWrite { finalizers: Some(keep.cloned().collect()), ..FederationWrite::default() });
     } else {
         plan.tombstones.clear();
     }

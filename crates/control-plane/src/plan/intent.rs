@@ -19,7 +19,12 @@ fn is_private(annotation: &str) -> bool {
 }
 
 /// The object to apply in a member, with `replicas` where the kind has them.
-pub(super) fn intent(kind: &FederatedKind, federated: &DynamicObject, federation: &str, replicas: Option<i64>) -> Value {
+pub(super) fn intent(
+    kind: &FederatedKind,
+    federated: &DynamicObject,
+    federation: &str,
+    replicas: Option<i64>,
+) -> Value {
     let mut labels = federated.metadata.labels.clone().unwrap_or_default();
     labels.insert(keys::MANAGED_BY.to_owned(), federation.to_owned());
     let mut annotations = federated.metadata.annotations.clone().unwrap_or_default();
@@ -156,7 +161,7 @@ mod tests {
         copy.data["spec"]["clusterIP"] = json!("10.0.0.1");
         assert!(is_current(&copy, &sent), "the member's own fields are no difference");
 
-        let mut fewer = federated.clone();
+        let mut fewer = federated;
         fewer.metadata.labels = None;
         assert!(!is_current(&copy, &intent(kind, &fewer, "fed", None)), "a label that the user took away");
 

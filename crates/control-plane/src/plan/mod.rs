@@ -17,8 +17,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-pub(crate) use object::plan;
 pub(crate) use intent::release as released;
+pub(crate) use object::plan;
 
 /// What is to be done about one object now. What has to wait comes back with the event that it waits for, or after
 /// [`again_after`](Self::again_after).
@@ -32,6 +32,14 @@ pub(crate) struct ObjectPlan {
     pub(crate) federation: Option<FederationWrite>,
     /// What only time changes.
     pub(crate) again_after: Option<Duration>,
+}
+
+/// Something that has come to be, for those who read an object's events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Note {
+    pub(crate) warning: bool,
+    pub(crate) reason: String,
+    pub(crate) message: String,
 }
 
 /// A write to a member.
@@ -61,6 +69,8 @@ pub(crate) struct FederationWrite {
     pub(crate) placement: Option<String>,
     /// The fields of the status that kfed writes.
     pub(crate) status: Option<Value>,
+    /// What the new status says that the old one did not.
+    pub(crate) notes: Vec<Note>,
 }
 
 // === impl FederationWrite ===

@@ -44,7 +44,11 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
 }
 
 /// What members must be told so that they hold what they should.
-fn applications(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placement>) -> BTreeMap<String, MemberWrite> {
+fn applications(
+    view: &ObjectView,
+    federated: &DynamicObject,
+    placement: Option<&Placement>,
+) -> BTreeMap<String, MemberWrite> {
     let adopt = annotation(federated, keys::ADOPT) == Some("true");
     let steps = placement.map(|placement| steps(view, placement));
     let write = |(name, member): (&String, &MemberView)| {

@@ -32,7 +32,13 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
         None => ReplicaPreferences::default(),
         Some(json) => match json.parse() {
             Ok(preferences) => preferences,
-            Err(mistake) => return as_it_is(view, wanted, format!("annotation {}: {mistake}", view.key.kind.preferences.unwrap_or_default())),
+            Err(mistake) => {
+                return as_it_is(
+                    view,
+                    wanted,
+                    format!("annotation {}: {mistake}", view.key.kind.preferences.unwrap_or_default()),
+                );
+            }
         },
     };
 
@@ -50,7 +56,8 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
                 frozen += held.unwrap_or(0);
                 placement.targets.extend(held.map(|held| (name.clone(), held)));
                 if let MemberState::Dying { evict_in } = member.state {
-                    placement.again_after = Some(placement.again_after.map_or(evict_in, |earlier| earlier.min(evict_in)));
+                    placement.again_after =
+                        Some(placement.again_after.map_or(evict_in, |earlier| earlier.min(evict_in)));
                 }
             }
             MemberState::Dead => placement.obstacles.push(format!("{name} is dead")),
@@ -91,7 +98,8 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
 
 /// The last good plan is what the members hold: preferences that cannot be read change nothing.
 fn as_it_is(view: &ObjectView, wanted: i64, mistake: String) -> Placement {
-    let held = |(name, member): (&String, &crate::world::MemberView)| Some((name.clone(), replicas(member.copy.as_deref()?)));
+    let held =
+        |(name, member): (&String, &crate::world::MemberView)| Some((name.clone(), replicas(member.copy.as_deref()?)));
     let targets: BTreeMap<_, _> = view.members.iter().filter_map(held).collect();
     let unplaced = (wanted - targets.values().sum::<i64>()).max(0);
     Placement { targets, unplaced, mistake: Some(mistake), ..Placement::default() }

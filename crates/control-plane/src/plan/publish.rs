@@ -157,7 +157,8 @@ fn target(service: &DynamicObject, ip: IpAddr) -> Option<AddressTarget> {
         let tls = |field: &str| port[field].as_str().is_some_and(|text| text.to_ascii_lowercase().starts_with("https"));
         (says("appProtocol") || says("name")) && !tls("appProtocol") && !tls("name")
     };
-    let check: Option<HealthCheck> = annotation(service, keys::HEALTH_CHECK).and_then(|json| serde_json::from_str(json).ok());
+    let check: Option<HealthCheck> =
+        annotation(service, keys::HEALTH_CHECK).and_then(|json| serde_json::from_str(json).ok());
     if let Some(check) = check {
         let first = || ports.iter().find(tcp).and_then(number);
         let addr = SocketAddr::new(ip, check.port.or_else(first)?);
@@ -191,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(annotations: Value, ports: Value) -> Option<String> {
+    fn asked(annotations: &Value, ports: &Value) -> Option<String> {
         let service = json!({
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "annotations": annotations}, "spec": {"ports": ports}
         });
@@ -201,19 +202,20 @@ mod tests {
 
     #[test]
     fn http_is_asked_by_http_where_the_port_says_so() {
-        let http = asked(json!({}), json!([{"name": "admin", "port": 9000}, {"name": "http", "port": 8000}])).unwrap();
+        let http =
+            asked(&json!({}), &json!([{"name": "admin", "port": 9000}, {"name": "http", "port": 8000}])).unwrap();
         assert!(http.contains("10.0.0.1:8000") && http.contains("100..=499"), "{http}");
-        let by_protocol = asked(json!({}), json!([{"port": 80, "appProtocol": "HTTP"}])).unwrap();
+        let by_protocol = asked(&json!({}), &json!([{"port": 80, "appProtocol": "HTTP"}])).unwrap();
         assert!(by_protocol.contains("10.0.0.1:80") && by_protocol.contains("100..=499"), "{by_protocol}");
-        let tls = asked(json!({}), json!([{"name": "https", "port": 443}])).unwrap();
+        let tls = asked(&json!({}), &json!([{"name": "https", "port": 443}])).unwrap();
         assert!(tls.contains("10.0.0.1:443") && !tls.contains("100..=499"), "{tls}");
-        assert_eq!(asked(json!({}), json!([{"port": 53, "protocol": "UDP"}])), None);
+        assert_eq!(asked(&json!({}), &json!([{"port": 53, "protocol": "UDP"}])), None);
     }
 
     #[test]
     fn an_annotation_says_how_to_ask() {
         let annotations = json!({"kfed.io/health-check": r#"{"path": "/up", "port": 8001, "expect": "200-204"}"#});
-        let asked = asked(annotations, json!([{"port": 53, "protocol": "UDP"}])).unwrap();
+        let asked = asked(&annotations, &json!([{"port": 53, "protocol": "UDP"}])).unwrap();
         assert!(asked.contains("10.0.0.1:8001") && asked.contains("/up") && asked.contains("200..=204"), "{asked}");
     }
 }

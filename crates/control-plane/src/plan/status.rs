@@ -7,8 +7,8 @@ use kfed_api::keys;
 use kube::core::DynamicObject;
 use serde_json::{Map, Value, json};
 
-use super::FederationWrite;
 use super::place::Placement;
+use super::{FederationWrite, Note};
 use crate::object::{WantedCondition, annotation, at, conditions, covers, number, replicas};
 use crate::world::{MemberState, MemberView, ObjectView};
 
@@ -52,9 +52,27 @@ pub(super) fn plan(
     status.insert("conditions".to_owned(), Value::from(all));
     let status = Value::from(status);
     if !covers(at(federated, "/status").unwrap_or(&Value::Null), &status) {
+        write.notes = notes(at(federated, "/status/conditions"), &wanted);
         write.status = Some(status);
     }
     write
+}
+
+/// An event for each condition that has come to fail, fails for another reason, or holds again.
+fn notes(before: Option<&Value>, wanted: &[WantedCondition]) -> Vec<Note> {
+    let before = before.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_news = |wanted: &&WantedCondition| match before.iter().find(|c| c["type"] == wanted.type_) {
+        Some(condition) => {
+            condition["status"] != if wanted.holds { "True" } else { "False" } || condition["reason"] != wanted.reason
+        }
+        None => !wanted.holds,
+    };
+    let note = |wanted: &WantedCondition| Note {
+        warning: !wanted.holds,
+        reason: wanted.reason.clone(),
+        message: wanted.message.clone(),
+    };
+    wanted.iter().filter(is_news).map(note).collect()
 }
 
 /// Members that still count: what a dead one ran does not.
@@ -132,7 +150,9 @@ fn propagated(view: &ObjectView, in_sync: bool) -> Option<WantedCondition> {
             let all: Vec<_> = problems.iter().map(|(_, message)| message.as_str()).collect();
             (false, *reason, all.join("; "))
         }
-        None if in_sync => (true, reasons::IN_SYNC, "every member that is reachable holds the object as it should be".to_owned()),
+        None if in_sync => {
+            (true, reasons::IN_SYNC, "every member that is reachable holds the object as it should be".to_owned())
+        }
         None => return None,
     };
     Some(WantedCondition { type_: types::PROPAGATED, holds, reason: reason.to_owned(), message })

@@ -100,8 +100,20 @@ use MemberState::{Available, Dead, Frozen, Joining};
 #[test]
 fn a_second_member_is_filled_before_the_first_is_emptied() {
     let after = [("east", 4), ("west", 4)];
-    check(8, SPREAD, &[("east", Available, None), ("west", Available, Some((8, 8)))], &[("east", 4), ("west", 8)], &after);
-    check(8, SPREAD, &[("east", Available, Some((4, 1))), ("west", Available, Some((8, 8)))], &[("east", 4), ("west", 7)], &after);
+    check(
+        8,
+        SPREAD,
+        &[("east", Available, None), ("west", Available, Some((8, 8)))],
+        &[("east", 4), ("west", 8)],
+        &after,
+    );
+    check(
+        8,
+        SPREAD,
+        &[("east", Available, Some((4, 1))), ("west", Available, Some((8, 8)))],
+        &[("east", 4), ("west", 7)],
+        &after,
+    );
     check(8, SPREAD, &[("east", Available, Some((4, 4))), ("west", Available, Some((8, 8)))], &after, &after);
 }
 
@@ -119,16 +131,40 @@ fn replicas_that_are_not_ready_serve_nobody_and_may_go() {
 
 #[test]
 fn a_dying_member_keeps_its_share_and_a_dead_one_loses_it() {
-    check(6, SPREAD, &[("east", Available, Some((3, 3))), ("west", DYING, Some((3, 3)))], &[("east", 3), ("west", 3)], &[("east", 3), ("west", 3)]);
-    check(6, SPREAD, &[("east", Available, Some((3, 3))), ("west", Dead, Some((3, 3)))], &[("east", 6)], &[("east", 6)]);
+    check(
+        6,
+        SPREAD,
+        &[("east", Available, Some((3, 3))), ("west", DYING, Some((3, 3)))],
+        &[("east", 3), ("west", 3)],
+        &[("east", 3), ("west", 3)],
+    );
+    check(
+        6,
+        SPREAD,
+        &[("east", Available, Some((3, 3))), ("west", Dead, Some((3, 3)))],
+        &[("east", 6)],
+        &[("east", 6)],
+    );
     let dying = place(&workload(6, SPREAD, &[("west", DYING, Some((3, 3)))]));
     assert_eq!(dying.again_after, Some(Duration::from_secs(40)));
 }
 
 #[test]
 fn a_member_that_is_silent_gets_nothing_new_and_loses_nothing() {
-    check(9, SPREAD, &[("east", Available, Some((3, 3))), ("west", Frozen, Some((3, 3)))], &[("east", 6), ("west", 3)], &[("east", 6), ("west", 3)]);
-    check(2, SPREAD, &[("east", Available, Some((3, 3))), ("west", Frozen, Some((3, 3)))], &[("east", 0), ("west", 3)], &[("east", 0), ("west", 3)]);
+    check(
+        9,
+        SPREAD,
+        &[("east", Available, Some((3, 3))), ("west", Frozen, Some((3, 3)))],
+        &[("east", 6), ("west", 3)],
+        &[("east", 6), ("west", 3)],
+    );
+    check(
+        2,
+        SPREAD,
+        &[("east", Available, Some((3, 3))), ("west", Frozen, Some((3, 3)))],
+        &[("east", 0), ("west", 3)],
+        &[("east", 0), ("west", 3)],
+    );
 }
 
 #[test]
@@ -147,8 +183,20 @@ fn a_member_that_the_preferences_leave_out_gets_no_copy() {
 #[test]
 fn what_drains_is_started_elsewhere_first() {
     let after = [("east", 0), ("west", 6)];
-    check(6, SPREAD, &[("east", DRAINING, Some((3, 3))), ("west", Available, Some((3, 3)))], &[("east", 3), ("west", 6)], &after);
-    check(6, SPREAD, &[("east", DRAINING, Some((3, 3))), ("west", Available, Some((6, 5)))], &[("east", 1), ("west", 6)], &after);
+    check(
+        6,
+        SPREAD,
+        &[("east", DRAINING, Some((3, 3))), ("west", Available, Some((3, 3)))],
+        &[("east", 3), ("west", 6)],
+        &after,
+    );
+    check(
+        6,
+        SPREAD,
+        &[("east", DRAINING, Some((3, 3))), ("west", Available, Some((6, 5)))],
+        &[("east", 1), ("west", 6)],
+        &after,
+    );
     check(6, SPREAD, &[("east", DRAINING, Some((1, 1))), ("west", Available, Some((6, 6)))], &after, &after);
 }
 
@@ -278,7 +326,8 @@ fn a_plan_that_has_been_carried_out_plans_nothing_more() {
     let mut copy: DynamicObject = serde_json::from_value(intent.clone()).unwrap();
     copy.data["status"] = json!({"replicas": 4, "readyReplicas": 4, "fullyLabeledReplicas": 4, "availableReplicas": 4});
     let mut federated = replica_set(4, SPREAD);
-    let second = plan(&view("ReplicaSet", Some(federated.clone()), vec![("east", member(Available, Some(copy.clone())))]));
+    let second =
+        plan(&view("ReplicaSet", Some(federated.clone()), vec![("east", member(Available, Some(copy.clone())))]));
     assert!(second.members.is_empty(), "{second:?}");
     let write = second.federation.unwrap();
     federated.data["status"] = write.status.unwrap();

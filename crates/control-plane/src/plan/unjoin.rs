@@ -50,9 +50,10 @@ pub(crate) fn departure(world: &World, cluster: &Cluster, settings: &Settings, n
             return Departure::Refused { why: format!("no other member has room for {}", why.join(", ")) };
         }
     }
-    let reachable = world.members.get(&name).is_some_and(|member| {
-        member.api == crate::world::ApiHealth::Ready && member.is_listed()
-    });
+    let reachable = world
+        .members
+        .get(&name)
+        .is_some_and(|member| member.api == crate::world::ApiHealth::Ready && member.is_listed());
     let named = world.dns.as_ref().is_none_or(|dns| dns.members.contains(&name));
     let copies = world.copies_in(&name, &settings.federation);
 

@@ -91,9 +91,11 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
         };
         (name.clone(), view)
     });
-    let dns = world.dns.as_ref().filter(|_| key.kind.published).map(|dns| {
-        dns.services.get(&Resource::service(&key.namespace, &key.name)).cloned().unwrap_or_default()
-    });
+    let dns = world
+        .dns
+        .as_ref()
+        .filter(|_| key.kind.published)
+        .map(|dns| dns.services.get(&Resource::service(&key.namespace, &key.name)).cloned().unwrap_or_default());
     ObjectView {
         key: key.clone(),
         federation: settings.federation.clone(),

@@ -79,11 +79,15 @@ impl Fleet {
             let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
             start + SignedDuration::try_from(epoch.elapsed()).unwrap()
         });
-        let control_plane =
-            ControlPlane::builder(self.client.clone(), self.settings.clone(), DnsProvider::new(self.dns.clone()), clock)
-                .connector(connector(&self.members))
-                .address_probe(address_probe(&self.members))
-                .build();
+        let control_plane = ControlPlane::builder(
+            self.client.clone(),
+            self.settings.clone(),
+            DnsProvider::new(self.dns.clone()),
+            clock,
+        )
+        .connector(connector(&self.members))
+        .address_probe(address_probe(&self.members))
+        .build();
         self.running = Some((shutdown.clone(), tokio::spawn(control_plane.run(shutdown))));
     }
 
@@ -140,7 +144,8 @@ impl Fleet {
 
     /// Creates or changes ReplicaSet `name`.
     pub(crate) async fn replica_set(&self, name: &str, replicas: i32, preferences: Option<&str>) {
-        let annotations = preferences.map(|json| json!({kfed_api::keys::REPLICA_SET_PREFERENCES: json})).unwrap_or_default();
+        let annotations =
+            preferences.map(|json| json!({kfed_api::keys::REPLICA_SET_PREFERENCES: json})).unwrap_or_default();
         let set = json!({
             "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "annotations": annotations},
             "spec": {
@@ -198,9 +203,10 @@ impl Fleet {
         let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let text = |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
         let condition = conditions.iter().find(|condition| condition["type"] == type_);
-        condition.map_or_else(|| "none".to_owned(), |c| {
-            format!("{} {}: {}", text(c, "status"), text(c, "reason"), text(c, "message"))
-        })
+        condition.map_or_else(
+            || "none".to_owned(),
+            |c| format!("{} {}: {}", text(c, "status"), text(c, "reason"), text(c, "message")),
+        )
     }
 
     pub(crate) async fn says(&self, kind: &str, name: &str, type_: &str, words: &str) {

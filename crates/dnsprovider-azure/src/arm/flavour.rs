@@ -1,6 +1,9 @@
 //! What differs between public and private zones. All of it is data.
 
-use kfed_dnsprovider::RecordType;
+use std::time::Duration;
+
+use kfed_dnsprovider::layer::Limits;
+use kfed_dnsprovider::{OperationKind, RecordType};
 
 /// A kind of zone in Azure.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,19 +20,8 @@ pub struct ZoneFlavour {
     pub(crate) ttl: &'static str,
     /// The properties that hold the records of the types that are written.
     records: [(RecordType, &'static str); 4],
-    /// Documented limits a minute and zone: writes, lists, gets.
-    pub limits: Limits,
-}
-
-/// How many requests a minute Azure lets through for one zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Record sets created or updated; deletions have a count of their own, equally large.
-    pub writes: u32,
-    /// Lists of record sets.
-    pub lists: u32,
-    /// Record sets read one by one.
-    pub gets: u32,
+    /// The documented limits: how many requests of a kind Azure lets through in a minute, for each zone.
+    limits: [(OperationKind, u32); 6],
 }
 
 /// Public zones, `Microsoft.Network/dnsZones`.
@@ -46,7 +38,14 @@ pub static PUBLIC: ZoneFlavour = ZoneFlavour {
         (RecordType::Cname, "CNAMERecord"),
         (RecordType::Txt, "TXTRecords"),
     ],
-    limits: Limits { writes: 200, lists: 60, gets: 2000 },
+    limits: [
+        (OperationKind::ListZones, 60),
+        (OperationKind::List, 60),
+        (OperationKind::Get, 2000),
+        (OperationKind::Create, 200),
+        (OperationKind::Update, 200),
+        (OperationKind::Delete, 200),
+    ],
 };
 
 /// Private zones, `Microsoft.Network/privateDnsZones`.
@@ -63,12 +62,25 @@ pub static PRIVATE: ZoneFlavour = ZoneFlavour {
         (RecordType::Cname, "cnameRecord"),
         (RecordType::Txt, "txtRecords"),
     ],
-    limits: Limits { writes: 60, lists: 100, gets: 200 },
+    limits: [
+        (OperationKind::ListZones, 100),
+        (OperationKind::List, 100),
+        (OperationKind::Get, 200),
+        (OperationKind::Create, 60),
+        (OperationKind::Update, 60),
+        (OperationKind::Delete, 60),
+    ],
 };
 
 // === impl ZoneFlavour ===
 
 impl ZoneFlavour {
+    /// Azure's documented limits, for a budget.
+    pub fn limits(&self) -> Limits {
+        const MINUTE: Duration = Duration::from_secs(60);
+        self.limits.iter().fold(Limits::default(), |limits, (kind, requests)| limits.with(*kind, *requests, MINUTE))
+    }
+
     /// The property for records of a type that is written; none for the others.
     pub(crate) fn records_property(&self, record_type: RecordType) -> Option<&'static str> {
         self.records.iter().find(|(t, _)| *t == record_type).map(|(_, property)| *property)

@@ -17,6 +17,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use http::{Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use kfed_dnsprovider::operation::Operation;
 use kfed_dnsprovider::{
     DeleteRecordSet, DnsError, ErrorClass, GetRecordSet, ListRecordSets, ListZones, Page, Precondition, PutRecordSet,
@@ -28,7 +29,7 @@ use tower::ServiceExt;
 use url::Url;
 
 use self::error::{Absent, Fault};
-pub use self::flavour::{Limits, PRIVATE, PUBLIC, ZoneFlavour};
+pub use self::flavour::{PRIVATE, PUBLIC, ZoneFlavour};
 use self::path::{NotAZone, Urls, ZoneResource};
 use self::wire::{Unwritable, WirePage, WireRecordSet, WireZone};
 use crate::Clock;
@@ -90,6 +91,10 @@ impl Arm {
 
     pub(crate) fn flavour(&self) -> &'static ZoneFlavour {
         self.urls.flavour
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     pub(crate) fn tokens(&self) -> &TokenSource {
@@ -226,7 +231,7 @@ impl Arm {
     }
 
     fn refused<O: Operation>(&self, operation: &O, response: &Response<Bytes>) -> DnsError {
-        error::refused(response, O::NAME, O::WRITES, (self.clock)()).about(operation.record_set())
+        error::refused(response, O::NAME, O::WRITES, self.now()).about(operation.record_set())
     }
 
     fn invalid<O: Operation>(&self, operation: &O, problem: impl Into<String>) -> DnsError {

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use futures::future::join_all;
 use kfed_azure_emulator::{
-    AzureEmulator, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Fault, Faults, Operation, RecordType as EmulatedType,
+    AzureEmulator, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Fault, Faults, Limits, Operation, RecordType as EmulatedType,
 };
-use kfed_dnsprovider::{DnsProvider, ErrorClass, Etag, Precondition, RecordData, RecordSet, RecordType, ZoneId};
+use kfed_dnsprovider::{
+    DnsProvider, ErrorClass, Etag, Precondition, RecordData, RecordSet, RecordType, ZoneId, conformance,
+};
 use kfed_dnsprovider_azure::transport::in_process;
 use kfed_dnsprovider_azure::{AzureConfig, AzureDns, PRIVATE, PUBLIC, ZoneFlavour};
 
@@ -22,12 +25,17 @@ fn emulator() -> AzureEmulator {
         .build()
 }
 
-fn provider(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &str) -> DnsProvider {
+fn services(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &str) -> AzureDns {
     let text = format!(
         "[Global]\nsubscription-id = {DEFAULT_SUBSCRIPTION}\ntenant-id = {DEFAULT_TENANT}\nclient-id = my-client\nsecret = {secret}\nresourceGroup = fed-dns-rg\nresource-manager-endpoint = https://localhost:8443\nauthority-host = https://localhost:8443\n"
     );
     let (config, _) = AzureConfig::parse(&text, Path::new("dns.conf")).unwrap();
-    DnsProvider::new(AzureDns::over(flavour, &config, in_process(emulator.clone()), Hands::default().clock()))
+    AzureDns::over(flavour, &config, in_process(emulator.clone()), Hands::default().clock())
+}
+
+/// The services alone, without layers: what Azure says is what is seen.
+fn provider(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &str) -> DnsProvider {
+    DnsProvider::new(services(flavour, emulator, secret))
 }
 
 async fn azure(emulator: &AzureEmulator) -> (DnsProvider, ZoneId) {
@@ -180,4 +188,62 @@ async fn a_private_zone_is_written_and_read_alike() {
     assert_eq!(snapshot.len(), 2, "and the SOA");
     azure.delete(&zone.id, &made.key, made.etag.clone().unwrap()).await.unwrap();
     assert!(!provider(&PUBLIC, &emulator, SECRET).find_zone(&name(ZONE)).await.unwrap().private);
+}
+
+#[tokio::test]
+async fn both_kinds_of_zone_do_all_that_a_provider_must() {
+    let emulator = emulator();
+    for (flavour, zone) in [(&PUBLIC, ZONE), (&PRIVATE, "corp.example")] {
+        let provider = provider(flavour, &emulator, SECRET);
+        let zone = provider.find_zone(&name(zone)).await.unwrap();
+        conformance::run(provider, zone.id).await.assert_passed();
+    }
+}
+
+/// In virtual time: the emulator has no sockets here.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_writes_keeps_to_the_documented_limits() {
+    for (flavour, zone, minutes) in [(&PUBLIC, ZONE, 2), (&PRIVATE, "corp.example", 8)] {
+        let emulator = AzureEmulator::builder()
+            .client("my-client", SECRET)
+            .zone("fed-dns-rg", ZONE)
+            .private_zone("fed-dns-rg", "corp.example")
+            .limits(Limits::documented())
+            .build();
+        let azure = services(flavour, &emulator, SECRET).into_provider();
+        let id = azure.find_zone(&name(zone)).await.unwrap().id;
+        let started = tokio::time::Instant::now();
+        let writes = (0..500).map(|n| {
+            let wanted =
+                RecordSet { key: key(&format!("n{n}.{zone}"), RecordType::A), ..set("n", RecordType::A, [address(1)]) };
+            azure.put(&id, wanted, Precondition::Absent)
+        });
+        for answer in join_all(writes).await {
+            answer.unwrap();
+        }
+        assert_eq!(started.elapsed().as_secs() / 60, minutes, "{}", flavour.provider);
+        assert_eq!(emulator.requests().answered_with(429), 0, "{}", flavour.provider);
+        assert_eq!(emulator.requests().count(Operation::RecordSetWrite), 500);
+    }
+}
+
+/// The layers wait as long as Azure asks and try again what may be tried again.
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out_and_a_lost_write_is_not_repeated() {
+    let emulator = emulator();
+    let azure = services(&PUBLIC, &emulator, SECRET).into_provider();
+    let zone = azure.find_zone(&name(ZONE)).await.unwrap().id;
+    emulator.set_faults(Faults::next(1, Operation::RecordSetWrite, Fault::Throttle { retry_after: 10 }));
+    let started = tokio::time::Instant::now();
+    azure.put(&zone, set("www", RecordType::A, [address(1)]), Precondition::Absent).await.unwrap();
+    assert!(started.elapsed().as_secs() >= 10);
+
+    emulator.take_requests();
+    for fault in [Fault::LoseAnswer, Fault::HangAfterwards, Fault::Hang] {
+        emulator.set_faults(Faults::next(1, Operation::RecordSetWrite, fault));
+        let wanted = set(&format!("{fault:?}"), RecordType::A, [address(1)]);
+        let error = azure.put(&zone, wanted, Precondition::Absent).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Unknown, "{fault:?}: {error}");
+    }
+    assert_eq!(emulator.requests().count(Operation::RecordSetWrite), 3);
 }

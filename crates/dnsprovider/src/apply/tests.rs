@@ -1,9 +1,9 @@
 use super::*;
+use crate::DesiredRecordSet;
 use crate::memory::{Fault, MemoryProvider};
 use crate::operation::OperationKind;
 use crate::plan::{Policy, plan};
 use crate::testing::{desired, key, ours, owner, want, zone_id};
-use crate::DesiredRecordSet;
 
 /// A zone with sets, what is wanted of it, and what is known of it.
 struct Scene {
@@ -39,13 +39,9 @@ impl Scene {
 }
 
 fn mixed() -> (Vec<crate::RecordSet>, Vec<DesiredRecordSet>) {
-    let sets = vec![
-        ours("A", "a", &["192.0.2.1"]),
-        ours("CNAME", "b", &["a.example.com"]),
-        ours("A", "c", &["192.0.2.1"]),
-    ];
-    let wanted =
-        vec![want("A", "a", &["192.0.2.2"]), want("A", "b", &["192.0.2.2"]), want("A", "d", &["192.0.2.2"])];
+    let sets =
+        vec![ours("A", "a", &["192.0.2.1"]), ours("CNAME", "b", &["a.example.com"]), ours("A", "c", &["192.0.2.1"])];
+    let wanted = vec![want("A", "a", &["192.0.2.2"]), want("A", "b", &["192.0.2.2"]), want("A", "d", &["192.0.2.2"])];
     (sets, wanted)
 }
 

@@ -8,9 +8,7 @@ use tower::Service;
 
 use super::{Fault, MemoryProvider, State, zone::MemoryZone};
 use crate::error::{DnsError, ErrorClass};
-use crate::operation::{
-    DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, PutRecordSet,
-};
+use crate::operation::{DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, PutRecordSet};
 use crate::zone::ZoneId;
 
 /// An operation on the state.

@@ -18,10 +18,8 @@ async fn every_write_gives_a_new_version_and_needs_the_one_that_was_read() {
     let zone = zone_id();
     let first = provider.put(&zone, ours("A", "web", &["192.0.2.1"]), Precondition::Absent).await.unwrap();
     let etag = first.etag.clone().unwrap();
-    let second = provider
-        .put(&zone, ours("A", "web", &["192.0.2.2"]), Precondition::Unchanged(etag.clone()))
-        .await
-        .unwrap();
+    let second =
+        provider.put(&zone, ours("A", "web", &["192.0.2.2"]), Precondition::Unchanged(etag.clone())).await.unwrap();
     assert_ne!(second.etag, first.etag);
 
     let late = provider.put(&zone, ours("A", "web", &["192.0.2.3"]), Precondition::Unchanged(etag.clone())).await;

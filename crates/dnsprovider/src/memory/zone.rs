@@ -74,10 +74,8 @@ impl MemoryZone {
                 self.sets.remove(&request.key);
                 Ok(())
             }
-            Some(_) => {
-                Err(DnsError::new(ErrorClass::Conflict, DeleteRecordSet::NAME, "the set has been modified")
-                    .about(Some(&request.key)))
-            }
+            Some(_) => Err(DnsError::new(ErrorClass::Conflict, DeleteRecordSet::NAME, "the set has been modified")
+                .about(Some(&request.key))),
         }
     }
 

@@ -50,11 +50,8 @@ fn a_new_set_is_created_where_there_is_none_and_marked() {
     let changes = plan_of(vec![], vec![want("A", "web", &["fed-west=192.0.2.1"])]);
     let Change::Create { set } = &changes.changes[0] else { panic!("{changes:?}") };
     assert_eq!(changes.changes[0].precondition(), Precondition::Absent);
-    let expected = [
-        ("kfed-owner", "fed"),
-        ("kfed-resource", "service/default/web"),
-        ("kfed-sources", "fed-west=192.0.2.1"),
-    ];
+    let expected =
+        [("kfed-owner", "fed"), ("kfed-resource", "service/default/web"), ("kfed-sources", "fed-west=192.0.2.1")];
     assert_eq!(set.metadata, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
 }
 
@@ -141,8 +138,7 @@ fn a_cname_makes_room_right_before_addresses_come_and_the_reverse() {
 
 #[test]
 fn when_one_address_family_goes_and_the_other_comes_it_comes_first() {
-    let changes =
-        plan_of(vec![ours("A", "web", &["192.0.2.1"])], vec![want("AAAA", "web", &["2001:db8::1"])]);
+    let changes = plan_of(vec![ours("A", "web", &["192.0.2.1"])], vec![want("AAAA", "web", &["2001:db8::1"])]);
     assert_eq!(
         lines(&changes),
         ["create AAAA web.example.com.: adds 2001:db8::1", "delete A web.example.com.: withdraws 192.0.2.1"]
@@ -222,8 +218,7 @@ fn a_txt_of_somebody_is_no_obstacle_for_addresses() {
 
 #[test]
 fn a_cname_wanted_beside_addresses_is_a_conflict_and_the_addresses_win() {
-    let changes =
-        plan_of(vec![], vec![want("A", "web", &["192.0.2.1"]), want("CNAME", "web", &["up.example.com"])]);
+    let changes = plan_of(vec![], vec![want("A", "web", &["192.0.2.1"]), want("CNAME", "web", &["up.example.com"])]);
     assert_eq!(lines(&changes), ["create A web.example.com.: adds 192.0.2.1"]);
     assert_eq!(changes.conflicts[0].why, ConflictReason::CnameBesideOthers { types: vec![RecordType::A] });
 }

@@ -91,7 +91,11 @@ pub(super) async fn http_get(name: &str, port: u16, address: IpAddr) -> Result<S
     let response = client.get(format!("http://{name}:{port}/")).send().await.map_err(failed)?;
     let status = response.status();
     let body = response.text().await.map_err(failed)?;
-    if status.is_success() { Ok(body) } else { Err(format!("http://{name}:{port}/ at {address}: {status} {}", body.trim())) }
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(format!("http://{name}:{port}/ at {address}: {status} {}", body.trim()))
+    }
 }
 
 /// An error with all its causes, in one line.

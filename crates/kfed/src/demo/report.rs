@@ -191,7 +191,15 @@ mod tests {
     use super::*;
 
     fn outcome<'a>(seen: &'a Seen, unmet: Option<&'a Unmet>) -> Outcome<'a> {
-        Outcome { number: 7, of: 10, name: "failover", title: "fed-west is killed", took: Duration::from_millis(15_250), seen, unmet }
+        Outcome {
+            number: 7,
+            of: 10,
+            name: "failover",
+            title: "fed-west is killed",
+            took: Duration::from_millis(15_250),
+            seen,
+            unmet,
+        }
     }
 
     fn seen() -> Seen {
@@ -215,7 +223,8 @@ mod tests {
 
     #[test]
     fn people_see_aligned_values_and_what_was_expected() {
-        let reporter = Reporter { format: Format::Text, colour: false, terminal: false, told: Mutex::new(Instant::now()) };
+        let reporter =
+            Reporter { format: Format::Text, colour: false, terminal: false, told: Mutex::new(Instant::now()) };
         let unmet = Unmet { expected: "6 pods".into(), seen: "5 pods".into() };
         let text = reporter.text(&outcome(&seen(), Some(&unmet)));
         let lines: Vec<_> = text.lines().map(str::trim).collect();

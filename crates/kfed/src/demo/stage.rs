@@ -117,9 +117,9 @@ impl Stage {
         let cluster = self.fleet.member(member);
         let mut addresses = cluster.map(|cluster| cluster.load_balancers().addresses()).unwrap_or_default();
         let address = addresses.remove(&(NAMESPACE.to_owned(), HOSTNAME.to_owned()));
-        address.map(IpAddr::V4).ok_or_else(|| {
-            unmet(format!("{member} has a load balancer for Service {HOSTNAME}"), "it has none")
-        })
+        address
+            .map(IpAddr::V4)
+            .ok_or_else(|| unmet(format!("{member} has a load balancer for Service {HOSTNAME}"), "it has none"))
     }
 
     /// What others have in the zone must be as they left it: data, TTL, metadata, version.

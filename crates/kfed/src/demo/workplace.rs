@@ -58,7 +58,6 @@ impl Workplace {
         files::replace(&path, content)?;
         Ok(path)
     }
-
 }
 
 impl Drop for Workplace {

@@ -10,10 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 /// The longest that any one program may run or say nothing.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The built program, with nothing in its environment that could lead it astray.
-pub fn kfed<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
+pub(crate) fn kfed<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kfed"));
     command.args(args).env_remove("KUBECONFIG").env_remove("KFED_LOG").env_remove("RUST_LOG").env("NO_COLOR", "1");
     command.stdin(Stdio::null());
@@ -21,7 +21,7 @@ pub fn kfed<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Command {
 }
 
 /// Runs a program to its end.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     let told = format!("{command:?}");
     let mut running = Running::start(command);
     let status = running.wait().unwrap_or_else(|| panic!("{told} did not end: {}", running.said()));
@@ -29,19 +29,22 @@ pub fn run(command: &mut Command) -> Output {
 }
 
 /// Runs `kfed` to its end: its exit code, stdout and stderr.
-pub fn outcome<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> (Option<i32>, String, String) {
+pub(crate) fn outcome<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> (Option<i32>, String, String) {
     let output = run(&mut kfed(args));
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// Words of a text, without the line breaks and boxes that a terminal's width brings.
-pub fn words(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || "│╭╰─×·".contains(c)).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+pub(crate) fn words(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || "│╭╰─×·".contains(c))
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A program that runs. It is killed when this is dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
@@ -50,7 +53,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -65,7 +68,7 @@ impl Running {
     }
 
     /// Waits for a line on stdout that `fits`.
-    pub fn line(&mut self, fits: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn line(&mut self, fits: impl Fn(&str) -> bool) -> String {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
@@ -84,13 +87,13 @@ impl Running {
     }
 
     /// Sends a signal, as Ctrl-C (`INT`) or a service manager (`TERM`) does.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(status.success(), "kill -{name}");
     }
 
     /// Waits for the end; none when it does not come.
-    pub fn wait(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn wait(&mut self) -> Option<ExitStatus> {
         let pause = Duration::from_millis(20);
         for _ in 0..PATIENCE.as_millis() / pause.as_millis() {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -104,17 +107,17 @@ impl Running {
     }
 
     /// What came on stdout so far, or in all when it has ended.
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         self.seen.iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// What came on stderr, when it has ended.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         self.stderr.clone()
     }
 
     /// Everything, for a failure.
-    pub fn said(&mut self) -> String {
+    pub(crate) fn said(&mut self) -> String {
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.collect_errors();

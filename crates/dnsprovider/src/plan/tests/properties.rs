@@ -126,7 +126,7 @@ proptest! {
     #[test]
     fn planning_again_gives_nothing(before in zone(), wish in wish()) {
         let changes = plan(&before, &wish, &owner(), &Policy::default());
-        let mut after = before.clone();
+        let mut after = before;
         for change in &changes.changes {
             make(&mut after, change)?;
         }

@@ -46,7 +46,10 @@ pub(super) async fn service(stage: &mut Stage, seen: &mut Seen) -> Result<(), Un
     let published = stage.eventually("the Service's status in the federation has an address", SOON, check).await?;
     let address = stage.address(&first)?;
     if published != BTreeSet::from([address.to_string()]) {
-        return Err(crate::demo::stage::unmet(format!("the address is {first}'s, {address}"), format!("{published:?}")));
+        return Err(crate::demo::stage::unmet(
+            format!("the address is {first}'s, {address}"),
+            format!("{published:?}"),
+        ));
     }
     seen.put("address", address.to_string());
 

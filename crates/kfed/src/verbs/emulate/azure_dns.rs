@@ -14,7 +14,9 @@ use crate::{clock, files, listen, output, shutdown};
 /// Once it serves, it prints a line `arm https://127.0.0.1:PORT` and a line `dns 127.0.0.1:PORT`. Any client-id with any secret gets
 /// a token, unless --client-id and --secret say which.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  kfed emulate azure-dns --zone example.com --resource-group dns --ca-out azure-ca.pem")]
+#[command(
+    after_help = "Example:\n  kfed emulate azure-dns --zone example.com --resource-group dns --ca-out azure-ca.pem"
+)]
 pub(crate) struct Args {
     /// Where to serve the Resource Manager and the token endpoint; port 0 is any that is free
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
@@ -60,14 +62,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let faults = args.faults.as_deref().map(read_faults).transpose()?;
     let listener = listen::tcp("the Resource Manager", args.listen)?;
     let (udp, tcp) = listen::dns("DNS", args.dns_listen)?;
-    let mut builder = AzureEmulator::builder()
-        .clock(clock::system())
-        .seed(clock::seed()?)
-        .subscription(args.subscription)
-        .limits(match args.limits {
-            Throttling::Documented => Limits::documented(),
-            Throttling::None => Limits::none(),
-        });
+    let mut builder =
+        AzureEmulator::builder().clock(clock::system()).seed(clock::seed()?).subscription(args.subscription).limits(
+            match args.limits {
+                Throttling::Documented => Limits::documented(),
+                Throttling::None => Limits::none(),
+            },
+        );
     if let (Some(client), Some(secret)) = (args.client_id, args.secret) {
         builder = builder.client(client, secret);
     }

@@ -12,7 +12,9 @@ use crate::{clock, control_plane, files, kubeconfig, listen, output, shutdown};
 ///
 /// PUT /emulator/faults on its API port, with {"api": "ok|hang|refuse|500|401", "lb": "ok|hang|refuse"}, breaks and mends it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  kfed emulate cluster fed-west --region westus --zones 1,2 --kubeconfig-out kubeconfig")]
+#[command(
+    after_help = "Example:\n  kfed emulate cluster fed-west --region westus --zones 1,2 --kubeconfig-out kubeconfig"
+)]
 pub(crate) struct Args {
     /// The cluster's name; also names cluster, user and context in the kubeconfig
     #[arg(value_parser = control_plane::label)]

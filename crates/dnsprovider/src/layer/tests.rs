@@ -1,0 +1,293 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::error::{DnsError, ErrorClass};
+use crate::memory::{Call, Fault, MemoryProvider};
+use crate::operation::{OperationKind, Precondition};
+use crate::testing::{key, ours, zone_id};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn memory() -> (MemoryProvider, DnsProvider) {
+    let memory = MemoryProvider::with_zone("example.com".parse().unwrap());
+    (memory.clone(), DnsProvider::new(memory))
+}
+
+/// Fails the first requests with these classes, one each; `Throttled` asks for `retry_after`.
+fn fail(memory: &MemoryProvider, classes: Vec<ErrorClass>, retry_after: Option<Duration>) {
+    let mut classes = classes.into_iter();
+    memory.on_request(move |call| {
+        let class = classes.next()?;
+        Some(Fault::Fail(DnsError { retry_after, ..DnsError::new(class, call.operation, "a fault") }))
+    });
+}
+
+mod deadline {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_is_not_answered_may_have_happened_and_a_read_has_not() {
+        let (memory, provider) = memory();
+        memory.on_request(|_| Some(Fault::Hang));
+        let provider = provider.layer(&DeadlineLayer::new(Duration::from_secs(3)));
+        let started = Instant::now();
+
+        let error = provider.get(&zone_id(), &key("A", "web")).await.unwrap_err();
+        assert_eq!((error.class, started.elapsed()), (ErrorClass::Unavailable, Duration::from_secs(3)));
+        assert_eq!(error.to_string(), "could not get record set A web.example.com.: no answer within 3 s");
+
+        let put = provider.put(&zone_id(), ours("A", "web", &["192.0.2.1"]), Precondition::Absent).await;
+        let error = put.unwrap_err();
+        assert_eq!((error.class, error.record_set), (ErrorClass::Unknown, Some(key("A", "web"))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_in_time_passes() {
+        let (_, provider) = memory();
+        let provider = provider.layer(&DeadlineLayer::new(Duration::from_secs(3)));
+        assert_eq!(provider.get(&zone_id(), &key("A", "web")).await.unwrap(), None);
+    }
+}
+
+mod retry {
+    use super::*;
+
+    fn retrying(policy: RetryPolicy) -> (MemoryProvider, DnsProvider) {
+        let (memory, provider) = memory();
+        (memory, provider.layer(&RetryLayer::new(policy, 7)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_with_growing_waits() {
+        let (memory, provider) = retrying(RetryPolicy::default());
+        fail(&memory, vec![ErrorClass::Unavailable; 3], None);
+        let started = Instant::now();
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+        assert_eq!(memory.calls().len(), 4);
+        // Half to all of 0.5 s, 1 s, 2 s.
+        let waited = started.elapsed();
+        assert!(waited >= Duration::from_millis(1750) && waited < Duration::from_millis(3510), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_same_seed_waits_the_same() {
+        let mut waits = Vec::new();
+        for _ in 0..2 {
+            let (memory, provider) = retrying(RetryPolicy::default());
+            fail(&memory, vec![ErrorClass::Unavailable; 4], None);
+            let started = Instant::now();
+            provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+            waits.push(started.elapsed());
+        }
+        assert_eq!(waits[0], waits[1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_sooner_than_the_provider_asks() {
+        let (memory, provider) = retrying(RetryPolicy::default());
+        fail(&memory, vec![ErrorClass::Throttled], Some(Duration::from_secs(10)));
+        let started = Instant::now();
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+        let waited = started.elapsed();
+        assert!(waited >= Duration::from_secs(10) && waited < Duration::from_millis(10_510), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_and_time_are_bounded() {
+        let (memory, provider) = retrying(RetryPolicy { tries: 3, ..RetryPolicy::default() });
+        fail(&memory, vec![ErrorClass::Unavailable; 9], None);
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap_err();
+        assert_eq!(memory.calls().len(), 3);
+
+        let (memory, provider) = retrying(RetryPolicy::default());
+        fail(&memory, vec![ErrorClass::Throttled], Some(Duration::from_secs(307)));
+        let started = Instant::now();
+        let error = provider.get(&zone_id(), &key("A", "web")).await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(307)), "the caller learns how long");
+        assert_eq!((memory.calls().len(), started.elapsed()), (1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_pass_is_not_tried_again() {
+        for class in [
+            ErrorClass::Conflict,
+            ErrorClass::Forbidden,
+            ErrorClass::Unauthenticated,
+            ErrorClass::NotFound,
+            ErrorClass::Invalid,
+            ErrorClass::Unknown,
+        ] {
+            let (memory, provider) = retrying(RetryPolicy::default());
+            fail(&memory, vec![class], None);
+            let put = provider.put(&zone_id(), ours("A", "web", &["192.0.2.1"]), Precondition::Absent).await;
+            assert_eq!(put.unwrap_err().class, class);
+            assert_eq!(memory.calls().len(), 1, "{class:?}");
+        }
+    }
+}
+
+mod budget {
+    use super::*;
+
+    /// A provider that notes when each request reached it, and needs `takes` for each.
+    fn limited(
+        limits: Limits,
+        takes: Duration,
+    ) -> (Budget, DnsProvider, std::sync::Arc<std::sync::Mutex<Vec<Instant>>>) {
+        let (memory, provider) = memory();
+        let times = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let noted = times.clone();
+        memory.on_request(move |_: &Call| {
+            noted.lock().unwrap().push(Instant::now());
+            None
+        });
+        let budget = Budget::new(limits);
+        let provider = provider.layer(&Slow { takes }).layer(&budget.layer());
+        (budget, provider, times)
+    }
+
+    /// Half the time on the way there, half on the way back.
+    #[derive(Clone)]
+    struct Slow {
+        takes: Duration,
+    }
+
+    #[derive(Clone)]
+    struct Slowed<S> {
+        inner: S,
+        takes: Duration,
+    }
+
+    impl<S> tower::Layer<S> for Slow {
+        type Service = Slowed<S>;
+
+        fn layer(&self, inner: S) -> Slowed<S> {
+            Slowed { inner, takes: self.takes }
+        }
+    }
+
+    impl<O, S> tower::Service<O> for Slowed<S>
+    where
+        O: crate::Operation,
+        S: crate::OperationService<O>,
+    {
+        type Response = O::Response;
+        type Error = DnsError;
+        type Future = futures::future::BoxFuture<'static, Result<O::Response, DnsError>>;
+
+        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), DnsError>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: O) -> Self::Future {
+            let Self { inner, takes } = self.clone();
+            Box::pin(async move {
+                tokio::time::sleep(takes / 2).await;
+                let result = tower::ServiceExt::oneshot(inner, request).await;
+                tokio::time::sleep(takes / 2).await;
+                result
+            })
+        }
+    }
+
+    fn create(requests: u32) -> Limits {
+        Limits::default().with(OperationKind::Create, requests, MINUTE)
+    }
+
+    async fn put(provider: &DnsProvider, n: usize) {
+        let set = ours("A", &format!("n{n}"), &["192.0.2.1"]);
+        provider.put(&zone_id(), set, Precondition::Absent).await.unwrap();
+    }
+
+    /// The most requests in any span of a minute.
+    fn densest(times: &[Instant]) -> usize {
+        let within = |from: &Instant| times.iter().filter(|t| *t >= from && **t < *from + MINUTE).count();
+        times.iter().map(within).max().unwrap_or_default()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_provider_never_sees_more_than_the_limit_and_nothing_is_wasted() {
+        let (_, provider, times) = limited(create(20), Duration::from_millis(300));
+        let started = Instant::now();
+        let puts = (0..100).map(|n| {
+            let provider = provider.clone();
+            tokio::spawn(async move { put(&provider, n).await })
+        });
+        for done in futures::future::join_all(puts).await {
+            done.unwrap();
+        }
+        let times = times.lock().unwrap();
+        assert_eq!((times.len(), densest(&times)), (100, 20));
+        // Four spans and the way back and forth; the floor is four minutes.
+        assert!(started.elapsed() < 4 * MINUTE + Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_are_taken_in_the_order_of_coming() {
+        let (memory, provider) = memory();
+        let budget = Budget::new(create(1));
+        let provider = provider.layer(&budget.layer());
+        let puts = (0..5).map(|n| {
+            let provider = provider.clone();
+            async move { put(&provider, n).await }
+        });
+        futures::future::join_all(puts).await;
+        let names: Vec<_> = memory.calls().iter().map(|call| call.record_set.clone().unwrap()).collect();
+        assert_eq!(names, (0..5).map(|n| key("A", &format!("n{n}"))).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn kinds_do_not_wait_for_each_other() {
+        let (budget, provider, _) = limited(create(1), Duration::ZERO);
+        put(&provider, 0).await;
+        let started = Instant::now();
+        provider.get(&zone_id(), &key("A", "n0")).await.unwrap();
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        let states = budget.state();
+        assert_eq!((states.len(), states[0].kind, states[0].used), (1, OperationKind::Create, 1));
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(budget.state()[0].used, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_provider_asks_to_wait_holds_for_the_whole_zone() {
+        let (memory, provider) = memory();
+        let budget = Budget::new(create(10));
+        let provider = provider.layer(&budget.layer());
+        fail(&memory, vec![ErrorClass::Throttled], Some(Duration::from_secs(10)));
+        let started = Instant::now();
+        provider.get(&zone_id(), &key("A", "a")).await.unwrap_err();
+        assert_eq!(budget.state()[0].paused, Some(Duration::from_secs(10)));
+        put(&provider, 0).await;
+        assert_eq!(started.elapsed(), Duration::from_secs(10));
+        provider.list_zones(None).await.unwrap();
+        assert_eq!(budget.state().iter().filter(|state| state.paused.is_some()).count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gives_up_waiting_takes_nothing() {
+        let (budget, provider, times) = limited(create(1), Duration::ZERO);
+        put(&provider, 0).await;
+        let impatient = tokio::time::timeout(Duration::from_secs(1), put(&provider, 1)).await;
+        assert!(impatient.is_err());
+        assert_eq!((budget.state()[0].used, budget.state()[0].waiting), (1, 0));
+        let started = Instant::now();
+        put(&provider, 2).await;
+        assert_eq!(started.elapsed(), MINUTE - Duration::from_secs(1));
+        assert_eq!(times.lock().unwrap().len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_turn_does_not_use_up_the_deadline() {
+    let (memory, provider) = memory();
+    let limits = Limits::default().with(OperationKind::Get, 1, MINUTE);
+    let (provider, budget) = stack(provider, &Settings { limits, ..Settings::default() });
+    fail(&memory, vec![ErrorClass::Unavailable], None);
+    let started = Instant::now();
+    provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+    assert_eq!((memory.calls().len(), started.elapsed()), (2, MINUTE), "the second try has to wait for its turn");
+    assert_eq!(budget.state()[0].used, 1);
+}
