@@ -154,7 +154,7 @@ fn kubectl_and_dig_work_against_a_demo_that_stays_up() {
     assert_eq!(served.iter().filter(|pod| west.contains(&pod.as_str())).count(), 1, "{served:?} {west:?}");
 
     replace_and_back(&demo);
-    create_and_delete(&demo, &name, &addresses);
+    create_and_delete(&demo, name, &addresses);
     unjoin(&demo);
 
     demo.running.signal("INT");
@@ -187,8 +187,10 @@ fn create_and_delete(demo: &Demo, name: &str, addresses: &[String]) {
     assert_eq!(back.len(), 2);
     let refused = demo.kubectl("myfederation", &["create", "-f", &demo.file("hostname-service.yaml")]).unwrap_err();
     assert!(refused.contains("AlreadyExists"), "{refused}");
-    let namespaces = demo.federation(&["create", "namespace", "shop"]);
-    assert_eq!(namespaces, "namespace/shop created\n");
+    let shop = demo.home.join("namespace.yaml");
+    fs::write(&shop, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").unwrap();
+    let said = demo.federation(&["create", "-f", shop.to_str().unwrap()]);
+    assert_eq!(said, "namespace/shop created\n");
     demo.eventually(
         "the namespace is in both members",
         || ["fed-west", "fed-east"].map(|member| demo.kubectl(member, &["get", "namespace", "shop"]).is_ok()),
