@@ -252,7 +252,7 @@ async fn carry_out_tombstones(shared: &Arc<Shared>, name: &str) {
         match run(stack.clone(), MemberEffect { key: key.clone(), write: MemberWrite::Delete { uid } }).await {
             Ok(()) => done.push(key),
             Err(error) => {
-                tracing::warn!(member = name, %key, %error, "could not delete what was deleted while the member was away")
+                tracing::warn!(member = name, %key, %error, "could not delete what was deleted while the member was away");
             }
         }
     }
