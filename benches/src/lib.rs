@@ -2,4 +2,5 @@
 //!
 //! `cargo bench -p kfed-benches` runs all of them, `cargo bench -p kfed-benches --bench planner -- steady` some.
 
+pub mod dns;
 pub mod planner;

@@ -48,7 +48,7 @@ pub(crate) enum Error {
     #[error("{} is no usable kubeconfig", path.display())]
     Kubeconfig { path: PathBuf, source: KubeconfigError },
     #[error("cannot merge into {}", path.display())]
-    MergeKubeconfig { path: PathBuf, source: kfed_apiserver::serve::ServeError },
+    MergeKubeconfig { path: PathBuf, source: Box<kfed_apiserver::serve::ServeError> },
     #[error("the kubeconfig has no context `{name}`; its contexts are: {}", some(known))]
     NoContext { name: String, known: Vec<String> },
     #[error("the kubeconfig has no current context; its contexts are: {}", some(known))]
@@ -78,7 +78,7 @@ pub(crate) enum Error {
     Provider(RegistryError),
     #[error("DNS provider `{provider}` does not give the zone")]
     #[diagnostic(help("{}", zone_help(source)))]
-    Zone { provider: String, source: DnsError },
+    Zone { provider: String, source: Box<DnsError> },
 
     #[error("cannot start {what}")]
     Start { what: String, source: Box<dyn std::error::Error + Send + Sync> },

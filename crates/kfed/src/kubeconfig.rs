@@ -73,5 +73,6 @@ pub(crate) fn read(path: &Path) -> Result<Kubeconfig, Error> {
 /// What `path` holds, if anything, with the kubeconfig `new` merged in: its context becomes the current one.
 pub(crate) fn merged(path: &Path, new: &str) -> Result<String, Error> {
     let existing = crate::files::read(path)?.unwrap_or_default();
-    merge_kubeconfig(&existing, new).map_err(|source| Error::MergeKubeconfig { path: path.to_owned(), source })
+    merge_kubeconfig(&existing, new)
+        .map_err(|source| Error::MergeKubeconfig { path: path.to_owned(), source: source.into() })
 }

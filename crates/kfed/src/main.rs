@@ -4,6 +4,8 @@
 //! arguments ─► verb ─► the crates ─► exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod cli;
 mod clock;
 mod control_plane;

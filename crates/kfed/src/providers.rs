@@ -29,7 +29,7 @@ pub(crate) async fn connect(
     clock: &Clock,
 ) -> Result<(DnsProvider, Zone), Error> {
     let provider = registry(zone, clock)?.create(name, config).await?;
-    let failed = |source| Error::Zone { provider: name.to_owned(), source };
+    let failed = |source| Error::Zone { provider: name.to_owned(), source: Box::new(source) };
     let found = timeout(FIRST_LOOK, provider.find_zone(zone)).await;
     let found = found.map_err(|_| {
         let seconds = FIRST_LOOK.as_secs();

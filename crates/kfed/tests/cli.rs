@@ -1,5 +1,7 @@
 //! What the program says, and which code it ends with, when it is used wrongly or finds nothing to work with.
 
+#![allow(clippy::unwrap_used, reason = "a test that finds nothing to work with is to end there")]
+
 mod support;
 
 use std::fs;

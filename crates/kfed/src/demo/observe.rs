@@ -99,17 +99,25 @@ pub(super) async fn http_get(name: &str, port: u16, address: IpAddr) -> Result<S
 }
 
 /// An error with all its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = words(error);
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        let cause_text = words(cause);
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         source = cause.source();
     }
     text
+}
+
+/// An API's own words, without the structure that they came in.
+fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => format!("{} ({} {})", status.message, status.code, status.reason),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]

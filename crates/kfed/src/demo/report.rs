@@ -51,10 +51,12 @@ pub(super) struct Reporter {
     colour: bool,
     /// Whether stderr is a terminal, on which a line can be written again.
     terminal: bool,
-    /// When a wait was last told of, where it cannot be written again.
+    /// When a wait was last told of.
     told: Mutex<Instant>,
 }
 
+/// How often a wait is told of on a terminal, where several may be under way at once.
+const REDRAW: Duration = Duration::from_millis(400);
 /// How often a wait is told of where there is no terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Where the times of the steps stand.
@@ -117,16 +119,18 @@ impl Reporter {
 
     /// Something is waited for: a line that is written again and again on a terminal, and one now and then elsewhere.
     pub(super) fn waiting(&self, expected: &str, seen: &str, since: Duration) {
-        let line = format!("… {expected}: {seen} ({:.0} s)", since.as_secs_f64());
+        let line = format!("… {:>3.0} s  {expected}: {seen}", since.as_secs_f64());
+        let every = if self.terminal { REDRAW } else { PLAIN_EVERY };
+        let mut told = self.told.lock().expect("no code panics while it holds the time");
+        if since < every || told.elapsed() < every {
+            return;
+        }
+        *told = Instant::now();
         if self.terminal {
             let short: String = line.chars().take(WIDTH + 6).collect();
             let mut err = io::stderr().lock();
             let _ = write!(err, "\r\x1b[2K{short}").and_then(|()| err.flush());
-            return;
-        }
-        let mut told = self.told.lock().expect("no code panics while it holds the time");
-        if since >= PLAIN_EVERY && told.elapsed() >= PLAIN_EVERY {
-            *told = Instant::now();
+        } else {
             output::note(line);
         }
     }

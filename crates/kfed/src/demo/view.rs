@@ -15,6 +15,9 @@ use serde::de::DeserializeOwned;
 use super::names::NAMESPACE;
 use super::observe::chain;
 
+/// How often an object that changes under one's hands is written.
+const TRIES: u32 = 10;
+
 /// A view of one API. Errors are told as what was seen.
 #[derive(Clone)]
 pub(super) struct View {
@@ -88,17 +91,34 @@ impl View {
         self.of::<K>().create(&by("kubectl-create"), &object).await.map(drop).map_err(|error| chain(&error))
     }
 
-    /// As `kubectl replace -f`: the version that is there is read and replaced as a whole.
+    /// As `kubectl replace -f`: the version that is there is read and replaced as a whole. Somebody who finds that it has
+    /// changed meanwhile, by a status perhaps, does it again.
     pub(super) async fn replace<K>(&self, yaml: &str) -> Result<(), String>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + std::fmt::Debug + Serialize + DeserializeOwned,
     {
         let mut object: K = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        let mut result = Ok(());
+        for _ in 0..TRIES {
+            result = self.replace_once(&mut object).await;
+            match &result {
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                _ => break,
+            }
+        }
+        result.map_err(|error| chain(&error))
+    }
+
+    async fn replace_once<K>(&self, object: &mut K) -> Result<(), kube::Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + std::fmt::Debug + Serialize + DeserializeOwned,
+    {
         let name = object.meta().name.clone().unwrap_or_default();
-        let live = self.of::<K>().get(&name).await.map_err(|error| chain(&error))?;
+        let live = self.of::<K>().get(&name).await?;
         object.meta_mut().resource_version.clone_from(&live.meta().resource_version);
-        self.of::<K>().replace(&name, &by("kubectl-replace"), &object).await.map(drop).map_err(|error| chain(&error))
+        self.of::<K>().replace(&name, &by("kubectl-replace"), object).await.map(drop)
     }
 }
 

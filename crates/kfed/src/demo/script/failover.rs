@@ -32,7 +32,8 @@ pub(super) async fn kill(stage: &mut Stage, seen: &mut Seen) -> Result<(), Unmet
         let check = async || {
             let cluster = view.cluster(first).await?;
             let phase = cluster.status.as_ref().and_then(|status| status.phase);
-            if cluster.is_offline() { Ok(()) } else { Err(format!("it is {phase:?}")) }
+            let phase = phase.map_or_else(|| "Unknown".to_owned(), |phase| phase.to_string());
+            if cluster.is_offline() { Ok(()) } else { Err(phase) }
         };
         let seen = stage.eventually(&format!("Cluster {first} is Offline"), detection + SLACK, check).await;
         seen.map(|()| killed.elapsed())
