@@ -12,6 +12,9 @@ pub const PLACEMENT: &str = "kfed.io/placement";
 pub const DNS_TTL: &str = "kfed.io/dns-ttl";
 /// Annotation of a Service: how its addresses are probed, as JSON.
 pub const HEALTH_CHECK: &str = "kfed.io/health-check";
+/// Annotation: the object was deleted with `propagationPolicy=Orphan`. Written by kfed, since garbage collectors take their
+/// own mark of it away at once.
+pub const ORPHAN: &str = "kfed.io/orphan";
 /// Annotation: `"true"` lets kfed take over objects of that name which it did not make in the members.
 pub const ADOPT: &str = "kfed.io/adopt";
 

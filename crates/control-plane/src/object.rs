@@ -44,6 +44,15 @@ pub(crate) fn is_deleted(object: &DynamicObject) -> bool {
     object.metadata.deletion_timestamp.is_some()
 }
 
+/// Whether `object` has been deleted with `propagationPolicy=Orphan`, as far as it still shows.
+pub(crate) fn is_orphaned(object: &DynamicObject) -> bool {
+    is_deleted(object)
+        && (has_finalizer(object, ORPHAN_FINALIZER) || annotation(object, kfed_api::keys::ORPHAN) == Some("true"))
+}
+
+/// The finalizer that API servers place for `propagationPolicy=Orphan`, and that garbage collectors take away.
+const ORPHAN_FINALIZER: &str = "orphan";
+
 /// A condition that a plan wants to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WantedCondition {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use jiff::Timestamp;
 use kfed_cluster_health::monitor::{self, MonitorHandle};
 use kfed_cluster_health::{AddressTarget, Health, Observation, ProbeOutcome, ProbeSchedule};
 use kfed_service_dns::AddressState;
@@ -78,9 +79,16 @@ fn start(shared: &Arc<Shared>, place: &(String, AddressKey), target: &AddressTar
         let (shared, (member, address)) = (shared.clone(), place.clone());
         async move {
             loop {
-                let seen = seen(&observations.borrow_and_update());
+                let mut seen = seen(&observations.borrow_and_update(), shared.now());
                 let changed = match shared.world().members.get_mut(&member) {
-                    Some(member) => member.addresses.insert(address.clone(), seen) != Some(seen),
+                    Some(member) => {
+                        let before = member.addresses.get(&address).copied();
+                        if let Some(before) = before.filter(|before| before.state == seen.state) {
+                            seen.since = before.since;
+                        }
+                        member.addresses.insert(address.clone(), seen);
+                        before != Some(seen)
+                    }
                     None => false,
                 };
                 if changed {
@@ -97,7 +105,7 @@ fn start(shared: &Arc<Shared>, place: &(String, AddressKey), target: &AddressTar
     Monitored { target: target.clone(), monitor, forward }
 }
 
-fn seen(observation: &Observation) -> Address {
+fn seen(observation: &Observation, now: Timestamp) -> Address {
     let ever_answered = observation.ever_healthy;
     let state = match observation.health {
         Health::Healthy | Health::Degraded => AddressState::Answering,
@@ -105,5 +113,5 @@ fn seen(observation: &Observation) -> Address {
         Health::Dead if ever_answered => AddressState::Failing,
         _ => AddressState::NeverAnswered,
     };
-    Address { state, ever_answered }
+    Address { state, ever_answered, since: now }
 }

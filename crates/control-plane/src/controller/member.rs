@@ -172,9 +172,12 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
         let (shared, name, objects) = (shared.clone(), name.to_owned(), api(client, kind, ""));
         watches.spawn(async move {
             follow(objects, config, |change| {
-                let reset = matches!(change, Change::Reset(_));
+                let (reset, interrupted) = news(&change);
                 let keys = {
                     let mut world = shared.world();
+                    if interrupted {
+                        unlisted(&mut world, &name, kind.kind);
+                    }
                     let keys = world.members.entry(name.clone()).or_default().objects.change(kind, change);
                     with_contents(&world, keys)
                 };
@@ -191,7 +194,10 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
         let (shared, name, slices) = (shared.clone(), name.to_owned(), Api::<EndpointSlice>::all(client.clone()));
         async move {
             follow(slices, watcher::Config::default(), |change| {
-                let reset = matches!(change, Change::Reset(_));
+                let (reset, interrupted) = news(&change);
+                if interrupted {
+                    unlisted(&mut shared.world(), &name, ENDPOINT_SLICES);
+                }
                 endpoints(&mut shared.world().members.entry(name.clone()).or_default().endpoints, change);
                 shared.dns.notify_one();
                 if reset {
@@ -206,6 +212,18 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
         async move { topology(&shared, &name, &client).await }
     });
     watches
+}
+
+/// Whether `change` is a whole list, and whether it is the loss of one.
+fn news<K>(change: &Change<K>) -> (bool, bool) {
+    (matches!(change, Change::Reset(_)), matches!(change, Change::Interrupted))
+}
+
+/// What is known of `what` may be old: the member takes no writes until it has been listed anew.
+fn unlisted(world: &mut crate::world::World, name: &str, what: &'static str) {
+    if let Some(member) = world.members.get_mut(name) {
+        member.listed.remove(what);
+    }
 }
 
 /// A namespace that has come may be what the objects in it wait for.
@@ -295,6 +313,7 @@ fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, u32>>, change: Cha
                 }
             }
         }
+        Change::Interrupted => {}
         Change::Reset(slices) => {
             index.clear();
             for slice in &slices {
@@ -325,6 +344,7 @@ async fn topology(shared: &Arc<Shared>, name: &str, client: &Client) {
         match change {
             Change::Apply(node) => nodes.extend([place(&node)]),
             Change::Delete(node) => drop(nodes.remove(&place(&node).0)),
+            Change::Interrupted => return,
             Change::Reset(all) => nodes = all.iter().map(place).collect(),
         }
         let region = nodes.values().find_map(|(region, _)| region.clone());

@@ -7,6 +7,7 @@ mod federation;
 mod member;
 mod object;
 mod watch;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -58,6 +59,7 @@ struct Shared {
     /// Stacks of the members that have been connected.
     members: Mutex<BTreeMap<String, MemberEffects>>,
     tasks: member::Tasks,
+    writes: writes::Writes,
     recorder: Recorder,
 }
 
@@ -78,6 +80,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         addresses: addresses::Monitors::default(),
         members: Mutex::default(),
         tasks: member::Tasks::default(),
+        writes: writes::Writes::default(),
     });
     let mut tasks = JoinSet::new();
     federation::spawn(&shared, &mut tasks);
@@ -89,6 +92,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
     shutdown.cancelled().await;
     tasks.shutdown().await;
     shared.tasks.stop_all();
+    shared.writes.stop_all();
     shared.addresses.stop_all();
 }
 

@@ -1,92 +1,136 @@
 //! One federated object: view, plan, effects.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::FutureExt;
 
-use super::Shared;
+use super::writes::Wait;
+use super::{AbortOnDrop, Key, Shared};
 use crate::effect::member::MemberEffect;
 use crate::effect::{self, EffectError, within};
 use crate::kinds::ObjectKey;
 use crate::plan::{self, MemberWrite, ObjectPlan};
-use crate::world::Refusal;
+use crate::world::{ObjectView, Refusal};
 
 /// Brings the object `key` one step nearer to where it should be.
 pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<Option<Duration>, ()> {
-    let (view, plan) = {
-        let world = shared.world();
-        if !world.is_complete() {
-            // The list that completes the world brings every key here again.
-            return Ok(None);
-        }
-        let view = world.view(key, shared.settings(), shared.now());
-        let plan = plan::plan(&view);
-        (view, plan)
+    let Some((view, mut plan)) = decide(shared, key) else {
+        // The list that completes the world brings every key here again.
+        return Ok(None);
     };
     if plan != ObjectPlan::default() {
         tracing::debug!(%key, ?plan, "planned");
     }
-    let mut done = true;
+    let mut again = plan.again_after;
+    for (member, write) in std::mem::take(&mut plan.members) {
+        if let Err(Wait::BackOff(wait)) = start(shared, key, member, write) {
+            again = Some(again.map_or(wait, |earlier| earlier.min(wait)));
+        }
+    }
+    match write_to_federation(shared, &view, &plan).await {
+        Ok(()) => Ok(again),
+        // It has changed or gone: the watch brings it here again.
+        Err(EffectError::Stale | EffectError::Refused { code: 404, .. }) => Ok(Some(Duration::from_millis(100))),
+        Err(error) => {
+            tracing::warn!(%key, %error, "could not write to the federation API");
+            Err(())
+        }
+    }
+}
+
+/// What is seen of the object, and the plan for it; none while the federation has not been listed in full.
+fn decide(shared: &Shared, key: &ObjectKey) -> Option<(ObjectView, ObjectPlan)> {
+    let (view, complete) = {
+        let world = shared.world();
+        (world.view(key, shared.settings(), shared.now()), world.is_complete())
+    };
+    if !complete {
+        return None;
+    }
+    let plan = plan::plan(&view);
+    // What a member said to a write that nobody wants any more is no news.
+    shared.writes.retain(key, |member| plan.members.contains_key(member));
+    let forgotten = shared.world().forget_unwanted(&view, &plan);
+    if forgotten {
+        shared.queue.add(Key::Object(key.clone()), Duration::ZERO);
+    }
+    Some((view, plan))
+}
+
+/// Tombstones first: the object must not go before they stand.
+async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPlan) -> Result<(), EffectError> {
     let deadline = shared.settings().deadline;
     let federation = &shared.parts.federation;
-
-    let writes = plan.members.into_iter().map(|(member, write)| write_to(shared, key, member, write));
-    for result in join_all(writes).await {
-        done &= result;
-    }
     for (member, uid) in &plan.tombstones {
-        if let Err(error) =
-            within(deadline, async { effect::federation::bury(federation, member, key, uid).await }).await
-        {
-            tracing::warn!(%key, member, %error, "could not write down what is to be deleted");
-            return Err(());
-        }
+        within(deadline, async { effect::federation::bury(federation, member, &view.key, uid).await }).await?;
     }
-    if let (Some(write), Some(seen)) = (&plan.federation, &view.federated) {
-        match within(deadline, effect::federation::write(federation, key, seen, write)).await {
-            Ok(()) if write.notes.is_empty() => {}
-            Ok(()) => {
-                let tell = effect::federation::tell(&shared.recorder, key, seen, &write.notes);
-                drop(tokio::time::timeout(deadline, tell).await);
-            }
-            // It has changed or gone: the watch brings it here again.
-            Err(EffectError::Stale) => return Ok(Some(Duration::from_millis(100))),
-            Err(EffectError::Refused { message }) if message.contains("not found") => {}
-            Err(error) => {
-                tracing::warn!(%key, %error, "could not write to the federated object");
-                done = false;
-            }
-        }
+    let (Some(write), Some(seen)) = (&plan.federation, &view.federated) else { return Ok(()) };
+    within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;
+    if !write.notes.is_empty() {
+        let tell = effect::federation::tell(&shared.recorder, &view.key, seen, &write.notes);
+        drop(tokio::time::timeout(deadline, tell).await);
     }
-    if done { Ok(plan.again_after) } else { Err(()) }
+    Ok(())
+}
+
+/// Starts a write to one member. Its end brings the object here again where that is needed.
+fn start(shared: &Arc<Shared>, key: &ObjectKey, member: String, write: MemberWrite) -> Result<(), Wait> {
+    let place = (key.clone(), member);
+    shared.writes.start(&place, || {
+        let (shared, place) = (shared.clone(), place.clone());
+        AbortOnDrop(tokio::spawn(async move {
+            let (key, member) = &place;
+            let written = AssertUnwindSafe(write_to(&shared, key, member, write)).catch_unwind().await;
+            let done = written.unwrap_or_else(|_| {
+                tracing::error!(%key, member, "a write panicked");
+                false
+            });
+            if let Some(again) = shared.writes.finish(&place, done) {
+                shared.queue.add(Key::Object(key.clone()), again);
+            }
+        }))
+    })
 }
 
 /// Writes to one member; whether it took the write. What it says otherwise is kept for the object's condition.
-async fn write_to(shared: &Arc<Shared>, key: &ObjectKey, member: String, write: MemberWrite) -> bool {
-    let Some(stack) = shared.stack(&member) else { return false };
-    let result = effect::member::run(stack, MemberEffect { key: key.clone(), write }).await;
+async fn write_to(shared: &Shared, key: &ObjectKey, member: &str, write: MemberWrite) -> bool {
+    let Some(stack) = shared.stack(member) else { return false };
+    let place = (key.clone(), member.to_owned());
+    if matches!(write, MemberWrite::Apply { new: true, .. }) {
+        // Whatever is answered, from now on there may be a copy.
+        shared.world().unseen.insert(place.clone());
+    }
+    let deletes = matches!(write, MemberWrite::Delete { .. });
+    // The wait for a place in the member's stack counts too.
+    let run = effect::member::run(stack, MemberEffect { key: key.clone(), write });
+    let result = within(shared.settings().deadline, run).await;
     let refusal = match &result {
         Ok(()) => None,
         // Looked at again at once: nothing to tell anybody.
         Err(EffectError::Stale) => return false,
         // A namespace that is there already is used as it is.
-        Err(EffectError::NotAdopted) if key.kind.kind == "Namespace" => return true,
+        Err(EffectError::NotAdopted) if key.kind.kind == "Namespace" => None,
         Err(error) => {
             tracing::info!(%key, member, error = effect::chain(error), "the member did not take a write");
             Some(Refusal { reason: error.reason(), message: effect::chain(error) })
         }
     };
-    let place = (key.clone(), member);
+    let told = matches!(result, Err(EffectError::Refused { .. } | EffectError::NotAdopted));
+    let done = refusal.is_none();
     let changed = {
         let mut world = shared.world();
+        if told || (deletes && done) {
+            world.unseen.remove(&place);
+        }
         match refusal {
             Some(refusal) => world.refusals.insert(place, refusal.clone()) != Some(refusal),
             None => world.refusals.remove(&place).is_some(),
         }
     };
-    if changed {
+    if changed || (deletes && done) {
         shared.look_at(vec![key.clone()]);
     }
-    result.is_ok()
+    done
 }

@@ -1,30 +1,48 @@
 //! Watches, as changes to an index.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Api;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use serde::de::DeserializeOwned;
 
 use crate::world::Change;
 
-/// Follows what `objects` holds for ever, telling every change. Errors are retried with back-off; a relist after one tells
-/// what has vanished meanwhile.
+/// How long a watch that failed waits before it starts anew; each further failure doubles it.
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+/// The longest that a failing watch waits.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+
+/// Follows what `objects` holds for ever, telling every change. A watch that fails starts anew with a list: what came
+/// between may be lost, and decisions must not be taken on it.
 pub(super) async fn follow<K>(objects: Api<K>, config: watcher::Config, mut tell: impl FnMut(Change<K>))
 where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let mut events = std::pin::pin!(watcher(objects, config).default_backoff());
-    let mut listed = Vec::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(watcher::Event::Init) => listed.clear(),
-            Ok(watcher::Event::InitApply(object)) => listed.push(object),
-            Ok(watcher::Event::InitDone) => tell(Change::Reset(std::mem::take(&mut listed))),
-            Ok(watcher::Event::Apply(object)) => tell(Change::Apply(Box::new(object))),
-            Ok(watcher::Event::Delete(object)) => tell(Change::Delete(Box::new(object))),
-            Err(error) => tracing::debug!(error = crate::effect::chain(&error), "a watch failed and is tried again"),
+    let mut backoff = FIRST_BACKOFF;
+    loop {
+        let mut events = std::pin::pin!(watcher(objects.clone(), config.clone()));
+        let mut listed = Vec::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(watcher::Event::Init) => listed.clear(),
+                Ok(watcher::Event::InitApply(object)) => listed.push(object),
+                Ok(watcher::Event::InitDone) => {
+                    backoff = FIRST_BACKOFF;
+                    tell(Change::Reset(std::mem::take(&mut listed)));
+                }
+                Ok(watcher::Event::Apply(object)) => tell(Change::Apply(Box::new(object))),
+                Ok(watcher::Event::Delete(object)) => tell(Change::Delete(Box::new(object))),
+                Err(error) => {
+                    tracing::debug!(error = crate::effect::chain(&error), "a watch failed and starts anew");
+                    break;
+                }
+            }
         }
+        tell(Change::Interrupted);
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }

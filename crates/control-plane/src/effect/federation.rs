@@ -23,13 +23,16 @@ pub(crate) async fn write(
     write: &FederationWrite,
 ) -> Result<(), EffectError> {
     let objects = api(client, key.kind, &key.namespace);
-    if write.finalizers.is_some() || write.placement.is_some() {
+    if write.finalizers.is_some() || write.placement.is_some() || write.orphan {
         let mut metadata = json!({"resourceVersion": seen.metadata.resource_version});
         if let Some(finalizers) = &write.finalizers {
             metadata["finalizers"] = json!(finalizers);
         }
         if let Some(placement) = &write.placement {
-            metadata["annotations"] = json!({keys::PLACEMENT: placement});
+            metadata["annotations"][keys::PLACEMENT] = json!(placement);
+        }
+        if write.orphan {
+            metadata["annotations"][keys::ORPHAN] = json!("true");
         }
         objects.patch(&key.name, &manager(), &Patch::Merge(json!({"metadata": metadata}))).await?;
     }

@@ -12,7 +12,7 @@ use tower::{BoxError, ServiceBuilder, ServiceExt};
 use super::EffectError;
 use crate::kinds::{FederatedKind, ObjectKey};
 use crate::object::is_managed;
-use crate::plan::{MemberWrite, released};
+use crate::plan::{ANY_COPY, MemberWrite, released};
 
 /// How many writes to one member are under way at once: enough to fill its pipe, too few to be a burden.
 const CONCURRENT_WRITES: usize = 16;
@@ -79,7 +79,14 @@ async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Resul
                     return Ok(());
                 }
             }
-            let preconditions = Preconditions { uid: Some(uid), resource_version: None };
+            let uid = match uid.as_str() {
+                ANY_COPY => match objects.get_opt(&key.name).await? {
+                    Some(there) if is_managed(&there, federation) => there.metadata.uid,
+                    _ => return Ok(()),
+                },
+                uid => Some(uid.to_owned()),
+            };
+            let preconditions = Preconditions { uid, resource_version: None };
             let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
             match objects.delete(&key.name, &how).await {
                 // Another object has taken the name: that one is not ours to delete.

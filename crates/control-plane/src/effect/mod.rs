@@ -17,7 +17,7 @@ pub(crate) enum EffectError {
     NotAdopted,
     /// The API server understood, and refused.
     #[error("{message}")]
-    Refused { message: String },
+    Refused { code: u16, message: String },
     /// The object has changed since it was seen: look again.
     #[error("the object has changed meanwhile")]
     Stale,
@@ -44,7 +44,7 @@ impl From<kube::Error> for EffectError {
         match error {
             kube::Error::Api(status) if status.is_conflict() => Self::Stale,
             kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
-                Self::Refused { message: status.message.clone() }
+                Self::Refused { code: status.code, message: status.message.clone() }
             }
             error => Self::Unreachable { message: chain(&error) },
         }

@@ -1,14 +1,12 @@
 //! What is to be done about an object that somebody has deleted: first its names go, then its copies, then itself.
+//! It waits for every member in which a copy is or may be; for a dead one a tombstone is left.
 
 use kfed_api::keys;
 use kube::core::DynamicObject;
 
-use super::{FederationWrite, MemberWrite, ObjectPlan};
-use crate::object::{has_finalizer, is_deleted};
+use super::{ANY_COPY, FederationWrite, MemberWrite, ObjectPlan};
+use crate::object::{annotation, has_finalizer, is_deleted};
 use crate::world::{MemberState, ObjectView};
-
-/// The finalizer that API servers place for `propagationPolicy=Orphan`.
-const ORPHAN_FINALIZER: &str = "orphan";
 
 pub(super) fn plan(view: &ObjectView, federated: &DynamicObject) -> ObjectPlan {
     let mut plan = ObjectPlan::default();
@@ -20,37 +18,45 @@ pub(super) fn plan(view: &ObjectView, federated: &DynamicObject) -> ObjectPlan {
     if still_named {
         return plan;
     }
-    let orphan = has_finalizer(federated, ORPHAN_FINALIZER);
+    if view.orphaned && annotation(federated, keys::ORPHAN) != Some("true") {
+        // Written down before anything is done: after a restart nobody else remembers.
+        plan.federation = Some(FederationWrite { orphan: true, ..FederationWrite::default() });
+        return plan;
+    }
     let mut waits = false;
     for (name, member) in &view.members {
-        let Some(copy) = member.copy.as_deref() else { continue };
-        let uid = copy.metadata.uid.clone().unwrap_or_default();
+        let uid = match member.copy.as_deref() {
+            Some(copy) => copy.metadata.uid.clone().unwrap_or_default(),
+            None if member.unseen => ANY_COPY.to_owned(),
+            None => continue,
+        };
+        let going = member.copy.as_deref().is_some_and(is_deleted);
         match member.state {
-            MemberState::Dead if orphan => {}
+            MemberState::Dead if view.orphaned => {}
             MemberState::Dead => {
                 plan.tombstones.insert(name.clone(), uid);
             }
-            MemberState::Available | MemberState::Leaving { reachable: true, .. } => {
+            state if state.is_reachable() => {
                 waits = true;
-                if orphan {
+                if view.orphaned {
                     plan.members.insert(name.clone(), MemberWrite::Release);
-                } else if !is_deleted(copy) {
+                } else if !going {
                     plan.members.insert(name.clone(), MemberWrite::Delete { uid });
                 }
             }
             MemberState::Dying { evict_in } => {
                 waits = true;
-                plan.again_after = Some(evict_in);
+                plan.again_after = Some(plan.again_after.map_or(evict_in, |earlier| earlier.min(evict_in)));
             }
-            MemberState::Joining | MemberState::Frozen | MemberState::Leaving { .. } => waits = true,
+            _ => waits = true,
         }
     }
-    if !waits {
+    if waits {
+        plan.tombstones.clear();
+    } else {
         let keep = federated.metadata.finalizers.iter().flatten().filter(|f| *f != keys::CASCADE_FINALIZER);
         plan.federation =
             Some(FederationWrite { finalizers: Some(keep.cloned().collect()), ..FederationWrite::default() });
-    } else {
-        plan.tombstones.clear();
     }
     plan
 }

@@ -54,11 +54,14 @@ pub(crate) enum MemberWrite {
         /// Whether the user lets kfed take such an object over.
         adopt: bool,
     },
-    /// Delete the copy, if it still is the one that was seen.
+    /// Delete the copy, if it still is the one that was seen; with [`ANY_COPY`], whichever kfed made.
     Delete { uid: String },
     /// Take kfed's marks off the copy and leave it there.
     Release,
 }
+
+/// In the place of a uid: the copy has not been seen, and whichever kfed made is meant.
+pub(crate) const ANY_COPY: &str = "";
 
 /// A write to the federated object, on condition that it has not changed since it was seen.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -67,6 +70,8 @@ pub(crate) struct FederationWrite {
     pub(crate) finalizers: Option<Vec<String>>,
     /// Annotation `kfed.io/placement` as it is to be.
     pub(crate) placement: Option<String>,
+    /// Annotation `kfed.io/orphan` is to be set.
+    pub(crate) orphan: bool,
     /// The fields of the status that kfed writes.
     pub(crate) status: Option<Value>,
     /// What the new status says that the old one did not.

@@ -7,7 +7,7 @@ use kfed_api::preferences::ReplicaPreferences;
 use kfed_replica_scheduler::{Member, Reason, Request};
 
 use crate::object::{annotation, number, replicas};
-use crate::world::{Leaving, MemberState, ObjectView};
+use crate::world::{Leaving, MemberState, MemberView, ObjectView};
 
 /// A number for each member, and what is to be said about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,7 +46,7 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     let mut frozen = 0;
     let mut available = Vec::new();
     for (name, member) in &view.members {
-        let held = member.copy.as_deref().map(replicas);
+        let held = member.share.map(|share| share.replicas);
         match member.state {
             MemberState::Available => {
                 let current = member.copy.as_deref().and_then(|copy| number(copy, "/status/replicas"));
@@ -96,47 +96,37 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     placement
 }
 
-/// The last good plan is what the members hold: preferences that cannot be read change nothing.
+/// The last good plan is what the members hold: preferences that cannot be read change nothing. A member that leaves is
+/// emptied all the same.
 fn as_it_is(view: &ObjectView, wanted: i64, mistake: String) -> Placement {
-    let held =
-        |(name, member): (&String, &crate::world::MemberView)| Some((name.clone(), replicas(member.copy.as_deref()?)));
+    let held = |(name, member): (&String, &MemberView)| {
+        let leaves = matches!(member.state, MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. });
+        member.share.map(|share| (name.clone(), if leaves { 0 } else { share.replicas }))
+    };
     let targets: BTreeMap<_, _> = view.members.iter().filter_map(held).collect();
     let unplaced = (wanted - targets.values().sum::<i64>()).max(0);
     Placement { targets, unplaced, mistake: Some(mistake), ..Placement::default() }
 }
 
 /// What a member is to be told now on the way to its target: more at once, less only as far as what is ready elsewhere
-/// makes up for it. Adding comes before removing.
+/// makes up for it. Adding comes before removing. Only members that show what they run can make up for anything.
 pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String, i64> {
-    let ready = |name: &str| {
-        let copy = view.members.get(name).and_then(|member| member.copy.as_deref());
-        // A status from before a scale-down may still count what is being stopped.
-        copy.map_or(0, |copy| number(copy, "/status/readyReplicas").unwrap_or(0).min(replicas(copy)))
+    let shown = |name: &String| view.members.get(name).filter(|member| member.state.is_reachable());
+    let ready = |name: &String| shown(name).and_then(|member| member.share).map_or(0, |share| share.ready);
+    let running: i64 = view.members.keys().map(ready).sum();
+    let wanted: i64 =
+        placement.targets.iter().filter(|(name, _)| shown(name).is_some()).map(|(_, target)| target).sum();
+    let mut surplus = (running - wanted).max(0);
+    let step = |(name, &target): (&String, &i64)| {
+        let held = view.members.get(name).and_then(|member| member.share).map_or(0, |share| share.replicas);
+        if held <= target {
+            return (name.clone(), target);
+        }
+        // Replicas that are not ready serve nobody: they may always go.
+        let needed = ready(name).max(target);
+        let given = (needed - target).min(surplus);
+        surplus -= given;
+        (name.clone(), needed - given)
     };
-    let runs = |name: &str| {
-        !matches!(
-            view.members[name].state,
-            MemberState::Dead | MemberState::Joining | MemberState::Leaving { stage: Leaving::Release, .. }
-        )
-    };
-    let running: i64 = view.members.keys().filter(|name| runs(name)).map(|name| ready(name)).sum();
-    let mut surplus = (running - placement.targets.values().sum::<i64>()).max(0);
-    placement
-        .targets
-        .iter()
-        .map(|(name, &target)| {
-            let copy = view.members.get(name).and_then(|member| member.copy.as_deref());
-            let held = copy.map_or(0, replicas);
-            let now = if held <= target {
-                target
-            } else {
-                // Replicas that are not ready serve nobody: they may always go.
-                let needed = ready(name).max(target);
-                let given = (needed - target).min(surplus);
-                surplus -= given;
-                needed - given
-            };
-            (name.clone(), now)
-        })
-        .collect()
+    placement.targets.iter().map(step).collect()
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::Settings;
 use crate::kinds::ObjectKey;
 use crate::object::{annotation, at, is_deleted, is_managed};
-use crate::world::{Address, AddressKey, ApiHealth, Member, World};
+use crate::world::{AddressKey, ApiHealth, Member, World};
 
 /// The members' addresses that the zone holds, by Service and member. What a member that has been silent since the start
 /// publishes is known from here only.
@@ -64,10 +64,10 @@ pub(crate) fn observe(
         }
         let observation = |ip: IpAddr| {
             let place = AddressKey { service: key.clone(), ip };
-            let unknown = Address { state: AddressState::NeverAnswered, ever_answered: false };
-            let address = member.addresses.get(&place).copied().unwrap_or(unknown);
-            let probe = if target(service, ip).is_some() { address.state } else { AddressState::NotAskable };
-            AddressObservation { ip, probe, ever_answered: address.ever_answered }
+            let address = member.addresses.get(&place);
+            let state = address.map_or(AddressState::NeverAnswered, |address| address.state);
+            let probe = if target(service, ip).is_some() { state } else { AddressState::NotAskable };
+            AddressObservation { ip, probe, ever_answered: address.is_some_and(|address| address.ever_answered) }
         };
         Some(MemberObservation {
             member: name.clone(),

@@ -65,7 +65,8 @@ fn notes(before: Option<&Value>, wanted: &[WantedCondition]) -> Vec<Note> {
         Some(condition) => {
             condition["status"] != if wanted.holds { "True" } else { "False" } || condition["reason"] != wanted.reason
         }
-        None => !wanted.holds,
+        // That nobody serves a Service yet is no news.
+        None => !wanted.holds && wanted.reason != reasons::NO_HEALTHY_ADDRESS,
     };
     let note = |wanted: &WantedCondition| Note {
         warning: !wanted.holds,
@@ -92,15 +93,13 @@ fn sums(view: &ObjectView) -> impl Iterator<Item = (String, Value)> {
     })
 }
 
-/// `{"fed-east":{"ready":4,"replicas":4}}`.
+/// `{"fed-east":{"ready":4,"replicas":4}}`: what is counted on. A dead member drops out when its replicas are planned
+/// elsewhere, and comes in again only when it shows itself.
 fn summary(view: &ObjectView) -> String {
-    let members: BTreeMap<_, _> = counted(view)
-        .map(|(name, _, copy)| {
-            let ready = number(copy, "/status/readyReplicas").unwrap_or(0);
-            (name, json!({"replicas": replicas(copy), "ready": ready}))
-        })
-        .collect();
-    json!(members).to_string()
+    let counts = |member: &MemberView| !matches!(member.state, MemberState::Dead | MemberState::Joining);
+    let shares = view.members.iter().filter(|(_, member)| counts(member));
+    let shares: BTreeMap<_, _> = shares.filter_map(|(name, member)| Some((name, member.share?))).collect();
+    json!(shares).to_string()
 }
 
 fn scheduled(placement: &Placement, wanted: i64) -> WantedCondition {

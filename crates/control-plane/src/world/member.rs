@@ -68,6 +68,8 @@ pub(crate) struct AddressKey {
 pub(crate) struct Address {
     pub(crate) state: AddressState,
     pub(crate) ever_answered: bool,
+    /// Since when it has been in this state.
+    pub(crate) since: Timestamp,
 }
 
 /// How far a member that leaves has come.
@@ -81,6 +83,9 @@ pub(crate) enum Leaving {
     Release,
 }
 
+/// The name under which the list of Clusters counts as listed.
+pub(crate) const CLUSTERS: &str = "Cluster";
+
 /// The list, beside the federated kinds, that a member must have given before it is known.
 pub(crate) const ENDPOINT_SLICES: &str = "EndpointSlice";
 
@@ -92,11 +97,16 @@ impl Member {
         FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES]).all(|kind| self.listed.contains(kind))
     }
 
-    /// Since when the member is dead by both signals: its API does not answer, and no address of it does.
+    /// Since when the member is dead by both signals: its API does not answer, and no address of it does. The later of the
+    /// two counts.
     pub(crate) fn dead_since(&self) -> Option<Timestamp> {
         let ApiHealth::Offline { since, .. } = self.api else { return None };
-        let answers = self.addresses.values().any(|address| address.state == AddressState::Answering);
-        (!answers).then_some(since)
+        let answers = |address: &Address| address.state == AddressState::Answering;
+        if self.addresses.values().any(answers) {
+            return None;
+        }
+        let failing = self.addresses.values().filter(|address| address.state == AddressState::Failing);
+        failing.map(|address| address.since).chain([since]).max()
     }
 
     /// Ready endpoints of `service`; none where the member has not told.

@@ -13,12 +13,15 @@ use jiff::Timestamp;
 use kfed_api::Cluster;
 use kfed_dnsprovider::Resource;
 
-pub(crate) use member::{Address, AddressKey, ApiHealth, ENDPOINT_SLICES, Leaving, Member};
+pub(crate) use member::{Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member};
 pub(crate) use objects::{Change, Objects};
+#[cfg(test)]
+pub(crate) use view::Share;
 pub(crate) use view::{MemberState, MemberView, ObjectView, ServiceDns};
 
 use crate::kinds::ObjectKey;
 use crate::object::is_managed;
+use crate::plan::ObjectPlan;
 
 /// The indices.
 #[derive(Debug, Default)]
@@ -33,6 +36,10 @@ pub(crate) struct World {
     pub(crate) members: BTreeMap<String, Member>,
     /// What members last said when they refused an object; gone when they take it.
     pub(crate) refusals: BTreeMap<(ObjectKey, String), Refusal>,
+    /// Uids of federated objects that were seen to be deleted with `propagationPolicy=Orphan`.
+    pub(crate) orphaned: BTreeSet<String>,
+    /// Copies that kfed has asked members to make and that no watch has shown yet: they may be there.
+    pub(crate) unseen: BTreeSet<(ObjectKey, String)>,
     /// What the zone holds; none until it has been read.
     pub(crate) dns: Option<DnsState>,
 }
@@ -56,9 +63,10 @@ pub(crate) struct DnsState {
 // === impl World ===
 
 impl World {
-    /// Whether every kind has been listed, so that what is not here is not there.
+    /// Whether every kind and the Clusters have been listed, so that what is not here is not there.
     pub(crate) fn is_complete(&self) -> bool {
         crate::kinds::FEDERATED_KINDS.iter().all(|kind| self.listed.contains(kind.kind))
+            && self.listed.contains(CLUSTERS)
     }
 
     /// The keys of every federated object, and of every copy of one in a member.
@@ -81,6 +89,27 @@ impl World {
     pub(crate) fn mass_failure(&self) -> bool {
         let dead = self.members.values().filter(|member| member.dead_since().is_some()).count();
         dead * 2 > self.members.len()
+    }
+
+    /// Forgets what is settled about the object in `view`: refusals of writes that `plan` no longer holds, and copies that
+    /// have been shown. Whether anything was told of it.
+    pub(crate) fn forget_unwanted(&mut self, view: &ObjectView, plan: &ObjectPlan) -> bool {
+        let mut forgotten = false;
+        for (name, member) in &view.members {
+            let place = (view.key.clone(), name.clone());
+            if member.copy.is_some() {
+                self.unseen.remove(&place);
+            }
+            // A member that does not take writes now has said all that it can say.
+            if member.state.is_reachable() && !plan.members.contains_key(name) {
+                forgotten |= self.refusals.remove(&place).is_some();
+            }
+        }
+        if view.federated.is_none() {
+            self.refusals.retain(|(key, _), _| *key != view.key);
+            self.unseen.retain(|(key, _)| *key != view.key);
+        }
+        forgotten
     }
 
     /// Federated objects whose replicas are spread.

@@ -20,6 +20,8 @@ pub(crate) enum Change<K> {
     Delete(Box<K>),
     /// These are all that there are.
     Reset(Vec<K>),
+    /// The watch has failed: until the next [`Reset`](Self::Reset) nothing is known for sure.
+    Interrupted,
 }
 
 // === impl Objects ===
@@ -38,6 +40,7 @@ impl Objects {
                 self.0.remove(&key);
                 vec![key]
             }
+            Change::Interrupted => Vec::new(),
             Change::Reset(objects) => {
                 let mut touched: Vec<_> = self.0.keys().filter(|key| key.kind == kind).cloned().collect();
                 self.0.retain(|key, _| key.kind != kind);

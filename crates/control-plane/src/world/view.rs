@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kfed_api::{Cluster, ClusterPhase, keys};
 use kfed_dnsprovider::Resource;
 use kube::core::DynamicObject;
+use serde::{Deserialize, Serialize};
 
 use super::member::{ApiHealth, Leaving, Member};
 use super::{Refusal, World};
 use crate::Settings;
 use crate::kinds::ObjectKey;
-use crate::object::{WantedCondition, is_managed};
+use crate::object::{WantedCondition, annotation, is_managed, is_orphaned, number, replicas};
 
 /// One object, everywhere.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) struct ObjectView {
     pub(crate) key: ObjectKey,
     pub(crate) federation: String,
     pub(crate) federated: Option<Arc<DynamicObject>>,
+    /// Whether it was deleted with `propagationPolicy=Orphan`.
+    pub(crate) orphaned: bool,
     pub(crate) members: BTreeMap<String, MemberView>,
     /// For kinds that are published: how the records stand; none while the zone has not been read.
     pub(crate) dns: Option<ServiceDns>,
@@ -32,6 +36,12 @@ pub(crate) struct MemberView {
     pub(crate) state: MemberState,
     /// The copy that kfed made, as the member last showed it.
     pub(crate) copy: Option<Arc<DynamicObject>>,
+    /// Whether there may be a copy although none has been shown: kfed has asked for one, or the member has not been listed
+    /// since kfed started.
+    pub(crate) unseen: bool,
+    /// For workloads: what the member is counted on for. What a member that does not show itself runs is what was last
+    /// written down of it: a status from before its death is no truth.
+    pub(crate) share: Option<Share>,
     /// Whether the member is seen to hold an object of this name that kfed did not make.
     pub(crate) foreign: bool,
     /// Whether the namespace that the object lives in is there.
@@ -39,16 +49,23 @@ pub(crate) struct MemberView {
     pub(crate) refusal: Option<Refusal>,
 }
 
+/// Replicas of a workload in a member, as annotation `kfed.io/placement` keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Share {
+    pub(crate) replicas: i64,
+    pub(crate) ready: i64,
+}
+
 /// What may be done with a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MemberState {
-    /// It has never answered: there is nothing there.
+    /// It has never been Ready: there is nothing there.
     Joining,
     /// It is well, and all of it is known.
     Available,
     /// It does not take writes now, and what it runs is taken to run on.
     Frozen,
-    /// It is dead, and has been for long enough that its replicas are planned elsewhere; more time is needed otherwise.
+    /// It is dead, and has been for long enough that its replicas are planned elsewhere.
     Dead,
     /// It is dead, and its replicas are planned elsewhere after this time.
     Dying {
@@ -75,16 +92,34 @@ pub(crate) struct ServiceDns {
     pub(crate) condition: Option<WantedCondition>,
 }
 
+// === impl MemberState ===
+
+impl MemberState {
+    /// Whether the member takes writes, so that what its watches show is what is there.
+    pub(crate) fn is_reachable(self) -> bool {
+        matches!(self, Self::Available | Self::Leaving { reachable: true, .. })
+    }
+}
+
 pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
+    let federated = world.federation.get(key).cloned();
+    let placement = federated.as_deref().and_then(|object| annotation(object, keys::PLACEMENT));
+    let placement: BTreeMap<String, Share> =
+        placement.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     let mass_failure = world.mass_failure();
     let members = world.members.iter().map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
             Some(object) if is_managed(object, &settings.federation) => (Some(object.clone()), false),
             other => (None, other.is_some()),
         };
+        let cluster = world.clusters.get(name).map(AsRef::as_ref);
+        let state = state(member, cluster, mass_failure, settings.evict_after, now);
+        let asked = copy.is_none() && world.unseen.contains(&(key.clone(), name.clone()));
         let view = MemberView {
-            state: state(member, mass_failure, settings.evict_after, now),
+            state,
+            share: if state.is_reachable() { copy.as_deref().map(share) } else { placement.get(name).copied() },
             copy,
+            unseen: asked || (!member.known && state != MemberState::Joining),
             foreign,
             has_namespace: key.namespace_key().is_none_or(|namespace| member.objects.get(&namespace).is_some()),
             refusal: world.refusals.get(&(key.clone(), name.clone())).cloned(),
@@ -96,17 +131,33 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
         .as_ref()
         .filter(|_| key.kind.published)
         .map(|dns| dns.services.get(&Resource::service(&key.namespace, &key.name)).cloned().unwrap_or_default());
+    let seen_orphaned = |object: &DynamicObject| {
+        is_orphaned(object) || object.metadata.uid.as_ref().is_some_and(|uid| world.orphaned.contains(uid))
+    };
     ObjectView {
         key: key.clone(),
         federation: settings.federation.clone(),
-        federated: world.federation.get(key).cloned(),
+        orphaned: federated.as_deref().is_some_and(seen_orphaned),
+        federated,
         members: members.collect(),
         dns,
         now,
     }
 }
 
-fn state(member: &Member, mass_failure: bool, evict_after: Duration, now: Timestamp) -> MemberState {
+/// What a copy shows. A status from before a scale-down may still count what is being stopped.
+fn share(copy: &DynamicObject) -> Share {
+    let replicas = replicas(copy);
+    Share { replicas, ready: number(copy, "/status/readyReplicas").unwrap_or(0).min(replicas) }
+}
+
+fn state(
+    member: &Member,
+    cluster: Option<&Cluster>,
+    mass_failure: bool,
+    evict_after: Duration,
+    now: Timestamp,
+) -> MemberState {
     let reachable = member.api == ApiHealth::Ready && member.is_listed();
     if let Some(stage) = member.leaving {
         return MemberState::Leaving { stage, reachable };
@@ -114,7 +165,7 @@ fn state(member: &Member, mass_failure: bool, evict_after: Duration, now: Timest
     if reachable {
         return MemberState::Available;
     }
-    if !member.known {
+    if !member.known && !cluster.is_some_and(was_ever_ready) {
         return MemberState::Joining;
     }
     // More than half of the members dead at once: the fault is rather ours. Nothing is evicted.
@@ -124,4 +175,12 @@ fn state(member: &Member, mass_failure: bool, evict_after: Duration, now: Timest
         Some(evict_in) if !evict_in.is_zero() => MemberState::Dying { evict_in },
         _ => MemberState::Dead,
     }
+}
+
+/// Whether the member has ever answered well, as its Cluster remembers over restarts of kfed.
+fn was_ever_ready(cluster: &Cluster) -> bool {
+    let status = cluster.status.as_ref();
+    status.is_some_and(|status| {
+        status.version.is_some() || status.phase.is_some_and(|phase| phase != ClusterPhase::Pending)
+    })
 }

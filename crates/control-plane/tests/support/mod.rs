@@ -1,5 +1,7 @@
 //! A federation in one process on a paused clock: the API server, members and zone are real services, no socket is open.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,217 @@
+//! Where replicas are while members die, return and hang and the control plane restarts: nothing is moved on what was true
+//! before, and nothing that was asked for is forgotten.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Service;
+use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
+use kube::api::{Api, DeleteParams};
+use support::{BOUNDED, FINE, Fleet, HANG, HOSTNAME, SPREAD};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The API says nothing; the addresses answer.
+const API_SILENT: Faults = Faults { api: ApiFault::Hang, lb: LbFault::Ok };
+
+/// Two members, `hostname` in both and published, every address asked at least once.
+async fn published() -> Fleet {
+    let fleet = Fleet::start().await;
+    fleet.join("fed-west", "westus", &["1", "2"]).await;
+    fleet.join("fed-east", "eastus", &["1"]).await;
+    fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
+    fleet.service().await;
+    fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
+    fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
+    tokio::time::sleep(15 * SECOND).await;
+    fleet
+}
+
+/// The same, with `roaming`, which may be anywhere.
+async fn roaming() -> Fleet {
+    let fleet = published().await;
+    fleet.replica_set("roaming", 6, Some(SPREAD)).await;
+    fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
+    fleet
+}
+
+/// As many members as there are names, each in a region of its own, with `replicas` spread over them.
+async fn spread_over(members: &[&str], replicas: i32) -> Fleet {
+    let fleet = Fleet::start().await;
+    for member in members {
+        fleet.join(member, member, &["1"]).await;
+    }
+    fleet.replica_set("roaming", replicas, Some(SPREAD)).await;
+    let each = replicas / i32::try_from(members.len()).unwrap();
+    let wanted: Vec<_> = members.iter().map(|member| (*member, each)).collect();
+    fleet.is_spread("roaming", &wanted).await;
+    fleet
+}
+
+async fn held(fleet: &Fleet, name: &str, member: &str) -> (i32, i32) {
+    fleet.spread(name).await.get(member).copied().unwrap_or_default()
+}
+
+async fn gone(fleet: &Fleet, name: &str) {
+    fleet.eventually("it is gone", async || fleet.replica_sets().get_opt(name).await.unwrap().is_none()).await;
+}
+
+fn copies(fleet: &Fleet, member: &str) -> Api<ReplicaSet> {
+    Api::namespaced(fleet.member(member).client(), "default")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_while_the_control_plane_is_down_leaves_no_copy() {
+    let mut fleet = published().await;
+    fleet.kill().await;
+    fleet.replica_sets().delete("hostname", &DeleteParams::default()).await.unwrap();
+    fleet.run();
+    gone(&fleet, "hostname").await;
+    fleet.eventually("no copy is left", async || fleet.spread("hostname").await.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_is_left_for_a_member_that_has_been_dead_since_the_start() {
+    let mut fleet = published().await;
+    fleet.kill().await;
+    fleet.member("fed-west").set_faults(HANG);
+    fleet.run();
+    fleet.eventually("it is Offline", async || fleet.phase("fed-west").await == "Offline").await;
+    tokio::time::sleep(2 * MINUTE).await;
+    fleet.replica_sets().delete("hostname", &DeleteParams::default()).await.unwrap();
+    gone(&fleet, "hostname").await;
+    fleet.member("fed-west").set_faults(FINE);
+    fleet.eventually("the copy is gone", async || fleet.spread("hostname").await.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_while_an_api_is_silent_moves_nothing() {
+    let mut fleet = roaming().await;
+    fleet.kill().await;
+    fleet.member("fed-west").set_faults(API_SILENT);
+    fleet.run();
+    fleet.always(5 * MINUTE, "nothing moves", async || held(&fleet, "roaming", "fed-east").await == (3, 3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_while_most_members_are_dead_moves_nothing() {
+    let mut fleet = spread_over(&["a", "b", "c"], 6).await;
+    fleet.kill().await;
+    fleet.member("a").set_faults(HANG);
+    fleet.member("b").set_faults(HANG);
+    fleet.run();
+    fleet.always(5 * MINUTE, "nothing moves", async || held(&fleet, "roaming", "c").await == (2, 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_death_does_not_scale_the_survivor_down() {
+    let fleet = spread_over(&["a", "b", "c"], 9).await;
+    fleet.member("a").set_faults(HANG);
+    let ready = async || held(&fleet, "roaming", "b").await.1 + held(&fleet, "roaming", "c").await.1;
+    fleet.eventually("the others have all", async || ready().await == 9).await;
+    let before = held(&fleet, "roaming", "c").await;
+    fleet.member("b").set_faults(HANG);
+    fleet.always(5 * MINUTE, "c keeps what it has", async || held(&fleet, "roaming", "c").await.0 >= before.0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_of_four_members_keeps_what_it_has_taken_over() {
+    let fleet = spread_over(&["a", "b", "c", "d"], 8).await;
+    fleet.member("a").set_faults(HANG);
+    fleet.member("b").set_faults(HANG);
+    let both = async || (held(&fleet, "roaming", "c").await, held(&fleet, "roaming", "d").await);
+    fleet.eventually("two have all", async || both().await == ((4, 4), (4, 4))).await;
+    fleet.member("c").set_faults(HANG);
+    fleet.always(5 * MINUTE, "d keeps 4", async || held(&fleet, "roaming", "d").await.0 >= 4).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_returns_empty_takes_nothing_away_before_it_has_been_read() {
+    let fleet = roaming().await;
+    fleet.member("fed-west").set_faults(HANG);
+    fleet.eventually("it is evicted", async || held(&fleet, "roaming", "fed-east").await == (6, 6)).await;
+    copies(&fleet, "fed-west").delete("roaming", &DeleteParams::default()).await.unwrap();
+    tokio::time::sleep(5 * SECOND).await;
+    fleet.member("fed-west").set_faults(FINE);
+    for _ in 0..20_000 {
+        let spread = fleet.spread("roaming").await;
+        let ready: i32 = spread.values().map(|(_, ready)| ready).sum();
+        assert!(ready >= 6, "only {ready} are ready: {spread:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_member_refused_is_forgotten_when_nothing_is_left_to_write() {
+    let fleet = published().await;
+    fleet.says("ReplicaSet", "hostname", "Propagated", "True").await;
+    fleet.member("fed-west").set_faults(API_SILENT);
+    fleet.replica_set("hostname", 6, Some(BOUNDED)).await;
+    fleet.says("ReplicaSet", "hostname", "Propagated", "False").await;
+    fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
+    fleet.member("fed-west").set_faults(FINE);
+    fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
+    fleet.says("ReplicaSet", "hostname", "Propagated", "True").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn orphans_stay_although_garbage_collectors_take_the_mark_away() {
+    let fleet = published().await;
+    fleet.services().delete("hostname", &DeleteParams::orphan()).await.unwrap();
+    fleet.replica_sets().delete("hostname", &DeleteParams::orphan()).await.unwrap();
+    fleet.eventually("it is gone", async || fleet.services().get_opt("hostname").await.unwrap().is_none()).await;
+    gone(&fleet, "hostname").await;
+    assert_eq!(fleet.spread("hostname").await.len(), 2);
+    for member in ["fed-west", "fed-east"] {
+        let services = Api::<Service>::namespaced(fleet.member(member).client(), "default");
+        let labels = services.get("hostname").await.unwrap().metadata.labels.unwrap_or_default();
+        assert!(!labels.contains_key("kfed.io/managed-by"), "it is no longer kfed's");
+    }
+    assert!(fleet.owned().is_empty(), "its names go all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_to_eviction_counts_from_the_second_signal() {
+    let fleet = roaming().await;
+    fleet.member("fed-west").set_faults(API_SILENT);
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(held(&fleet, "roaming", "fed-east").await, (3, 3));
+    fleet.member("fed-west").set_faults(HANG);
+    let evicted = async || held(&fleet, "roaming", "fed-east").await.0 == 6;
+    let took = fleet.eventually("it is evicted", evicted).await;
+    assert!(took >= MINUTE, "{took:?} after the address stopped answering");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_hangs_delays_nobody() {
+    let fleet = published().await;
+    fleet.member("fed-west").set_faults(API_SILENT);
+    for n in 0..40 {
+        fleet.replica_set(&format!("w{n}"), 2, Some(SPREAD)).await;
+    }
+    let arrived = async || copies(&fleet, "fed-east").list(&Default::default()).await.unwrap().items.len() == 41;
+    let took = fleet.eventually("all are in the other", arrived).await;
+    assert!(took < 2 * SECOND, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_was_made_while_a_watch_was_lost_is_not_left_behind() {
+    let fleet = Fleet::start().await;
+    fleet.join("fed-west", "westus", &["1"]).await;
+    fleet.member("fed-west").set_faults(Faults { api: ApiFault::Status(500), lb: LbFault::Ok });
+    tokio::time::sleep(12 * MINUTE).await;
+    fleet.member("fed-west").set_faults(FINE);
+    fleet.eventually("it is Ready", async || fleet.phase("fed-west").await == "Ready").await;
+    fleet.replica_set("brief", 2, None).await;
+    let there = async || copies(&fleet, "fed-west").get_opt("brief").await.unwrap().is_some();
+    fleet.eventually("it is there", there).await;
+    fleet.replica_sets().delete("brief", &DeleteParams::default()).await.unwrap();
+    gone(&fleet, "brief").await;
+    fleet.eventually("its copy is gone", async || !there().await).await;
+}
