@@ -236,7 +236,7 @@ impl Fleet {
             key: kfed_dnsprovider::RecordSetKey::new(name.parse().unwrap(), RecordType::A),
             ttl: 300,
             data: BTreeSet::from([RecordData::A("192.0.2.1".parse().unwrap())]),
-            metadata: BTreeMap::new(),
+            metadata: Default::default(),
             etag: None,
             alias: false,
         };
