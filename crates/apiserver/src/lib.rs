@@ -27,7 +27,8 @@
 //!
 //! It serves the kinds of core/v1, apps, batch, autoscaling, networking, policy, discovery, coordination, events and RBAC that workloads
 //! and controllers are made of, and any CustomResourceDefinition; with watches, selectors, pages, Tables, all four patch formats,
-//! managed fields, finalizers, cascading deletion, `/status`, `/scale`, aggregated discovery and OpenAPI v3.
+//! managed fields, finalizers, cascading deletion, `/status`, `/scale`, aggregated discovery and OpenAPI v3. Bodies of the built-in kinds
+//! may be JSON, YAML or Kubernetes' protobuf; answers are JSON.
 //!
 //! Invariants:
 //! - every write takes the next revision, and its event is in the history before anybody can see it: list and watch have no gap;
@@ -36,7 +37,7 @@
 //! - time comes from the clock given, identifiers from the seed: equal runs give equal objects, and all of it obeys a paused runtime.
 //!
 //! It does not authorize (who is let in may do everything), run admission webhooks, evaluate CEL rules, convert between versions of
-//! custom resources by webhook, read protobuf, count disruption budgets, or keep
+//! custom resources by webhook, write protobuf, count disruption budgets, or keep
 //! anything beyond its own life.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -52,6 +53,7 @@ mod lifecycle;
 mod object;
 mod openapi;
 mod patch;
+mod protobuf;
 mod reply;
 mod request;
 mod selector;

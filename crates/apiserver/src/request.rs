@@ -9,10 +9,15 @@ use http_body_util::BodyExt;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::protobuf::{self, ProtobufError};
 use crate::status::{FieldError, Status};
 
 /// Bodies larger than this are refused, as upstream does (3 MiB).
 pub(crate) const BODY_LIMIT: usize = 3 << 20;
+
+/// What bodies may be in. Custom resources have no messages.
+const BODIES: &str = "application/json, application/yaml";
+const BODIES_BUILT_IN: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 /// A request with its body read.
 #[derive(Debug)]
@@ -59,7 +64,8 @@ impl Request {
             "application/json" => Ok(serde_json::from_slice(&self.body)
                 .map_err(|e| Status::bad_request(format!("json parse error: {e}")))?),
             "application/yaml" => yaml(&self.body),
-            _ => Err(Status::unsupported_body("application/json, application/yaml")),
+            protobuf::MEDIA_TYPE => protobuf::decode(&self.body).map_err(unread),
+            _ => Err(Status::unsupported_body(BODIES_BUILT_IN)),
         }
     }
 
@@ -109,6 +115,13 @@ pub(crate) fn yaml(body: &[u8]) -> Result<Value, Status> {
     }
     let text = std::str::from_utf8(body).map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))?;
     serde_saphyr::from_str(text).map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))
+}
+
+fn unread(error: ProtobufError) -> Status {
+    match error {
+        ProtobufError::UnknownKind { .. } | ProtobufError::Encoding(_) => Status::unsupported_body(BODIES),
+        error => Status::bad_request(error.to_string()),
+    }
 }
 
 /// Reads a body, as far as the limit.

@@ -38,11 +38,11 @@ impl Kubectl {
     /// Runs a command, with `input` on stdin; code, stdout and stderr.
     async fn run(&self, arguments: &str, input: &str) -> (bool, String) {
         let mut child = Command::new("kubectl")
-            .args(arguments.split_whitespace())
             .arg("--kubeconfig")
             .arg(self.dir.join("config"))
             .arg("--cache-dir")
             .arg(self.dir.join("cache"))
+            .args(arguments.split_whitespace())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -116,5 +116,65 @@ async fn kubectl_works_with_custom_resources() {
     assert!(kubectl.ok("api-resources --api-group=example.com", "").await.contains("things"));
     assert!(kubectl.ok("explain things", "").await.contains("Thing"));
     kubectl.ok("delete crd things.example.com --timeout=20s", "").await;
+    kubectl.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_creates_from_flags_in_protobuf() {
+    let Some(kubectl) = Kubectl::start("flags").await else { return };
+    let cases = [
+        ("create namespace demo", "namespace/demo created"),
+        (
+            "create clusterrolebinding permissive --clusterrole=cluster-admin --user=client --group=system:serviceaccounts",
+            "clusterrolebinding.rbac.authorization.k8s.io/permissive created",
+        ),
+        ("create configmap settings --from-literal=a=b --from-literal=c=d", "configmap/settings created"),
+        ("create secret generic creds --from-literal=a=b", "secret/creds created"),
+        ("create serviceaccount robot", "serviceaccount/robot created"),
+        ("create deployment web --image=example.com/web:1 --replicas=0 --port=80", "deployment.apps/web created"),
+        ("create service loadbalancer web --tcp=8000:80", "service/web created"),
+        ("create role r --verb=get,list --resource=pods,deployments.apps", "role.rbac.authorization.k8s.io/r created"),
+        (
+            "create rolebinding rb --role=r --serviceaccount=default:robot",
+            "rolebinding.rbac.authorization.k8s.io/rb created",
+        ),
+        ("create clusterrole cr --verb=get --resource=nodes", "clusterrole.rbac.authorization.k8s.io/cr created"),
+        ("create quota q --hard=pods=1,cpu=2", "resourcequota/q created"),
+        ("create job j --image=example.com/job:1 -- sleep 1", "job.batch/j created"),
+        ("create cronjob c --image=example.com/job:1 --schedule=@daily", "cronjob.batch/c created"),
+        ("create ingress i --rule=h.example.com/p=web:80", "ingress.networking.k8s.io/i created"),
+        ("create poddisruptionbudget p --selector=a=b --min-available=50%", "poddisruptionbudget.policy/p created"),
+        ("autoscale deployment web --max=3", "horizontalpodautoscaler.autoscaling/web autoscaled"),
+        ("auth can-i create pods", "yes"),
+        ("auth can-i get /healthz", "yes"),
+        ("auth can-i --list", "*.*"),
+        ("auth whoami", "system:masters"),
+        ("create token robot", "secret"),
+    ];
+    for (command, expected) in cases {
+        let text = kubectl.ok(command, "").await;
+        assert!(text.contains(expected), "kubectl {command}: {text}");
+    }
+    let shown = [
+        (
+            "get clusterrolebinding permissive -o jsonpath={.roleRef.name}/{.subjects[*].name}",
+            "cluster-admin/client system:serviceaccounts",
+        ),
+        ("get configmap settings -o jsonpath={.data}", r#"{"a":"b","c":"d"}"#),
+        ("get secret creds -o jsonpath={.data.a}", "Yg=="),
+        (
+            "get deploy web -o jsonpath={.spec.replicas}/{.spec.template.spec.containers[0].ports[0].containerPort}",
+            "0/80",
+        ),
+        ("get svc web -o jsonpath={.spec.type}/{.spec.ports[0].targetPort}", "LoadBalancer/80"),
+        ("get quota q -o jsonpath={.spec.hard}", r#"{"cpu":"2","pods":"1"}"#),
+        ("get cronjob c -o jsonpath={.spec.schedule}", "@daily"),
+        ("get ingress i -o jsonpath={.spec.rules[0].http.paths[0].pathType}", "Exact"),
+        ("get pdb p -o jsonpath={.spec.minAvailable}", "50%"),
+        ("get hpa web -o jsonpath={.spec.maxReplicas}", "3"),
+    ];
+    for (command, expected) in shown {
+        assert_eq!(kubectl.ok(command, "").await, expected, "kubectl {command}");
+    }
     kubectl.stop().await;
 }

@@ -441,20 +441,6 @@ async fn openapi_lets_kubectl_leave_validation_to_the_server() {
 }
 
 #[tokio::test]
-async fn protobuf_is_refused_as_such() {
-    let server = ApiServer::new();
-    let answer = send(
-        &server,
-        "POST",
-        "/api/v1/namespaces",
-        &[("content-type", "application/vnd.kubernetes.protobuf")],
-        "k8s\0",
-    )
-    .await;
-    assert_eq!((answer.code, &answer.json()["reason"]), (415, &json!("UnsupportedMediaType")));
-}
-
-#[tokio::test]
 async fn what_is_too_large_is_refused() {
     let server = ApiServer::new();
     let answer =
