@@ -36,9 +36,11 @@ pub fn listed(want: &DesiredRecordSet, n: usize) -> RecordSet {
     RecordSet { etag: Some(etag), ..want.to_record_set(&owner()) }
 }
 
-/// A zone that holds what is wanted.
+/// A zone that holds what is wanted, read as providers list: by name.
 pub fn zone(desired: &Desired) -> ZoneSnapshot {
-    desired.sets.iter().enumerate().map(|(n, want)| listed(want, n)).collect()
+    let mut sets: Vec<&DesiredRecordSet> = desired.sets.iter().collect();
+    sets.sort_by(|a, b| a.key.cmp(&b.key));
+    sets.into_iter().enumerate().map(|(n, want)| listed(want, n)).collect()
 }
 
 /// How much memory this process holds, in bytes; none where there is no `/proc`.

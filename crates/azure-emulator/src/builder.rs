@@ -5,10 +5,10 @@ use std::{
 };
 
 use crate::{
-    AzureEmulator, Clock, DEFAULT_SUBSCRIPTION, Faults, Limits, Requests, ZoneKind,
+    AzureEmulator, Clock, DEFAULT_SUBSCRIPTION, EmulatorError, Faults, Limits, Requests, ZoneKind,
     arm::operations::Operations,
     clock,
-    entra::{Client, Entra},
+    entra::{Certificate, Client, Entra},
     ids::Ids,
     limits::Throttle,
     model::{
@@ -80,8 +80,19 @@ impl AzureEmulatorBuilder {
 
     /// An application and its secret. Without one, any application gets a token for any secret but an empty one.
     pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.clients.push(Client { id: id.into(), secret: secret.into() });
+        let (id, secret) = (id.into(), secret.into());
+        self.client_entry(id).secrets.push(secret);
         self
+    }
+
+    /// An application and the certificate, in PEM, whose key signs its assertions. Several may be given, for one application too.
+    ///
+    /// # Errors
+    /// [`EmulatorError::ClientCertificate`] when `pem` holds no X.509 certificate with an RSA key.
+    pub fn client_certificate(mut self, id: impl Into<String>, pem: &str) -> Result<Self, EmulatorError> {
+        let certificate = Certificate::from_pem(pem)?;
+        self.client_entry(id.into()).certificates.push(certificate);
+        Ok(self)
     }
 
     /// A resource group of the last named subscription.
@@ -165,6 +176,14 @@ impl AzureEmulatorBuilder {
             requests: Requests::default(),
         };
         AzureEmulator { state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn client_entry(&mut self, id: String) -> &mut Client {
+        let at = self.clients.iter().position(|client| client.id == id).unwrap_or_else(|| {
+            self.clients.push(Client::named(id));
+            self.clients.len() - 1
+        });
+        &mut self.clients[at]
     }
 
     fn add_zone(mut self, kind: ZoneKind, group: String, zone: String) -> Self {

@@ -199,6 +199,20 @@ impl AzureEmulator {
                 return Some(broken_off(reply));
             }
             Some(Fault::ServiceUnavailable) => unavailable_page(),
+            Some(Fault::TruncateAnswer) => {
+                carry_out(state, call, &route).map(|body| body.slice(..body.len() / 2))
+            }
+            Some(Fault::Forbidden) => forbidden(call, &route).into_reply(),
+            Some(Fault::ScopeLocked) => Failure::wrapped(
+                StatusCode::CONFLICT,
+                "ScopeLocked",
+                format!(
+                    "The scope '{}' cannot perform write operation because following scope(s) are locked: '{0}'. Please remove the lock and try again.",
+                    call.path
+                ),
+            )
+            .into_reply(),
+            Some(Fault::RevokedToken) => state.entra.revoked(call).into_reply(),
             Some(Fault::Throttle { retry_after }) => {
                 Failure::throttled(std::time::Duration::from_secs(retry_after)).into_reply()
             }
@@ -277,6 +291,34 @@ fn carry_out(state: &mut State, call: &Call, route: &Route) -> Reply {
                 .into_reply()
         }
     }
+}
+
+/// What ARM answers to whom no role assignment allows it. The action is named as roles name it.
+fn forbidden(call: &Call, route: &Route) -> Failure {
+    let kind = match route {
+        Route::Arm(ArmRoute { resource: Target::RecordSet { kind, record_type, .. }, .. }) => {
+            format!("{}/{record_type}", kind.profile().segment)
+        }
+        Route::Arm(ArmRoute {
+            resource: Target::Zones(kind) | Target::Zone { kind, .. } | Target::RecordSets { kind, .. },
+            ..
+        }) => kind.profile().segment.to_owned(),
+        _ => "dnsZones".to_owned(),
+    };
+    let verb = match call.method {
+        http::Method::GET | http::Method::HEAD => "read",
+        http::Method::DELETE => "delete",
+        _ => "write",
+    };
+    let client = crate::DEFAULT_CLIENT;
+    Failure::wrapped(
+        StatusCode::FORBIDDEN,
+        "AuthorizationFailed",
+        format!(
+            "The client '{client}' with object id '{client}' does not have authorization to perform action 'Microsoft.Network/{kind}/{verb}' over scope '{}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+            call.path
+        ),
+    )
 }
 
 /// Adds the headers that every answer of ARM has.

@@ -28,6 +28,12 @@ pub enum EmulatorError {
         /// The word.
         word: String,
     },
+    /// A client's certificate cannot be used.
+    #[error("the client's certificate cannot be used: {problem}")]
+    ClientCertificate {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A socket could not be bound or handed to the runtime.
     #[error("cannot listen on {address}")]
     Listen {

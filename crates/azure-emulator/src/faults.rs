@@ -56,6 +56,15 @@ pub enum Fault {
     PreconditionFailed,
     /// 409, as if an earlier operation on the same object were still queued.
     OperationPending,
+    /// 403, as if the caller had no role that allows the operation. Without a count it is a role that is missing until somebody
+    /// assigns it.
+    Forbidden,
+    /// 409, as if a lock were on the scope.
+    ScopeLocked,
+    /// The request is carried out, and its answer ends in the middle, as a proxy's does that gives up.
+    TruncateAnswer,
+    /// 401, as for a token that was revoked before its end.
+    RevokedToken,
 }
 
 impl Faults {

@@ -46,8 +46,8 @@
 //! - a secret is compared, and never answered, logged or shown by `Debug`.
 //!
 //! It knows no role assignments, locks, policies, DNSSEC, virtual-network links or resources other than zones: an alias of
-//! a public address or a Traffic Manager profile is stored and answers nothing. Signatures of client assertions are not
-//! checked.
+//! a public address or a Traffic Manager profile is stored and answers nothing. Signatures of client assertions are checked
+//! for applications with a certificate only.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -5,6 +5,7 @@ mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -120,7 +121,7 @@ pub(crate) struct Assertions {
     client_id: String,
     algorithm: Algorithm,
     clock: Clock,
-    made: AtomicU64,
+    made: Arc<AtomicU64>,
 }
 
 // === impl ClientCertificate ===
@@ -145,10 +146,8 @@ impl ClientCertificate {
         }
         let key = PrivateKeyDer::from_pem_slice(keys.expose_secret())
             .map_err(|_| no_items(key_file, |path| CertificateError::NoKey { path }))?;
-        let problem = |problem: &dyn fmt::Display| CertificateError::Key {
-            path: key_file.clone(),
-            problem: problem.to_string(),
-        };
+        let problem =
+            |problem: &dyn fmt::Display| CertificateError::Key { path: key_file.clone(), problem: problem.to_string() };
         let key = match &key {
             PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()),
             PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()),
@@ -213,13 +212,15 @@ impl Signer {
 // === impl Assertions ===
 
 impl Assertions {
-    /// `authority` is the origin of the token endpoint.
+    /// `authority` is the origin of the token endpoint; `made` counts the assertions of all that share it, so that no two are alike even
+    /// while the clock stands still.
     pub(crate) fn new(
         certificate: ClientCertificate,
         authority: &url::Url,
         tenant_id: &str,
         client_id: &str,
         clock: Clock,
+        made: Arc<AtomicU64>,
     ) -> Self {
         let authority = authority.as_str().trim_end_matches('/');
         Self {
@@ -228,7 +229,7 @@ impl Assertions {
             client_id: client_id.to_owned(),
             algorithm: if tenant_id.eq_ignore_ascii_case(ADFS) { Algorithm::Rs256 } else { Algorithm::Ps256 },
             clock,
-            made: AtomicU64::new(0),
+            made,
         }
     }
 

@@ -50,13 +50,15 @@
 //! Invariants: every write carries an ETag or `If-None-Match: *`; a token goes to the configured endpoint and nowhere else, whatever a page
 //! link says; no error, warning, log or `Debug` holds a secret or a token; a write whose answer is missing is
 //! [`Unknown`](kfed_dnsprovider::ErrorClass::Unknown), never "failed"; record sets of types that are never written are read and kept apart,
-//! and alias sets are marked.
+//! and alias sets, like sets with properties that are
+//! not known here, are marked and never written.
 //!
-//! It neither creates nor deletes zones, does not write types other than A, AAAA, CNAME and TXT, and has no certificate credentials yet.
+//! It neither creates nor deletes zones, does not write SOA, DS, TLSA and NAPTR, and reads no PKCS#12.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arm;
+mod certificate;
 pub mod config;
 mod service;
 mod token;
@@ -65,7 +67,8 @@ pub mod transport;
 use std::sync::Arc;
 
 pub use self::arm::{PRIVATE, PUBLIC, ZoneFlavour};
-pub use self::config::{AzureConfig, Cloud, ConfigError, Credential};
+pub use self::certificate::{CertificateError, ClientCertificate};
+pub use self::config::{AzureConfig, Cloud, ConfigError, Credential, Scope};
 pub use self::service::{AzureDns, ConnectError, connect, connect_to, factory};
 
 /// The wall clock. Tokens end by it, and a `Retry-After` that is a date is counted from it.

@@ -187,7 +187,10 @@ impl<O: Answer> Service<O> for AzureDns {
 
     fn call(&mut self, operation: O) -> Self::Future {
         let arm = Arc::clone(&self.arm);
-        Box::pin(async move { operation.answer(&arm).await })
+        Box::pin(async move {
+            let zone = operation.zone().cloned();
+            operation.answer(&arm).await.map_err(|error| arm.locate(error, zone.as_ref()))
+        })
     }
 }
 

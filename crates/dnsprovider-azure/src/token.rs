@@ -1,6 +1,7 @@
 //! Tokens for the management API: one is asked for at a time, kept, and renewed before it ends.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use azure_core::error::ErrorKind;
 use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_core::time::OffsetDateTime;
 use azure_identity::{
-    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
-    WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredential, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use tower::ServiceExt;
 
 use crate::Clock;
+use crate::certificate::Assertions;
 use crate::config::{AzureConfig, Cloud, Credential};
 use crate::transport::{Chain, HttpService, TowerHttpClient, TransportError, host_of, http_service};
 
@@ -41,6 +43,8 @@ struct Inner {
     http: HttpService,
     clock: Clock,
     state: Mutex<State>,
+    /// How many assertions a certificate has signed.
+    made: Arc<AtomicU64>,
     /// Held by whoever asks for a token.
     flight: tokio::sync::Mutex<()>,
 }
@@ -89,6 +93,7 @@ impl TokenSource {
             http: refuse_busy(http),
             clock,
             state: Mutex::default(),
+            made: Arc::default(),
             flight: tokio::sync::Mutex::default(),
         }))
     }
@@ -191,6 +196,18 @@ impl Inner {
                 Secret::new(secret.expose_secret().to_owned()),
                 Some(ClientSecretCredentialOptions { client_options }),
             )?,
+            Credential::Certificate { tenant_id, client_id, certificate } => {
+                let assertions = Assertions::new(
+                    certificate,
+                    &self.cloud.authority,
+                    &tenant_id,
+                    &client_id,
+                    self.clock.clone(),
+                    self.made.clone(),
+                );
+                let options = ClientAssertionCredentialOptions { client_options };
+                ClientAssertionCredential::new(tenant_id, client_id, assertions, Some(options))?
+            }
             Credential::WorkloadIdentity { tenant_id, client_id, token_file } => {
                 WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
                     credential_options: ClientAssertionCredentialOptions { client_options },
@@ -201,7 +218,10 @@ impl Inner {
             }
             Credential::ManagedIdentity { client_id } => {
                 ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
-                    user_assigned_id: client_id.map(UserAssignedId::ClientId),
+                    user_assigned_id: client_id.map(|id| match id.starts_with('/') {
+                        true => UserAssignedId::ResourceId(id),
+                        false => UserAssignedId::ClientId(id),
+                    }),
                     client_options,
                 }))?
             }

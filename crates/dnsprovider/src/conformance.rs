@@ -13,12 +13,14 @@
 //! ```
 
 mod checks;
+mod limits;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
 use crate::error::DnsError;
+use crate::layer::Limits;
 use crate::name::DnsName;
 use crate::provider::DnsProvider;
 use crate::record::{Etag, RecordSet, RecordSetKey, RecordType};
@@ -48,20 +50,31 @@ pub(crate) struct Bench {
 
 /// Asks `provider` for everything that a provider must do in `zone`. Of two runs in one zone at one time both may fail.
 pub async fn run(provider: DnsProvider, zone: ZoneId) -> Report {
-    let zones = match provider.list_zones(None).await {
-        Ok(zones) => zones,
-        Err(error) => return Report::failed(format!("the zones could not be listed: {}", full(&error))),
+    let bench = match Bench::new(provider, zone).await {
+        Ok(bench) => bench,
+        Err(failure) => return Report::failed(failure),
     };
-    let Some(zone) = zones.into_iter().find(|listed| listed.id == zone) else {
-        return Report::failed(format!("zone `{}` is not among those listed", zone.0));
-    };
-    let bench = Bench { provider, zone };
-    if let Err(failure) = bench.clean().await {
-        return Report::failed(failure);
-    }
     let mut checks = checks::all(&bench).await;
     checks.push(Check { name: "what was written can be removed", failure: bench.clean().await.err() });
     Report { checks }
+}
+
+/// Asks `provider` to hold sets of each of `types`, with data of every form that the type has.
+pub async fn types(provider: DnsProvider, zone: ZoneId, types: &[RecordType]) -> Report {
+    let bench = match Bench::new(provider, zone).await {
+        Ok(bench) => bench,
+        Err(failure) => return Report::failed(failure),
+    };
+    let mut checks = checks::types(&bench, types).await;
+    checks.push(Check { name: "what was written can be removed", failure: bench.clean().await.err() });
+    Report { checks }
+}
+
+/// Whether `limits` are those that `provider` (without a budget of its own) really has: half as many requests again as each allows are
+/// sent through a [`Budget`](crate::layer::Budget), all at once, and none may be throttled. It takes as long as the budget makes it:
+/// run it under a paused clock, or have some minutes.
+pub async fn within_limits(provider: DnsProvider, zone: ZoneId, limits: &Limits) -> Report {
+    limits::run(provider, zone, limits).await
 }
 
 // === impl Report ===
@@ -109,6 +122,18 @@ fn full(error: &DnsError) -> String {
 }
 
 impl Bench {
+    /// A place to work in that holds nothing of an earlier run.
+    async fn new(provider: DnsProvider, zone: ZoneId) -> Result<Self, String> {
+        let zones = provider.list_zones(None).await;
+        let zones = zones.map_err(|error| format!("the zones could not be listed: {}", full(&error)))?;
+        let Some(zone) = zones.into_iter().find(|listed| listed.id == zone) else {
+            return Err(format!("zone `{}` is not among those listed", zone.0));
+        };
+        let bench = Self { provider, zone };
+        bench.clean().await?;
+        Ok(bench)
+    }
+
     /// The name `label` below the one place that checks write in.
     fn name(&self, label: &str) -> Result<DnsName, String> {
         self.zone.name.child(&format!("{label}.kfed-conformance")).map_err(|error| error.to_string())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::record::RecordSetKey;
 
 /// What an error means for whoever asked, told apart by the provider and never guessed from texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ErrorClass {
     /// Somebody else has changed the set, or another operation is under way: read again and plan again.
@@ -51,6 +51,30 @@ pub struct DnsError {
 
 struct Of<'a>(&'a Option<RecordSetKey>);
 struct Hint<'a>(&'a Option<String>, &'a Option<String>);
+
+// === impl ErrorClass ===
+
+impl ErrorClass {
+    /// The class as metrics and messages name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Throttled => "throttled",
+            Self::Forbidden => "forbidden",
+            Self::Unauthenticated => "unauthenticated",
+            Self::NotFound => "not-found",
+            Self::Invalid => "invalid",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl std::fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 // === impl DnsError ===
 

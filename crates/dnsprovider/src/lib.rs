@@ -45,6 +45,7 @@
 #![allow(clippy::result_large_err)]
 
 pub mod error;
+pub mod metadata;
 pub mod name;
 pub mod operation;
 pub mod ownership;
@@ -58,6 +59,8 @@ mod testing;
 #[cfg(feature = "tower")]
 pub mod apply;
 #[cfg(feature = "tower")]
+pub mod cache;
+#[cfg(feature = "tower")]
 pub mod conformance;
 #[cfg(feature = "tower")]
 pub mod layer;
@@ -69,21 +72,24 @@ pub mod provider;
 pub mod registry;
 
 pub use error::{DnsError, ErrorClass};
+pub use metadata::Metadata;
 pub use name::{DnsName, InvalidName};
 pub use operation::{
-    DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, OperationKind, Page, Precondition,
+    DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, OperationKind, Page, Precondition, Priority,
     PutRecordSet,
 };
 pub use ownership::{Owner, Resource, sources};
 pub use plan::{
     Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Guard, GuardedPlan, Mode, PlanHash, Policy,
-    Truncated, Urgency, plan,
+    Stage, Truncated, Urgency, plan,
 };
-pub use record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
+pub use record::{Caa, Etag, InvalidData, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv};
 pub use zone::{Zone, ZoneId, ZoneSnapshot};
 
 #[cfg(feature = "tower")]
-pub use apply::{Applied, apply};
+pub use apply::{Applied, apply, apply_with};
+#[cfg(feature = "tower")]
+pub use cache::ZoneCache;
 #[cfg(feature = "tower")]
 pub use memory::MemoryProvider;
 #[cfg(feature = "tower")]

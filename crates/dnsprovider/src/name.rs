@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hickory_proto::rr::Name;
 use serde::{Deserialize, Serialize};
 
-/// A fully qualified domain name, in lower case and with its trailing dot (RFC 1035 § 2.3.3: case means nothing).
+/// A fully qualified domain name, in lower case and with its trailing dot (RFC 1035 § 2.3.3: case means nothing). Cheap to clone.
 ///
 /// ```
 /// use kfed_dnsprovider::DnsName;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct DnsName(Box<str>);
+pub struct DnsName(Arc<str>);
 
 /// A text that is no domain name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,11 @@ pub struct InvalidName {
 // === impl DnsName ===
 
 impl DnsName {
+    /// The root of all names. Only some records may name it, to say "none" (RFC 2782, RFC 7505), so no text is parsed as it.
+    pub fn root() -> Self {
+        Self(".".into())
+    }
+
     /// The name with its trailing dot.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -108,7 +114,7 @@ impl From<&Name> for DnsName {
 
 impl From<DnsName> for String {
     fn from(name: DnsName) -> Self {
-        name.0.into()
+        (*name.0).to_owned()
     }
 }
 

@@ -23,6 +23,21 @@ pub trait Operation: Clone + Send + Sync + std::fmt::Debug + 'static {
     fn record_set(&self) -> Option<&RecordSetKey> {
         None
     }
+    /// Whether it goes before others that wait for the same budget.
+    fn priority(&self) -> Priority {
+        Priority::Normal
+    }
+}
+
+/// Which of several requests that wait for one budget goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    /// Answers are wrong until it is done.
+    Urgent,
+    /// All else.
+    #[default]
+    Normal,
 }
 
 /// The kinds of requests that providers limit apart from each other.
@@ -75,6 +90,8 @@ pub struct GetRecordSet {
     pub zone: ZoneId,
     /// Name and type.
     pub key: RecordSetKey,
+    /// Whether it goes before others.
+    pub priority: Priority,
 }
 
 /// What must be true of a record set for a write to happen.
@@ -95,6 +112,8 @@ pub struct PutRecordSet {
     pub set: RecordSet,
     /// What must be true before.
     pub precondition: Precondition,
+    /// Whether it goes before others.
+    pub priority: Priority,
 }
 
 /// Deletes a record set that is still at the version that was read. A set that is gone already is no error.
@@ -106,6 +125,8 @@ pub struct DeleteRecordSet {
     pub key: RecordSetKey,
     /// The version that was read.
     pub unchanged: Etag,
+    /// Whether it goes before others.
+    pub priority: Priority,
 }
 
 // === impl OperationKind ===
@@ -180,6 +201,10 @@ impl Operation for GetRecordSet {
     fn record_set(&self) -> Option<&RecordSetKey> {
         Some(&self.key)
     }
+
+    fn priority(&self) -> Priority {
+        self.priority
+    }
 }
 
 impl Operation for PutRecordSet {
@@ -201,6 +226,10 @@ impl Operation for PutRecordSet {
     fn record_set(&self) -> Option<&RecordSetKey> {
         Some(&self.set.key)
     }
+
+    fn priority(&self) -> Priority {
+        self.priority
+    }
 }
 
 impl Operation for DeleteRecordSet {
@@ -218,5 +247,9 @@ impl Operation for DeleteRecordSet {
 
     fn record_set(&self) -> Option<&RecordSetKey> {
         Some(&self.key)
+    }
+
+    fn priority(&self) -> Priority {
+        self.priority
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::metadata::{Builder, Metadata};
 use crate::record::{RecordData, RecordSet, RecordType};
 
 /// Metadata key: the owner.
@@ -35,12 +37,26 @@ pub struct Resource {
 impl Owner {
     /// Whether `set` is marked as this owner's.
     pub fn owns(&self, set: &RecordSet) -> bool {
-        set.metadata.get(OWNER_KEY).is_some_and(|owner| *owner == self.0)
+        set.metadata.get(OWNER_KEY) == Some(&self.0)
     }
 
     /// The metadata that marks a set as this owner's, wanted by `resource`.
-    pub fn mark(&self, resource: &Resource) -> BTreeMap<String, String> {
-        BTreeMap::from([(OWNER_KEY.to_owned(), self.0.clone()), (RESOURCE_KEY.to_owned(), resource.to_string())])
+    pub fn mark(&self, resource: &Resource) -> Metadata {
+        self.mark_with(resource, &BTreeMap::new())
+    }
+
+    /// The same, with where each of `data` came from.
+    pub(crate) fn mark_with(&self, resource: &Resource, data: &BTreeMap<RecordData, BTreeSet<String>>) -> Metadata {
+        // A guess that fits: the keys, an address and the name of a member each.
+        let bytes = 64 + self.0.len() + resource.len() + data.len() * 32;
+        let mut metadata = Builder::with_capacity(3, bytes);
+        metadata.push(OWNER_KEY, &self.0);
+        metadata.push_with(RESOURCE_KEY, |text| resource.write(text));
+        let sources = Sources(data);
+        if sources.pairs().next().is_some() {
+            metadata.push_with(SOURCES_KEY, |text| sources.write(text));
+        }
+        metadata.finish()
     }
 }
 
@@ -63,9 +79,17 @@ impl Resource {
         let mut parts = set.metadata.get(RESOURCE_KEY)?.splitn(3, '/').map(str::to_owned);
         Some(Self { kind: parts.next()?, namespace: parts.next()?, name: parts.next()? })
     }
-}
 
-impl Resource {
+    /// Without the machinery of formatting, which is most of the time when a hundred thousand are written.
+    fn write(&self, text: &mut String) {
+        text.extend([&*self.kind, "/", &*self.namespace, "/", &*self.name]);
+    }
+
+    /// How many octets it takes when it is written.
+    fn len(&self) -> usize {
+        self.kind.len() + self.namespace.len() + self.name.len() + 2
+    }
+
     /// Whether `text` is how this resource is written.
     pub(crate) fn is_written(&self, text: &str) -> bool {
         let namespace_and_name = text.strip_prefix(&*self.kind).and_then(|rest| rest.strip_prefix('/'));
@@ -86,7 +110,7 @@ impl fmt::Display for Resource {
 /// Which members each datum of `set` came from, as its metadata says. What cannot be read, or is not in the set, is left out.
 pub fn sources(set: &RecordSet) -> BTreeMap<RecordData, BTreeSet<String>> {
     let mut sources: BTreeMap<RecordData, BTreeSet<String>> = BTreeMap::new();
-    let text = set.metadata.get(SOURCES_KEY).map_or("", String::as_str);
+    let text = set.metadata.get(SOURCES_KEY).unwrap_or_default();
     for (member, datum) in text.split(',').filter_map(|pair| pair.split_once('=')) {
         let datum = match set.key.record_type {
             RecordType::A => datum.parse().ok().map(RecordData::A),
@@ -112,15 +136,28 @@ impl<'a> Sources<'a> {
         let data = self.0.iter().filter(move |(datum, _)| written(datum));
         data.flat_map(|(datum, members)| members.iter().map(move |member| (member.as_str(), datum)))
     }
+
+    fn write(&self, text: &mut String) {
+        for (n, (member, datum)) in self.pairs().enumerate() {
+            text.extend([if n == 0 { "" } else { "," }, member, "="]);
+            match datum {
+                RecordData::A(address) => write_v4(text, *address),
+                RecordData::Cname(name) => text.push_str(name.as_str()),
+                other => text.push_str(&other.to_string()),
+            }
+        }
+    }
 }
 
-impl fmt::Display for Sources<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, (member, datum)) in self.pairs().enumerate() {
-            let comma = if n == 0 { "" } else { "," };
-            write!(f, "{comma}{member}={datum}")?;
+/// As `Display` does, several times as fast.
+fn write_v4(text: &mut String, address: Ipv4Addr) {
+    for (n, octet) in address.octets().into_iter().enumerate() {
+        if n > 0 {
+            text.push('.');
         }
-        Ok(())
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let zeros = digits.iter().take(2).take_while(|digit| **digit == 0).count();
+        text.extend(digits[zeros..].iter().map(|digit| char::from(b'0' + digit)));
     }
 }
 
@@ -139,4 +176,28 @@ pub(crate) fn same_sources(text: &str, data: &BTreeMap<RecordData, BTreeSet<Stri
         })
     });
     all && written.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn addresses_are_written_as_they_display(address in any::<Ipv4Addr>()) {
+            let mut text = String::new();
+            write_v4(&mut text, address);
+            prop_assert_eq!(text, address.to_string());
+        }
+    }
+
+    #[test]
+    fn a_resource_is_written_as_it_displays() {
+        let resource = Resource::service("default", "web");
+        let metadata = Owner("fed".into()).mark(&resource);
+        assert_eq!(metadata.get(RESOURCE_KEY), Some(&*resource.to_string()));
+        assert!(resource.is_written(&resource.to_string()));
+    }
 }

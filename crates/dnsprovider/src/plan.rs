@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -92,12 +93,24 @@ pub struct PlanHash(pub String);
 pub struct ChangeSet {
     /// The writes. Those that depend on each other (a CNAME goes, addresses come) stand next to each other.
     pub changes: Vec<Change>,
+    /// How `changes` fall into stages. Within one only changes at one name depend on each other; a stage begins when the one before it
+    /// is over. Changes behind the last stage are done one by one.
+    pub stages: Vec<Stage>,
     /// What is wanted and cannot be had.
     pub conflicts: Vec<Conflict>,
     /// The sets that hold less than is wanted.
     pub truncated: Vec<Truncated>,
     /// The deletions that wait for approval; they are not in `changes`.
     pub guarded: Option<GuardedPlan>,
+}
+
+/// Changes that may be done at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// How soon.
+    pub urgency: Urgency,
+    /// How many of the changes they are.
+    pub changes: usize,
 }
 
 /// One write.
@@ -112,7 +125,7 @@ pub enum Change {
     /// One set in another's place, in one step.
     Update {
         /// The set as it was read.
-        from: RecordSet,
+        from: Arc<RecordSet>,
         /// The set as it is to be.
         to: RecordSet,
         /// How soon.
@@ -121,12 +134,12 @@ pub enum Change {
     /// A set that is to go.
     Delete {
         /// The set as it was read.
-        set: RecordSet,
+        set: Arc<RecordSet>,
     },
 }
 
-/// How soon an update is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// How soon a change is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Urgency {
     /// It withdraws answers that are wrong now.
@@ -135,6 +148,8 @@ pub enum Urgency {
     Adds,
     /// It changes the TTL or the metadata alone.
     Tidies,
+    /// It removes a name as a whole, which nobody wants any more.
+    Removes,
 }
 
 /// A wanted set that cannot be had.
@@ -243,16 +258,16 @@ impl fmt::Display for PlanHash {
 impl DesiredRecordSet {
     /// The set as it is to stand in the zone, marked as `owner`'s.
     pub fn to_record_set(&self, owner: &Owner) -> RecordSet {
-        let mut metadata = owner.mark(&self.resource);
-        let sources = crate::ownership::Sources(&self.data).to_string();
-        if !sources.is_empty() {
-            metadata.insert(crate::ownership::SOURCES_KEY.to_owned(), sources);
-        }
         RecordSet {
             key: self.key.clone(),
             ttl: self.ttl,
-            data: self.data.keys().cloned().collect(),
-            metadata,
+            data: {
+                // One by one: a handful of data is in its place before `collect` has sorted it.
+                let mut data = BTreeSet::new();
+                data.extend(self.data.keys().cloned());
+                data
+            },
+            metadata: owner.mark_with(&self.resource, &self.data),
             etag: None,
             alias: false,
         }
@@ -274,7 +289,8 @@ impl Change {
     /// Which set it is about.
     pub fn key(&self) -> &RecordSetKey {
         match self {
-            Self::Create { set } | Self::Delete { set } => &set.key,
+            Self::Create { set } => &set.key,
+            Self::Delete { set } => &set.key,
             Self::Update { to, .. } => &to.key,
         }
     }
@@ -282,7 +298,8 @@ impl Change {
     /// Which resource wants it, or wanted what goes.
     pub fn resource(&self) -> Option<Resource> {
         match self {
-            Self::Create { set } | Self::Delete { set } => Resource::of(set),
+            Self::Create { set } => Resource::of(set),
+            Self::Delete { set } => Resource::of(set),
             Self::Update { to, .. } => Resource::of(to),
         }
     }

@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 use crate::error::{DnsError, ErrorClass};
 use crate::name::DnsName;
 use crate::operation::{
-    DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, Page, Precondition, PutRecordSet,
+    DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, Page, Precondition, Priority, PutRecordSet,
 };
 use crate::record::{Etag, RecordSet, RecordSetKey};
 use crate::zone::{Zone, ZoneId, ZoneSnapshot};
@@ -68,6 +68,7 @@ pub struct DnsProvider {
     get: Boxed<GetRecordSet>,
     put: Boxed<PutRecordSet>,
     delete: Boxed<DeleteRecordSet>,
+    priority: Priority,
 }
 
 // === impl Boxed ===
@@ -143,6 +144,7 @@ impl DnsProvider {
             get: Boxed::<GetRecordSet>::new(service.clone()),
             put: Boxed::<PutRecordSet>::new(service.clone()),
             delete: Boxed::<DeleteRecordSet>::new(service),
+            priority: Priority::Normal,
         }
     }
 
@@ -155,7 +157,14 @@ impl DnsProvider {
             get: Boxed::<GetRecordSet>::new(layer.layer(self.get)),
             put: Boxed::<PutRecordSet>::new(layer.layer(self.put)),
             delete: Boxed::<DeleteRecordSet>::new(layer.layer(self.delete)),
+            priority: self.priority,
         }
+    }
+
+    /// The same provider, asked with `priority`: where requests wait for a [budget](crate::layer::Budget), urgent ones go first.
+    #[must_use]
+    pub fn with_priority(&self, priority: Priority) -> Self {
+        Self { priority, ..self.clone() }
     }
 
     /// All zones, or those of one name.
@@ -216,17 +225,19 @@ impl DnsProvider {
 
     /// The set at `key`, if there is one.
     pub async fn get(&self, zone: &ZoneId, key: &RecordSetKey) -> Result<Option<RecordSet>, DnsError> {
-        self.get.clone().oneshot(GetRecordSet { zone: zone.clone(), key: key.clone() }).await
+        self.get.clone().oneshot(GetRecordSet { zone: zone.clone(), key: key.clone(), priority: self.priority }).await
     }
 
     /// Creates or replaces a set; the answer is the set as it now stands.
     pub async fn put(&self, zone: &ZoneId, set: RecordSet, precondition: Precondition) -> Result<RecordSet, DnsError> {
-        self.put.clone().oneshot(PutRecordSet { zone: zone.clone(), set, precondition }).await
+        let request = PutRecordSet { zone: zone.clone(), set, precondition, priority: self.priority };
+        self.put.clone().oneshot(request).await
     }
 
     /// Deletes the set at `key` if it is still at version `unchanged`, or gone already.
     pub async fn delete(&self, zone: &ZoneId, key: &RecordSetKey, unchanged: Etag) -> Result<(), DnsError> {
-        self.delete.clone().oneshot(DeleteRecordSet { zone: zone.clone(), key: key.clone(), unchanged }).await
+        let request = DeleteRecordSet { zone: zone.clone(), key: key.clone(), unchanged, priority: self.priority };
+        self.delete.clone().oneshot(request).await
     }
 }
 

@@ -1,14 +1,21 @@
 //! Record sets: all records of one name and type.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod data;
+
+use std::collections::BTreeSet;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::metadata::Metadata;
 use crate::name::DnsName;
 
-/// The types of records that kfed reads; it writes `A`, `AAAA`, `CNAME` and `TXT`.
+pub use data::{Caa, InvalidData, Mx, RecordData, Srv};
+
+/// RFC 2181 § 8.
+const LONGEST_TTL: u32 = i32::MAX as u32;
+
+/// The types of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
@@ -35,23 +42,6 @@ pub enum RecordType {
     Soa,
 }
 
-/// One record's data.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(untagged)]
-#[non_exhaustive]
-pub enum RecordData {
-    /// An IPv4 address.
-    A(Ipv4Addr),
-    /// An IPv6 address.
-    Aaaa(Ipv6Addr),
-    /// The name that is meant.
-    Cname(DnsName),
-    /// The strings of one TXT record, each of at most 255 octets.
-    Txt(Vec<String>),
-    /// Data of a type that kfed never writes, in presentation format.
-    Other(String),
-}
-
 /// What a provider calls one version of a record set. Opaque.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -68,7 +58,7 @@ pub struct RecordSetKey {
 }
 
 /// All records of one name and type, as a provider holds them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordSet {
     /// Name and type.
     #[serde(flatten)]
@@ -78,13 +68,13 @@ pub struct RecordSet {
     /// The data; their order means nothing.
     pub data: BTreeSet<RecordData>,
     /// What the provider keeps beside the records; ownership lives here.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
     /// The version that was read; none for a set that was not read from a provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<Etag>,
     /// Whether the provider makes the answers itself from another resource (an alias). Such a set is never changed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub alias: bool,
 }
 
@@ -123,32 +113,6 @@ impl fmt::Display for RecordType {
     }
 }
 
-// === impl RecordData ===
-
-impl fmt::Display for RecordData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::A(address) => write!(f, "{address}"),
-            Self::Aaaa(address) => write!(f, "{address}"),
-            Self::Cname(name) => write!(f, "{name}"),
-            Self::Txt(strings) => {
-                let quoted: Vec<_> = strings.iter().map(|s| format!("{s:?}")).collect();
-                f.write_str(&quoted.join(" "))
-            }
-            Self::Other(text) => f.write_str(text),
-        }
-    }
-}
-
-impl From<std::net::IpAddr> for RecordData {
-    fn from(address: std::net::IpAddr) -> Self {
-        match address {
-            std::net::IpAddr::V4(address) => Self::A(address),
-            std::net::IpAddr::V6(address) => Self::Aaaa(address),
-        }
-    }
-}
-
 // === impl RecordSetKey ===
 
 impl RecordSetKey {
@@ -161,5 +125,52 @@ impl RecordSetKey {
 impl fmt::Display for RecordSetKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.record_type, self.name)
+    }
+}
+
+// === impl RecordSet ===
+
+impl RecordSet {
+    /// Whether any provider could hold the set: its data fit its type and their own limits, there are some, and the TTL is one.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub fn check(&self) -> Result<(), String> {
+        let record_type = self.key.record_type;
+        if self.ttl > LONGEST_TTL {
+            return Err(format!("a TTL of {} s is longer than {LONGEST_TTL} s", self.ttl));
+        }
+        if self.data.is_empty() {
+            return Err("the set holds no record".to_owned());
+        }
+        // RFC 2181 § 10.1.
+        if record_type == RecordType::Cname && self.data.len() > 1 {
+            return Err("a CNAME set holds one record".to_owned());
+        }
+        self.data.iter().try_for_each(|datum| datum.check(record_type)).map_err(|error| error.to_string())
+    }
+}
+
+/// The type tells how the data are to be read.
+impl<'de> Deserialize<'de> for RecordSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Text {
+            #[serde(flatten)]
+            key: RecordSetKey,
+            ttl: u32,
+            data: BTreeSet<String>,
+            #[serde(default)]
+            metadata: Metadata,
+            #[serde(default)]
+            etag: Option<Etag>,
+            #[serde(default)]
+            alias: bool,
+        }
+        let Text { key, ttl, data, metadata, etag, alias } = Text::deserialize(deserializer)?;
+        // What a provider holds counts even if it cannot be read as its type.
+        let read =
+            |text| RecordData::parse(key.record_type, text).unwrap_or_else(|error| RecordData::Other(error.text));
+        Ok(Self { data: data.iter().map(|text| read(text)).collect(), key, ttl, metadata, etag, alias })
     }
 }

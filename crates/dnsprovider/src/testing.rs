@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::metadata::Metadata;
 use crate::ownership::{Owner, Resource};
 use crate::plan::{Desired, DesiredRecordSet};
 use crate::record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
@@ -27,11 +28,8 @@ pub(crate) fn key(record_type: &str, name: &str) -> RecordSetKey {
 
 pub(crate) fn datum(record_type: RecordType, text: &str) -> RecordData {
     match record_type {
-        RecordType::A => RecordData::A(text.parse().unwrap()),
-        RecordType::Aaaa => RecordData::Aaaa(text.parse().unwrap()),
-        RecordType::Cname => RecordData::Cname(text.parse().unwrap()),
         RecordType::Txt => RecordData::Txt(vec![text.to_owned()]),
-        _ => RecordData::Other(text.to_owned()),
+        _ => RecordData::parse(record_type, text).unwrap(),
     }
 }
 
@@ -59,7 +57,7 @@ pub(crate) fn ours(record_type: &str, name: &str, data: &[&str]) -> RecordSet {
 
 /// A set that says nothing of an owner.
 pub(crate) fn bare(record_type: &str, name: &str, data: &[&str]) -> RecordSet {
-    RecordSet { metadata: BTreeMap::new(), ..ours(record_type, name, data) }
+    RecordSet { metadata: Metadata::default(), ..ours(record_type, name, data) }
 }
 
 /// A set of the owner `owner`.

@@ -5,6 +5,7 @@ use http::{StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::assertion::{Assertion, Certificate};
 use crate::{
     arm::{
         call::Call,
@@ -14,18 +15,33 @@ use crate::{
     ids::{Ids, Purpose},
 };
 
+/// How far a client's clock may be ahead, in seconds.
+const SKEW: i64 = 300;
+/// How long an assertion may live, in seconds.
+const LONGEST_ASSERTION: i64 = 600;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// An application that may ask for tokens.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) id: String,
-    pub(crate) secret: String,
+    pub(crate) secrets: Vec<String>,
+    pub(crate) certificates: Vec<Certificate>,
+}
+
+impl Client {
+    pub(crate) fn named(id: String) -> Self {
+        Self { id, secrets: Vec::new(), certificates: Vec::new() }
+    }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("id", &self.id).field("secret", &"[redacted]").finish()
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .field("secrets", &"[redacted]")
+            .field("certificates", &self.certificates)
+            .finish()
     }
 }
 
@@ -193,7 +209,8 @@ impl Entra {
         }
         match (form.get("client_secret"), form.get("client_assertion")) {
             (Some(secret), _) => {
-                let right = client.map_or(!secret.is_empty(), |client| client.secret == secret);
+                let right =
+                    client.map_or(!secret.is_empty(), |client| client.secrets.iter().any(|known| known == secret));
                 if !right {
                     return Err(Denial::new(
                         StatusCode::UNAUTHORIZED,
@@ -205,7 +222,7 @@ impl Entra {
                     ));
                 }
             }
-            (None, Some(assertion)) => self.check_assertion(&form, assertion)?,
+            (None, Some(assertion)) => self.check_assertion(call, &form, assertion, client)?,
             (None, None) => {
                 return Err(Denial::new(
                     StatusCode::UNAUTHORIZED,
@@ -218,38 +235,80 @@ impl Entra {
         Ok(id.to_owned())
     }
 
-    /// A certificate's or a cluster's assertion. Its signature is not checked: the emulator knows no keys.
-    fn check_assertion(&self, form: &Form, assertion: &str) -> Result<(), Denial> {
-        let malformed = |why: &str| {
-            Denial::new(
-                StatusCode::UNAUTHORIZED,
-                "invalid_client",
-                50_027,
-                format!("JWT token is invalid or malformed: {why}."),
-            )
-        };
+    /// A certificate's or a cluster's assertion. An application with certificates has to have signed it with the key of one; the
+    /// emulator knows no cluster's keys, so for others the signature is not checked.
+    fn check_assertion(
+        &self,
+        call: &Call,
+        form: &Form,
+        assertion: &str,
+        client: Option<&Client>,
+    ) -> Result<(), Denial> {
+        let denied = |code, text: String| Denial::new(StatusCode::UNAUTHORIZED, "invalid_client", code, text);
+        let malformed = |why: &str| denied(50_027, format!("JWT token is invalid or malformed: {why}."));
         if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
             return Err(malformed("the assertion type is not jwt-bearer"));
         }
-        let parts: Vec<&str> = assertion.split('.').collect();
-        let &[_, claims, _] = parts.as_slice() else {
-            return Err(malformed("it does not have three parts"));
-        };
-        let claims: Value = URL_SAFE_NO_PAD
-            .decode(claims.trim_end_matches('='))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or_else(|| malformed("its claims are not JSON"))?;
-        match claims.get("exp").and_then(Value::as_i64) {
-            None => Err(malformed("it has no expiry")),
-            Some(expiry) if expiry <= (self.clock)().as_second() => Err(Denial::new(
-                StatusCode::UNAUTHORIZED,
-                "invalid_client",
-                700_024,
-                "Client assertion is not within its valid time range.".to_owned(),
-            )),
-            Some(_) => Ok(()),
+        let assertion = Assertion::read(assertion).map_err(malformed)?;
+        let now = (self.clock)().as_second();
+        match assertion.time("exp") {
+            None => return Err(malformed("it has no expiry")),
+            Some(expiry) if expiry <= now => {
+                return Err(denied(700_024, "Client assertion is not within its valid time range.".to_owned()));
+            }
+            Some(_) => {}
         }
+        let Some(client) = client.filter(|client| !client.certificates.is_empty()) else {
+            return Ok(());
+        };
+        if assertion.text("iss") != Some(&client.id) || assertion.text("sub") != Some(&client.id) {
+            return Err(denied(
+                700_021,
+                format!("Client assertion application identifier doesn't match 'client_id' parameter '{}'.", client.id),
+            ));
+        }
+        let audience = format!("{}{}", call.origin, call.path);
+        if assertion.text("aud") != Some(&audience) {
+            return Err(denied(
+                700_023,
+                format!("Client assertion audience claim does not match Realm issuer. Expected '{audience}'."),
+            ));
+        }
+        if assertion.text("jti").is_none_or(str::is_empty) {
+            return Err(malformed("it has no jti"));
+        }
+        // Clocks may differ by five minutes.
+        let begins = assertion.time("nbf").ok_or_else(|| malformed("it has no nbf"))?;
+        let ends = assertion.time("exp").unwrap_or(begins);
+        if begins > now + SKEW || ends - begins > LONGEST_ASSERTION {
+            return Err(denied(700_024, "Client assertion is not within its valid time range.".to_owned()));
+        }
+        let thumbprint = assertion.thumbprint().unwrap_or_default();
+        let Some(certificate) = client.certificates.iter().find(|known| known.thumbprint() == thumbprint) else {
+            return Err(denied(
+                700_027,
+                format!(
+                    "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found., Thumbprint of key used by client: '{thumbprint}']"
+                ),
+            ));
+        };
+        if !certificate.has_signed(&assertion) {
+            return Err(denied(
+                700_027,
+                "Client assertion failed signature validation. [Reason - The key was found but the signature is wrong.]"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The answer to a token that is taken back.
+    pub(crate) fn revoked(&mut self, call: &Call) -> Failure {
+        let given = call.header("authorization").and_then(|given| given.split_once(' '));
+        if let Some((_, token)) = given {
+            self.issued.remove(token.trim());
+        }
+        self.unauthorized(call, "InvalidAuthenticationToken", "The access token has been revoked.")
     }
 
     fn audience(&self, call: &Call, v2: bool) -> String {

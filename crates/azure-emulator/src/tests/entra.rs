@@ -140,6 +140,91 @@ async fn an_assertion_is_taken_while_it_is_valid() {
     }
 }
 
+fn fixture(name: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/azure").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A JWT signed by the key in a PEM file.
+fn signed(header: &Value, claims: &Value, key: &str) -> String {
+    use base64::engine::general_purpose::STANDARD;
+    let pem = fixture(key);
+    let der = STANDARD.decode(pem.lines().filter(|line| !line.starts_with("--")).collect::<String>()).unwrap();
+    let key = ring::signature::RsaKeyPair::from_pkcs8(&der).unwrap();
+    let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let text = format!("{}.{}", encode(header), encode(claims));
+    let mut signature = vec![0; key.public().modulus_len()];
+    let random = ring::rand::SystemRandom::new();
+    key.sign(&ring::signature::RSA_PKCS1_SHA256, &random, text.as_bytes(), &mut signature).unwrap();
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[tokio::test]
+async fn a_certificates_assertion_is_checked_in_all_its_parts() {
+    use base64::engine::general_purpose::STANDARD;
+    let pem = fixture("client-certificate.pem");
+    let der = STANDARD.decode(pem.lines().filter(|line| !line.starts_with("--")).collect::<String>()).unwrap();
+    let x5t = URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, &der));
+    let now = (AzureEmulator::builder().build().lock().entra.clock)().as_second();
+    let audience = "https://login.test/tenant-1/oauth2/v2.0/token";
+    let header = json!({ "alg": "RS256", "typ": "JWT", "x5t#S256": x5t });
+    let claims = json!({ "aud": audience, "iss": "app-1", "sub": "app-1", "jti": "1", "nbf": now, "exp": now + 600 });
+    let with = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        claims
+    };
+    let key = "client-key-pkcs8.pem";
+    for (header, claims, key, code) in [
+        (header.clone(), claims.clone(), key, 0),
+        (header.clone(), with("nbf", json!(now + 299)), key, 0),
+        (header.clone(), with("nbf", json!(now + 301)), key, 700_024),
+        (header.clone(), with("exp", json!(now + 601)), key, 700_024),
+        (header.clone(), with("exp", json!(now - 1)), key, 700_024),
+        (header.clone(), with("nbf", Value::Null), key, 50_027),
+        (header.clone(), with("jti", Value::Null), key, 50_027),
+        (header.clone(), with("aud", json!("https://login.test/other/oauth2/v2.0/token")), key, 700_023),
+        (header.clone(), with("iss", json!("app-2")), key, 700_021),
+        (header.clone(), with("sub", json!("app-2")), key, 700_021),
+        (header.clone(), claims.clone(), "other-key.pem", 700_027),
+        (json!({ "alg": "RS256", "x5t#S256": "another" }), claims.clone(), key, 700_027),
+        (json!({ "alg": "none", "x5t#S256": x5t }), claims.clone(), key, 700_027),
+        (json!({ "alg": "PS256", "x5t#S256": x5t }), claims.clone(), key, 700_027),
+    ] {
+        let emulator = AzureEmulator::builder().client_certificate("app-1", &pem).unwrap().build();
+        let assertion = signed(&header, &claims, key);
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", "app-1"),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", &assertion),
+            ("scope", "https://management.azure.com/.default"),
+        ];
+        let got = token(&emulator, audience, &form).await;
+        match code {
+            0 => assert_eq!(got.status, StatusCode::OK, "{}", got.text),
+            code => assert_eq!(got.json()["error_codes"], json!([code]), "{header} {claims} {}", got.text),
+        }
+        let got = token(&emulator, audience, &v2("app-1", "a secret")).await;
+        assert_eq!(got.json()["error_codes"], json!([7_000_215]), "it has no secret");
+    }
+}
+
+#[test]
+fn what_is_no_certificate_is_refused() {
+    let key = fixture("client-key-pkcs8.pem");
+    let wrong = "-----BEGIN CERTIFICATE-----\nMAAwAA==\n-----END CERTIFICATE-----\n";
+    for (pem, expected) in [
+        (key.as_str(), "there is no PEM certificate"),
+        (&wrong[..40], "the PEM has no end"),
+        (&wrong.replace('M', "?"), "the PEM is no base64"),
+        (wrong, "it is no X.509 certificate"),
+    ] {
+        let error = AzureEmulator::builder().client_certificate("app-1", pem).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn without_tenants_and_clients_named_any_may_come() {
     let emulator = AzureEmulator::builder().build();

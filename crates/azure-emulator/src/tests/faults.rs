@@ -70,6 +70,47 @@ async fn a_lost_answer_has_been_written() {
 }
 
 #[tokio::test]
+async fn a_missing_role_and_a_lock_refuse_and_do_nothing() {
+    let emulator = emulator();
+    let path = format!("{}/A/www", zone_path());
+    let rule = |fault, operation| FaultRule {
+        fault,
+        operations: vec![operation],
+        path_contains: Some("/example.com/".to_owned()),
+        count: None,
+        chance: 1.0,
+    };
+    for (fault, status, code, words) in [
+        (
+            Fault::Forbidden,
+            403,
+            "AuthorizationFailed",
+            format!("perform action 'Microsoft.Network/dnszones/A/write' over scope '{path}'"),
+        ),
+        (Fault::ScopeLocked, 409, "ScopeLocked", "scope(s) are locked".to_owned()),
+    ] {
+        emulator.set_faults(Faults { rules: vec![rule(fault, Operation::RecordSetWrite)] });
+        for _ in 0..2 {
+            let got = put(&emulator, "A/www", a("192.0.2.1")).await.error();
+            assert_eq!((got.0, got.1, got.2.as_str()), (status, "wrapped", code));
+            assert!(got.3.contains(&words), "{}", got.3);
+        }
+        assert_eq!(get(&emulator, &zone_path()).await.status, StatusCode::OK, "reading is allowed");
+        assert_eq!(emulator.record_set("example.com", "www", RecordType::A), None);
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_a_success_that_cannot_be_read() {
+    let emulator = emulator();
+    emulator.set_faults(Faults::next(1, Operation::RecordSetWrite, Fault::TruncateAnswer));
+    let got = put(&emulator, "A/www", a("192.0.2.1")).await;
+    assert_eq!(got.status, StatusCode::CREATED);
+    assert!(serde_json::from_str::<serde_json::Value>(&got.text).is_err() && got.text.starts_with('{'), "{}", got.text);
+    assert!(emulator.record_set("example.com", "www", RecordType::A).is_some());
+}
+
+#[tokio::test]
 async fn chances_follow_the_seed() {
     let outcomes = async |seed: u64| -> String {
         let emulator =

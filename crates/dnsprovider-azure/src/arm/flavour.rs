@@ -19,7 +19,9 @@ pub struct ZoneFlavour {
     pub private: bool,
     pub(crate) ttl: &'static str,
     /// The properties that hold the records of the types that are written.
-    records: [(RecordType, &'static str); 4],
+    records: &'static [(RecordType, &'static str)],
+    /// How many records a set may hold, where that is the same for everybody.
+    pub(crate) max_records: Option<usize>,
     /// The documented limits: how many requests of a kind Azure lets through in a minute, for each zone.
     limits: [(OperationKind, u32); 6],
 }
@@ -32,12 +34,20 @@ pub static PUBLIC: ZoneFlavour = ZoneFlavour {
     list_all: "recordsets",
     private: false,
     ttl: "TTL",
-    records: [
+    records: &[
         (RecordType::A, "ARecords"),
         (RecordType::Aaaa, "AAAARecords"),
         (RecordType::Cname, "CNAMERecord"),
         (RecordType::Txt, "TXTRecords"),
+        (RecordType::Srv, "SRVRecords"),
+        (RecordType::Mx, "MXRecords"),
+        (RecordType::Ptr, "PTRRecords"),
+        (RecordType::Ns, "NSRecords"),
+        // In lower case here too.
+        (RecordType::Caa, "caaRecords"),
     ],
+    // 20, and more for subscriptions that asked for more.
+    max_records: None,
     limits: [
         (OperationKind::ListZones, 60),
         (OperationKind::List, 60),
@@ -56,12 +66,17 @@ pub static PRIVATE: ZoneFlavour = ZoneFlavour {
     list_all: "ALL",
     private: true,
     ttl: "ttl",
-    records: [
+    records: &[
         (RecordType::A, "aRecords"),
         (RecordType::Aaaa, "aaaaRecords"),
         (RecordType::Cname, "cnameRecord"),
         (RecordType::Txt, "txtRecords"),
+        (RecordType::Srv, "srvRecords"),
+        (RecordType::Mx, "mxRecords"),
+        (RecordType::Ptr, "ptrRecords"),
     ],
+    // One more is answered by a 409, which would look like somebody else's write.
+    max_records: Some(20),
     limits: [
         (OperationKind::ListZones, 100),
         (OperationKind::List, 100),

@@ -20,8 +20,8 @@ use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use kfed_dnsprovider::operation::Operation;
 use kfed_dnsprovider::{
-    DeleteRecordSet, DnsError, ErrorClass, GetRecordSet, ListRecordSets, ListZones, Page, Precondition, PutRecordSet,
-    RecordSet, Zone, ZoneId,
+    DeleteRecordSet, DnsError, DnsName, ErrorClass, GetRecordSet, ListRecordSets, ListZones, Page, Precondition,
+    PutRecordSet, RecordSet, Zone, ZoneId,
 };
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -33,7 +33,7 @@ pub use self::flavour::{PRIVATE, PUBLIC, ZoneFlavour};
 use self::path::{NotAZone, Urls, ZoneResource};
 use self::wire::{Unwritable, WirePage, WireRecordSet, WireZone};
 use crate::Clock;
-use crate::config::{AzureConfig, is_loopback};
+use crate::config::{AzureConfig, Scope, is_loopback};
 use crate::token::TokenSource;
 use crate::transport::HttpService;
 
@@ -49,8 +49,7 @@ pub(crate) struct Arm {
     tokens: TokenSource,
     clock: Clock,
     urls: Urls,
-    subscription: String,
-    resource_group: String,
+    scopes: Vec<Scope>,
 }
 
 /// One request, but for its token.
@@ -84,13 +83,20 @@ impl Arm {
             tokens,
             clock,
             urls: Urls { endpoint: config.cloud.resource_manager.clone(), flavour },
-            subscription: config.subscription_id.clone(),
-            resource_group: config.resource_group.clone(),
+            scopes: config.scopes.clone(),
         }
     }
 
     pub(crate) fn flavour(&self) -> &'static ZoneFlavour {
         self.urls.flavour
+    }
+
+    /// `error` with the zone in its words: a record set's name does not tell in which of two zones of one name it is.
+    pub(crate) fn locate(&self, mut error: DnsError, zone: Option<&ZoneId>) -> DnsError {
+        if let Some(zone) = zone.and_then(|zone| ZoneResource::parse(zone, self.flavour()).ok()) {
+            error.message = format!("zone {} in {}: {}", zone.name.without_dot(), zone.resource_group, error.message);
+        }
+        error
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -101,25 +107,41 @@ impl Arm {
         &self.tokens
     }
 
-    /// All zones of the resource group. One that is asked for by name is read by name: that costs no list, and a role on that zone
-    /// alone suffices.
+    /// All zones of the resource groups. One that is asked for by name is read by name in each: that costs no list, and a role on that
+    /// zone alone suffices. An error in any group is an error: a zone of the same name might be there.
     pub(crate) async fn list_zones(&self, operation: &ListZones) -> Result<Vec<Zone>, DnsError> {
-        if let Some(name) = &operation.name {
-            let zone = ZoneResource {
-                subscription: self.subscription.clone(),
-                resource_group: self.resource_group.clone(),
-                name: name.clone(),
+        let mut zones = Vec::new();
+        for scope in &self.scopes {
+            let in_scope = |mut error: DnsError| {
+                error.message = format!("resource group {scope}: {}", error.message);
+                error
             };
-            let response = self.send(operation, Call::get(self.urls.zone(&zone))).await?;
-            if response.status() == StatusCode::NOT_FOUND {
-                let fault = Fault::read(response.body(), response.status());
-                let no_zone = matches!(fault.code.as_deref(), Some("ResourceNotFound" | "NotFound"));
-                return if no_zone { Ok(Vec::new()) } else { Err(self.refused(operation, &response)) };
+            match &operation.name {
+                Some(name) => zones.extend(self.zone_in(scope, name, operation).await.map_err(in_scope)?),
+                None => zones.extend(self.zones_in(scope, operation).await.map_err(in_scope)?),
             }
-            let zone: WireZone = self.read(operation, &self.succeeded(operation, response)?)?;
-            return Ok(self.zone(zone).into_iter().collect());
         }
-        let mut url = self.urls.zones(&self.subscription, &self.resource_group, ZONES_A_PAGE);
+        Ok(zones)
+    }
+
+    async fn zone_in(&self, scope: &Scope, name: &DnsName, operation: &ListZones) -> Result<Option<Zone>, DnsError> {
+        let zone = ZoneResource {
+            subscription: scope.subscription_id.clone(),
+            resource_group: scope.resource_group.clone(),
+            name: name.clone(),
+        };
+        let response = self.send(operation, Call::get(self.urls.zone(&zone))).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            let fault = Fault::read(response.body(), response.status());
+            let no_zone = matches!(fault.code.as_deref(), Some("ResourceNotFound" | "NotFound"));
+            return if no_zone { Ok(None) } else { Err(self.refused(operation, &response)) };
+        }
+        let zone: WireZone = self.read(operation, &self.succeeded(operation, response)?)?;
+        Ok(self.zone(zone))
+    }
+
+    async fn zones_in(&self, scope: &Scope, operation: &ListZones) -> Result<Vec<Zone>, DnsError> {
+        let mut url = self.urls.zones(&scope.subscription_id, &scope.resource_group, ZONES_A_PAGE);
         let mut zones = Vec::new();
         for _ in 0..MAX_ZONE_PAGES {
             let response = self.send(operation, Call::get(url)).await?;
@@ -320,8 +342,7 @@ impl fmt::Debug for Arm {
         f.debug_struct("Arm")
             .field("endpoint", &self.urls.endpoint.as_str())
             .field("provider", &self.flavour().provider)
-            .field("subscription", &self.subscription)
-            .field("resource_group", &self.resource_group)
+            .field("scopes", &self.scopes)
             .field("tokens", &self.tokens)
             .finish_non_exhaustive()
     }

@@ -43,7 +43,7 @@ fn every_type_of_a_public_zone_is_read() {
     assert_eq!(
         shown(&sets),
         [
-            "MX example.com. 3600 10 mail.example.com",
+            "MX example.com. 3600 10 mail.example.com.",
             "NS example.com. 172800 ns1-07.azure-dns.com. | ns2-07.azure-dns.net.",
             "CAA example.com. 3600 0 issue \"ca.example.net\"",
             "SOA example.com. 3600 ns1-07.azure-dns.com. azuredns-hostmaster.microsoft.com 1 3600 300 2419200 300",
@@ -54,7 +54,7 @@ fn every_type_of_a_public_zone_is_read() {
         ]
     );
     let owned = &sets[&key("hostname.default.myfederation.svc.example.com", RecordType::A)];
-    assert_eq!(owned.metadata["kfed-owner"], "myfederation");
+    assert_eq!(owned.metadata.get("kfed-owner"), Some("myfederation"));
     assert_eq!(owned.etag, Some(Etag("9f3c2a61-5d0e-4c1b-9b7a-000000000101".into())));
     assert!(!owned.alias, "an empty targetResource is no alias");
 }
@@ -66,8 +66,8 @@ fn emptied_sets_aliases_and_unknown_types_are_told_apart() {
         shown(&sets),
         [
             "A *.wild.example.com. 300 198.51.100.1 | 198.51.100.2",
-            "PTR 7.example.com. 300 hostname.example.com",
-            "SRV _sip._tcp.example.com. 300 10 5 5060 sip.example.com",
+            "PTR 7.example.com. 300 hostname.example.com.",
+            "SRV _sip._tcp.example.com. 300 10 5 5060 sip.example.com.",
             "A alias.example.com. 60 ",
             "A emptied.example.com. 300 ",
             "CNAME nothing.example.com. 300 ",
@@ -83,9 +83,9 @@ fn a_private_zone_is_read_in_its_own_letter_case() {
     assert_eq!(
         shown(&sets),
         [
-            "PTR 3.corp.example. 300 hostname.corp.example",
-            "SRV _ldap._tcp.corp.example. 300 0 0 389 dc.corp.example",
-            "MX corp.example. 300 5 mail.corp.example",
+            "PTR 3.corp.example. 300 hostname.corp.example.",
+            "SRV _ldap._tcp.corp.example. 300 0 0 389 dc.corp.example.",
+            "MX corp.example. 300 5 mail.corp.example.",
             "SOA corp.example. 3600 azureprivatedns.net azureprivatedns-host.microsoft.com 1 3600 300 2419200 10",
             "A hostname.corp.example. 30 10.1.2.3",
             "AAAA hostname.corp.example. 30 fd00::3",
@@ -107,7 +107,7 @@ fn set(record_type: RecordType, data: impl IntoIterator<Item = RecordData>) -> R
         key: RecordSetKey::new(name("a.example.com"), record_type),
         ttl: 30,
         data: data.into_iter().collect(),
-        metadata: BTreeMap::from([("kfed-owner".into(), "f".into())]),
+        metadata: [("kfed-owner", "f")].into(),
         etag: Some(Etag("not sent".into())),
         alias: false,
     }
@@ -146,7 +146,8 @@ fn what_cannot_be_written_is_refused_before_it_is_sent() {
     let cnames = [RecordData::Cname(name("b.example.com")), RecordData::Cname(name("c.example.com"))];
     let cases = [
         (RecordSet { alias: true, ..set(RecordType::A, [a.clone()]) }, "alias"),
-        (set(RecordType::Mx, []), "type MX"),
+        (set(RecordType::Soa, []), "type SOA"),
+        (set(RecordType::Mx, [RecordData::Other("ten mail".into())]), "`ten mail` does not belong"),
         (set(RecordType::Aaaa, [a]), "`203.0.113.7` does not belong"),
         (set(RecordType::Cname, []), "not 0"),
         (set(RecordType::Cname, cnames), "not 2"),
@@ -175,7 +176,7 @@ fn any_writable_set() -> impl Strategy<Value = RecordSet> {
             key: RecordSetKey::new(name("example.com").child(&relative).unwrap(), record_type),
             ttl,
             data,
-            metadata,
+            metadata: metadata.into(),
             etag: None,
             alias: false,
         },
@@ -458,5 +459,62 @@ fn check_against_json(read: &RecordSet, body: &serde_json::Value) {
     assert_eq!(read.data.len(), held.len(), "{body}");
     if matches!(read.key.record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname | RecordType::Txt) {
         assert!(!read.data.iter().any(|datum| matches!(datum, RecordData::Other(_))), "{body}");
+    }
+}
+
+#[test]
+fn a_set_with_a_property_that_a_put_would_drop_is_left_alone() {
+    for (more, left_alone) in [
+        (r#""provisioningState": "Succeeded", "fqdn": "www.example.com.""#, false),
+        (r#""targetResource": {}, "trafficManagementProfile": {}"#, false),
+        (r#""isAutoRegistered": false"#, false),
+        (r#""later": null, "later2": [], "later3": {}, "later4": """#, false),
+        (r#""targetResource": {"id": "/subscriptions/s"}"#, true),
+        (r#""trafficManagementProfile": {"id": "/subscriptions/s"}"#, true),
+        (r#""isAutoRegistered": true"#, true),
+        (r#""routing": {"policy": "weighted"}"#, true),
+        (r#""weight": 5"#, true),
+    ] {
+        let json = format!(
+            r#"{{"name": "www", "type": "Microsoft.Network/dnszones/A", "etag": "e",
+                "properties": {{"TTL": 30, "ARecords": [{{"ipv4Address": "192.0.2.1"}}], {more}}}}}"#
+        );
+        let set: WireRecordSet = serde_json::from_str(&json).unwrap();
+        let set = set.into_record_set(&name("example.com")).unwrap();
+        assert_eq!(set.alias, left_alone, "{more}");
+        assert_eq!((set.ttl, set.data.len()), (30, 1), "{more}");
+        assert_eq!(put_body(&set, &PUBLIC).is_err(), left_alone, "{more}");
+    }
+}
+
+#[test]
+fn a_private_zone_holds_twenty_records_a_set_and_no_caa() {
+    let many = |n: u8| set(RecordType::A, (1..=n).map(|last| RecordData::A([203, 0, 113, last].into())));
+    assert!(put_body(&many(20), &PRIVATE).is_ok() && put_body(&many(21), &PUBLIC).is_ok());
+    assert!(put_body(&many(21), &PRIVATE).unwrap_err().0.contains("at most 20 records, not 21"));
+    assert!(put_body(&set(RecordType::Caa, []), &PRIVATE).unwrap_err().0.contains("type CAA"));
+}
+
+#[test]
+fn names_in_records_are_written_as_azures_own_tools_do() {
+    let cases = [
+        (
+            RecordType::Srv,
+            "10 5 5060 sip.example.com.",
+            r#"[{"port":5060,"priority":10,"target":"sip.example.com","weight":5}]"#,
+        ),
+        (RecordType::Srv, "0 0 0 .", r#"[{"port":0,"priority":0,"target":".","weight":0}]"#),
+        (RecordType::Mx, "10 mail.example.com.", r#"[{"exchange":"mail.example.com","preference":10}]"#),
+        (RecordType::Mx, "0 .", r#"[{"exchange":".","preference":0}]"#),
+        (RecordType::Ptr, "a.example.com.", r#"[{"ptrdname":"a.example.com"}]"#),
+        (RecordType::Ns, "ns.example.com.", r#"[{"nsdname":"ns.example.com"}]"#),
+        (RecordType::Caa, "128 issue \"ca.example.net\"", r#"[{"flags":128,"tag":"issue","value":"ca.example.net"}]"#),
+    ];
+    for (record_type, text, expected) in cases {
+        let body = put_body(&set(record_type, [RecordData::parse(record_type, text).unwrap()]), &PUBLIC).unwrap();
+        let property = PUBLIC.records_property(record_type).unwrap();
+        let sorted: Vec<BTreeMap<String, serde_json::Value>> =
+            serde_json::from_value(body["properties"][property].clone()).unwrap();
+        assert_eq!(serde_json::to_string(&sorted).unwrap(), expected, "{text}");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kfed_dnsprovider::{DnsName, Etag, RecordData, RecordSet, RecordSetKey, RecordType};
+use kfed_dnsprovider::{Caa, DnsName, Etag, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -65,7 +65,13 @@ pub(crate) struct WireProperties {
     // In lower case in both APIs.
     #[serde(alias = "CAARecords")]
     caa_records: Option<Vec<WireCaa>>,
+    /// What a later api-version, or another service, has set.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
 }
+
+/// Properties that say nothing which a write could lose: Azure makes them up itself.
+const READ_ONLY: [&str; 2] = ["fqdn", "provisioningState"];
 
 /// `{}` on every public record set that is no alias.
 #[derive(Debug, Default, Deserialize)]
@@ -157,10 +163,17 @@ impl WireRecordSet {
         let alias = [&properties.target_resource, &properties.traffic_management_profile]
             .into_iter()
             .any(|reference| reference.as_ref().is_some_and(|reference| reference.id.is_some()));
+        // A PUT replaces the whole set, and would drop what it does not name. The api-version is pinned, so what is not known here was
+        // set on purpose, by somebody who speaks a later one: such a set is left alone, as an alias is.
+        let unknown: Vec<&str> = properties.unknown().collect();
+        if !unknown.is_empty() {
+            tracing::debug!(%zone, name = self.name, ?unknown, "a record set with properties that a write would drop is left alone");
+        }
+        let alias = alias || !unknown.is_empty();
         Some(RecordSet {
             key: RecordSetKey::new(name, record_type),
             ttl: properties.ttl.unwrap_or_default(),
-            metadata: properties.metadata.clone().unwrap_or_default(),
+            metadata: properties.metadata.clone().unwrap_or_default().into(),
             data: properties.data(record_type),
             etag: self.etag.map(Etag),
             alias,
@@ -171,34 +184,41 @@ impl WireRecordSet {
 // === impl WireProperties ===
 
 impl WireProperties {
+    /// Properties that are set and not known.
+    fn unknown(&self) -> impl Iterator<Item = &str> {
+        let is_set = |value: &Value| match value {
+            Value::Null | Value::Bool(false) => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            _ => true,
+        };
+        let unknown =
+            self.others.iter().filter(move |(name, value)| !READ_ONLY.contains(&name.as_str()) && is_set(value));
+        unknown.map(|(name, _)| name.as_str())
+    }
+
     fn data(self, record_type: RecordType) -> BTreeSet<RecordData> {
         fn all<T>(records: Option<Vec<T>>, read: impl Fn(T) -> RecordData) -> BTreeSet<RecordData> {
             records.into_iter().flatten().map(read).collect()
         }
         // What Azure holds counts even if it cannot be read as its type: it is kept as it is written.
+        let parse = |text: String| RecordData::parse(record_type, &text).unwrap_or(RecordData::Other(text));
         match record_type {
-            RecordType::A => {
-                all(self.a_records, |r| r.address.parse().map(RecordData::A).unwrap_or(RecordData::Other(r.address)))
-            }
-            RecordType::Aaaa => all(self.aaaa_records, |r| {
-                r.address.parse().map(RecordData::Aaaa).unwrap_or(RecordData::Other(r.address))
-            }),
+            RecordType::A => all(self.a_records, |r| parse(r.address)),
+            RecordType::Aaaa => all(self.aaaa_records, |r| parse(r.address)),
             RecordType::Cname => {
                 let target = self.cname_record.and_then(|record| record.cname);
-                all(target.map(|target| vec![target]), |target| {
-                    target.parse().map(RecordData::Cname).unwrap_or(RecordData::Other(target))
-                })
+                target.map(parse).into_iter().collect()
             }
             RecordType::Txt => all(self.txt_records, |r| RecordData::Txt(r.value)),
-            RecordType::Mx => all(self.mx_records, |r| RecordData::Other(format!("{} {}", r.preference, r.exchange))),
-            RecordType::Ns => all(self.ns_records, |r| RecordData::Other(r.nsdname)),
-            RecordType::Ptr => all(self.ptr_records, |r| RecordData::Other(r.ptrdname)),
-            RecordType::Srv => all(self.srv_records, |r| {
-                RecordData::Other(format!("{} {} {} {}", r.priority, r.weight, r.port, r.target))
-            }),
-            RecordType::Caa => {
-                all(self.caa_records, |r| RecordData::Other(format!("{} {} {:?}", r.flags, r.tag, r.value)))
+            RecordType::Mx => all(self.mx_records, |r| parse(format!("{} {}", r.preference, r.exchange))),
+            RecordType::Ns => all(self.ns_records, |r| parse(r.nsdname)),
+            RecordType::Ptr => all(self.ptr_records, |r| parse(r.ptrdname)),
+            RecordType::Srv => {
+                all(self.srv_records, |r| parse(format!("{} {} {} {}", r.priority, r.weight, r.port, r.target)))
             }
+            RecordType::Caa => all(self.caa_records, WireCaa::data),
             RecordType::Soa => all(self.soa_record.map(|soa| vec![soa]), |r| {
                 RecordData::Other(format!(
                     "{} {} {} {} {} {} {}",
@@ -207,6 +227,26 @@ impl WireProperties {
             }),
             _ => BTreeSet::new(),
         }
+    }
+}
+
+impl WireCaa {
+    fn data(self) -> RecordData {
+        let text = format!("{} {} {:?}", self.flags, self.tag, self.value);
+        let Ok(flags) = u8::try_from(self.flags) else { return RecordData::Other(text) };
+        let data = RecordData::Caa(Box::new(Caa { flags, tag: self.tag.to_ascii_lowercase(), value: self.value }));
+        match data.check(RecordType::Caa) {
+            Ok(()) => data,
+            Err(_) => RecordData::Other(text),
+        }
+    }
+}
+
+/// A name as Azure's own tools write it: without its dot, but for the root.
+fn host(name: &DnsName) -> &str {
+    match name.without_dot() {
+        "" => ".",
+        name => name,
     }
 }
 
@@ -224,9 +264,26 @@ pub(crate) fn put_body(set: &RecordSet, flavour: &ZoneFlavour) -> Result<Value, 
         (RecordType::Aaaa, RecordData::Aaaa(address)) => Ok(json!({ "ipv6Address": address })),
         (RecordType::Cname, RecordData::Cname(target)) => Ok(json!({ "cname": target.without_dot() })),
         (RecordType::Txt, RecordData::Txt(strings)) => Ok(json!({ "value": strings })),
+        (RecordType::Srv, RecordData::Srv(Srv { priority, weight, port, target })) => {
+            Ok(json!({ "priority": priority, "weight": weight, "port": port, "target": host(target) }))
+        }
+        (RecordType::Mx, RecordData::Mx(Mx { preference, exchange })) => {
+            Ok(json!({ "preference": preference, "exchange": host(exchange) }))
+        }
+        (RecordType::Ptr, RecordData::Ptr(target)) => Ok(json!({ "ptrdname": host(target) })),
+        (RecordType::Ns, RecordData::Ns(server)) => Ok(json!({ "nsdname": host(server) })),
+        (RecordType::Caa, RecordData::Caa(caa)) => {
+            Ok(json!({ "flags": caa.flags, "tag": caa.tag, "value": caa.value }))
+        }
         _ => Err(Unwritable(format!("`{datum}` does not belong in a set of type {record_type}"))),
     });
     let mut records = records.collect::<Result<Vec<Value>, Unwritable>>()?;
+    if let Some(max) = flavour.max_records.filter(|max| records.len() > *max) {
+        return Err(Unwritable(format!(
+            "a set in a zone of this kind holds at most {max} records, not {}",
+            records.len()
+        )));
+    }
     let records = match record_type {
         // RFC 2181 § 10.1: one name has one CNAME.
         RecordType::Cname if records.len() != 1 => {

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::Value;
 
@@ -26,10 +24,7 @@ fn an_assertion_says_who_asks_whom_and_until_when() {
     {
         let signer = certificate(key).signer().unwrap();
         let token = signer.sign(&claims, algorithm);
-        assert_eq!(
-            part(&token, 0),
-            json!({ "alg": name, "typ": "JWT", "x5t#S256": signer.thumbprint })
-        );
+        assert_eq!(part(&token, 0), json!({ "alg": name, "typ": "JWT", "x5t#S256": signer.thumbprint }));
         assert_eq!(
             part(&token, 1),
             json!({
@@ -54,9 +49,13 @@ fn no_two_assertions_share_an_identifier() {
     let noon: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
     let authority = "https://login.test".parse().unwrap();
     for (tenant, algorithm) in [("my-tenant", "PS256"), ("adfs", "RS256")] {
-        let source =
-            Assertions::new(certificate("client-key-pkcs8.pem"), &authority, tenant, "app", Arc::new(move || noon));
-        let (first, second) = (source.next().unwrap(), source.next().unwrap());
+        let made = Arc::default();
+        let next = || {
+            let clock: Clock = Arc::new(move || noon);
+            let certificate = certificate("client-key-pkcs8.pem");
+            Assertions::new(certificate, &authority, tenant, "app", clock, Arc::clone(&made)).next().unwrap()
+        };
+        let (first, second) = (next(), next());
         assert_ne!(part(&first, 1)["jti"], part(&second, 1)["jti"], "the clock stands still");
         assert_eq!(part(&first, 0)["alg"], algorithm);
         assert_eq!(part(&first, 1)["aud"], format!("https://login.test/{tenant}/oauth2/v2.0/token"));
@@ -87,10 +86,8 @@ fn what_cannot_sign_is_told_without_the_key() {
         path
     };
     let pfx = write("client.pfx", &[0x30, 0x82, 0x0a, 0xff]);
-    let encrypted = write(
-        "encrypted.pem",
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-    );
+    let encrypted =
+        write("encrypted.pem", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
     let ec = write("ec.pem", b"-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n");
     let broken = write("broken.pem", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     let good = fixture("client-certificate.pem");

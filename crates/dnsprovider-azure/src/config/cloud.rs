@@ -11,6 +11,8 @@ pub struct Cloud {
     pub resource_manager: Url,
     /// Who gives tokens (Microsoft Entra), scheme, host and port alone.
     pub authority: Url,
+    /// What tokens are asked for, where that is not the management API's address: Azure Stack names it apart.
+    pub audience: Option<String>,
 }
 
 /// Name, other names for it, management API, authority.
@@ -60,12 +62,13 @@ impl Cloud {
 
     /// A cloud known by its endpoints.
     pub fn custom(resource_manager: Url, authority: Url) -> Self {
-        Self { name: CUSTOM[0].to_owned(), resource_manager, authority }
+        Self { name: CUSTOM[0].to_owned(), resource_manager, authority, audience: None }
     }
 
     /// What a token for the management API is asked for.
     pub fn scope(&self) -> String {
-        format!("{}/.default", self.resource_manager.as_str().trim_end_matches('/'))
+        let audience = self.audience.as_deref().unwrap_or(self.resource_manager.as_str());
+        format!("{}/.default", audience.trim_end_matches('/'))
     }
 
     /// Whether the management API is on this machine.
@@ -79,7 +82,7 @@ impl Cloud {
 
     fn from_known(known: &Known) -> Self {
         let url = |text: &str| Url::parse(text).expect("the table holds URLs");
-        Self { name: known.0.to_owned(), resource_manager: url(known.2), authority: url(known.3) }
+        Self { name: known.0.to_owned(), resource_manager: url(known.2), authority: url(known.3), audience: None }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
 use super::place::Place;
+use crate::certificate::CertificateError;
 
 /// A configuration that cannot be used. As a [`Diagnostic`] it shows the file with the place marked; secrets are masked there.
 #[derive(Debug, thiserror::Error)]
@@ -21,23 +22,23 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
-    /// The file is not in the form of `dns.conf`.
+    /// The file is not in the form of `dns.conf`, or of `azure.json`.
     #[error("{at}: {problem}")]
     Syntax {
         /// Where.
         at: Box<Place>,
         /// What is wrong.
-        problem: &'static str,
+        problem: String,
         /// What would be right.
-        help: &'static str,
+        help: String,
     },
     /// Keys that have to be there are missing or empty.
-    #[error("{at}: {}", Lacks(missing, *section))]
+    #[error("{at}: {}", Lacks(missing, section))]
     Missing {
-        /// Where `[Global]` is, or the end of a file without it.
+        /// Where `[Global]` is, or the end of a file without it; the whole of an `azure.json`.
         at: Box<Place>,
-        /// Whether there is a `[Global]` at all.
-        section: bool,
+        /// What they are missing from, as a sentence begins: `[Global] lacks`.
+        section: &'static str,
         /// All of them, in the order that Federation v1 asked for them.
         missing: Vec<MissingKey>,
         /// Why they are asked for, and where to find them.
@@ -54,6 +55,15 @@ pub enum ConfigError {
         problem: String,
         /// What would be right.
         help: String,
+    },
+    /// The certificate cannot be used that the application is to sign in with.
+    #[error("{at}: the client certificate cannot be used")]
+    Certificate {
+        /// Where its file is named.
+        at: Box<Place>,
+        /// Why.
+        #[source]
+        source: CertificateError,
     },
     /// The certificate authorities of `ca-file` cannot be read.
     #[error("{at}: cannot read ca-file {}", path.display())]
@@ -85,7 +95,7 @@ pub struct Warning {
     pub(crate) help: Option<String>,
 }
 
-struct Lacks<'a>(&'a [MissingKey], bool);
+struct Lacks<'a>(&'a [MissingKey], &'a str);
 
 // === impl Warning ===
 
@@ -133,9 +143,11 @@ impl ConfigError {
     pub fn place(&self) -> Option<&Place> {
         match self {
             Self::Read { .. } => None,
-            Self::Syntax { at, .. } | Self::Missing { at, .. } | Self::Value { at, .. } | Self::CaFile { at, .. } => {
-                Some(at)
-            }
+            Self::Syntax { at, .. }
+            | Self::Missing { at, .. }
+            | Self::Value { at, .. }
+            | Self::Certificate { at, .. }
+            | Self::CaFile { at, .. } => Some(at),
         }
     }
 }
@@ -147,6 +159,7 @@ impl Diagnostic for ConfigError {
             Self::Syntax { .. } => "dns_conf::syntax",
             Self::Missing { .. } => "dns_conf::missing",
             Self::Value { .. } => "dns_conf::value",
+            Self::Certificate { .. } => "dns_conf::certificate",
             Self::CaFile { .. } => "dns_conf::ca_file",
         };
         Some(Box::new(code))
@@ -159,6 +172,9 @@ impl Diagnostic for ConfigError {
             )),
             Self::Syntax { help, .. } => Some(Box::new(help)),
             Self::Missing { help, .. } | Self::Value { help, .. } => Some(Box::new(help)),
+            Self::Certificate { .. } => Some(Box::new(
+                "certificate and RSA key are PEM, in one file or in two, their paths absolute or relative to the file that names them",
+            )),
             Self::CaFile { .. } => Some(Box::new(
                 "it is a file of PEM certificates, its path absolute or relative to the file that names it",
             )),
@@ -177,7 +193,8 @@ impl Diagnostic for ConfigError {
 impl fmt::Display for Lacks<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(missing, section) = self;
-        f.write_str(if *section { "[Global] lacks " } else { "there is no [Global] with " })?;
+        f.write_str(section)?;
+        f.write_str(" ")?;
         for (n, MissingKey { key, empty_in_line }) in missing.iter().enumerate() {
             f.write_str(if n == 0 { "" } else { ", " })?;
             f.write_str(key)?;

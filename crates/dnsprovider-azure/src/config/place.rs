@@ -28,10 +28,19 @@ pub struct Place {
 // === impl Source ===
 
 impl Source {
-    /// `harmless` tells the keys whose values may be shown.
+    /// A file in gcfg's dialect; `harmless` tells the keys whose values may be shown.
     pub(crate) fn new(path: &Path, text: &str, harmless: impl Fn(&str) -> bool) -> Self {
+        Self::masked(path, text, mask(text, harmless))
+    }
+
+    /// A file of JSON; `known` tells of a key whether it may be shown, and whether its value may.
+    pub(crate) fn json(path: &Path, text: &str, known: impl Fn(&str) -> (bool, bool)) -> Self {
+        Self::masked(path, text, mask_json(text, known))
+    }
+
+    fn masked(path: &Path, text: &str, masked: String) -> Self {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let masked = NamedSource::new(path.display().to_string(), mask(text, harmless));
+        let masked = NamedSource::new(path.display().to_string(), masked);
         Self(Arc::new(SourceInner { path: path.to_owned(), masked, lines }))
     }
 
@@ -121,6 +130,57 @@ fn mask(text: &str, harmless: impl Fn(&str) -> bool) -> String {
         continued = body.ends_with('\\').then_some(if shown == body.len() { usize::MAX } else { 0 });
     }
     masked
+}
+
+/// The same for JSON. A key is shown if it is known, a value only right behind a known key that says so; what is neither is masked, broken
+/// files included.
+fn mask_json(text: &str, known: impl Fn(&str) -> (bool, bool)) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut value_is_harmless = false;
+    while let Some(c) = rest.chars().next() {
+        if c != '"' {
+            // A bare word is a value too.
+            let bare = rest.find(|c: char| "{}[],:\"".contains(c) || c.is_whitespace()).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(if bare == 0 { c.len_utf8() } else { bare });
+            if bare == 0 || value_is_harmless {
+                masked.push_str(word);
+            } else {
+                masked.extend(word.chars().map(star));
+            }
+            if bare != 0 || "{}[],".contains(c) {
+                value_is_harmless = false;
+            }
+            rest = after;
+            continue;
+        }
+        let (string, after) = rest.split_at(string_end(rest));
+        let is_key = after.trim_start().starts_with(':');
+        let (shown, harmless) = if is_key { known(string.trim_matches('"')) } else { (value_is_harmless, false) };
+        if shown {
+            masked.push_str(string);
+        } else {
+            masked.extend(string.chars().map(star));
+        }
+        value_is_harmless = is_key && harmless;
+        rest = after;
+    }
+    masked
+}
+
+/// Where the string ends that `text` begins with: behind its closing quote, or at the end of the line if it has none.
+fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            '\n' => return at,
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// What stands for `c`. It is as long, so that bytes and columns stay where they were.

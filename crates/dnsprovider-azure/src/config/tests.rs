@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use super::*;
+use std::fmt;
 
 const SECRET_TEXT: &str = "s3cr3t~Value.9";
 
@@ -19,6 +20,10 @@ fn file(more: &[&str]) -> String {
 
 fn parse(text: &str) -> Result<(AzureConfig, Vec<Warning>), ConfigError> {
     AzureConfig::parse(text, Path::new("dns.conf"))
+}
+
+fn scope(subscription: &str, group: &str) -> Scope {
+    Scope { subscription_id: subscription.to_owned(), resource_group: group.to_owned() }
 }
 
 /// The error with its help, as a binary renders it.
@@ -36,8 +41,7 @@ fn warnings(text: &str) -> Vec<String> {
 fn federation_v1s_file_is_read_as_it_is() {
     let (config, warnings) = parse(&file(&[])).unwrap();
     assert!(warnings.is_empty());
-    assert_eq!(config.subscription_id, "7c1e0f52-3b7d-4a54-9a3e-0d6f1c2b8e10");
-    assert_eq!(config.resource_group, "fed-dns-rg");
+    assert_eq!(config.scopes, [scope("7c1e0f52-3b7d-4a54-9a3e-0d6f1c2b8e10", "fed-dns-rg")]);
     assert_eq!(config.cloud, Cloud::public());
     assert_eq!(config.cloud.scope(), "https://management.azure.com/.default");
     let Credential::Secret { tenant_id, client_id, secret } = config.credential else { panic!("no secret") };
@@ -48,7 +52,7 @@ fn federation_v1s_file_is_read_as_it_is() {
 fn the_dialect_is_gcfgs() {
     let text = "\u{feff}; a comment\r\n\r\n[ GLOBAL ] # here\r\n  SUBSCRIPTION-ID=sub;note\r\nTenant-Id = \"a ; b # c\" ; note\r\nclient-id = one\\\r\ntwo\r\nsecret = \" \\\"q\\\" \\\\ \\t\" tail \r\nResourceGroup\t=\trg\r\n[other \"Sub\"]\nkey\n";
     let (config, warnings) = parse(text).unwrap();
-    assert_eq!((&*config.subscription_id, &*config.resource_group), ("sub", "rg"));
+    assert_eq!(config.scopes, [scope("sub", "rg")]);
     let Credential::Secret { tenant_id, client_id, secret } = config.credential else { panic!("no secret") };
     assert_eq!((&*tenant_id, &*client_id, secret.expose_secret()), ("a ; b # c", "onetwo", " \"q\" \\ \t tail"));
     let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
@@ -112,9 +116,12 @@ fn values_that_mean_nothing_are_named_with_what_would_be_right() {
         ("cloud = mars", "cloud: `mars` is no cloud [it is one of public, china, usgovernment, custom]"),
         (
             "credential = password",
-            "credential: `password` is no kind of credential [it is one of secret, workload-identity, managed-identity, cli]",
+            "credential: `password` is no kind of credential [it is one of secret, certificate, workload-identity, managed-identity, cli]",
         ),
-        ("credential = certificate", "credential: certificates are not supported yet [it is one of"),
+        ("subscription-id = one, two", "subscription-id: not a name in Azure [it is one identifier"),
+        ("resourceGroup = a,,b", "resourceGroup: `` is not a name in Azure [it is made of letters"),
+        ("resourceGroup = a, S/b, s/B", "resourceGroup: `s/B` is named twice"),
+        ("resourceGroup = a, s/b/c", "resourceGroup: `s/b/c` is not a name in Azure"),
         (
             "authority-host = http://login.test",
             "authority-host: credentials are only sent over https [it is written `https://host[:port]`]",
@@ -123,7 +130,7 @@ fn values_that_mean_nothing_are_named_with_what_would_be_right() {
         ("resource-manager-endpoint = https://a.test/path", "an endpoint has scheme, host and port alone"),
         ("resource-manager-endpoint = https://a.test?x=1", "an endpoint has scheme, host and port alone"),
         ("resource-manager-endpoint = https://u:p@a.test", "an endpoint has scheme, host and port alone"),
-        ("resourceGroup = a/b", "resourceGroup: not a name in Azure"),
+        ("resourceGroup = a b", "resourceGroup: not a name in Azure"),
         ("subscription-id = ../x", "subscription-id: not a name in Azure"),
         ("ca-file = /nowhere/ca.pem", "cannot read ca-file /nowhere/ca.pem"),
     ] {
@@ -202,6 +209,52 @@ fn other_credentials_need_no_secret() {
         matches!(kind("credential = Managed-Identity\nclient-id = c"), Credential::ManagedIdentity { client_id: Some(c) } if c == "c")
     );
     assert!(matches!(kind("credential = cli\ntenant-id = t"), Credential::Cli { tenant_id: Some(t) } if t == "t"));
+}
+
+#[test]
+fn several_resource_groups_are_joined_by_commas_and_may_name_their_subscription() {
+    let (config, warnings) =
+        parse(&file(&["resourceGroup = one, other-sub/two ,three"]).replace("resourceGroup = fed-dns-rg\n", ""))
+            .unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let own = "7c1e0f52-3b7d-4a54-9a3e-0d6f1c2b8e10";
+    assert_eq!(config.scopes, [scope(own, "one"), scope("other-sub", "two"), scope(own, "three")]);
+}
+
+#[test]
+fn a_certificate_needs_its_files_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/azure");
+    for (name, source) in
+        [("app.pem", "client-certificate.pem"), ("app.key", "client-key-pkcs1.pem"), ("other.key", "other-key.pem")]
+    {
+        std::fs::copy(fixtures.join(source), folder.path().join(name)).unwrap();
+    }
+    let read = |more: &str| {
+        let text = format!(
+            "[Global]\nresourceGroup = r\nsubscription-id = s\ntenant-id = t\nclient-id = c\ncredential = certificate\n{more}\n"
+        );
+        AzureConfig::parse(&text, &folder.path().join("dns.conf")).map(|(config, _)| config.credential)
+    };
+    let credential = read("certificate-file = app.pem\nkey-file = app.key").unwrap();
+    let Credential::Certificate { tenant_id, client_id, certificate } = credential else { panic!("{credential:?}") };
+    assert_eq!((&*tenant_id, &*client_id), ("t", "c"));
+    assert_eq!(certificate.certificate_file, folder.path().join("app.pem"));
+    for (more, expected) in [
+        ("", "dns.conf:1:1: [Global] lacks certificate-file"),
+        ("certificate-file = app.pem", "dns.conf:7:1: the client certificate cannot be used: "),
+        (
+            "certificate-file = app.pem\nkey-file = other.key",
+            "dns.conf:7:1: the client certificate cannot be used: no certificate in ",
+        ),
+        ("certificate-file = gone.pem", "dns.conf:7:1: the client certificate cannot be used: cannot read "),
+    ] {
+        let error = read(more).unwrap_err();
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        let said = format!("{error}{cause}");
+        assert!(said.contains(expected), "{said} / {expected}");
+        assert!(!everything(&error).contains("PRIVATE KEY"));
+    }
 }
 
 #[test]

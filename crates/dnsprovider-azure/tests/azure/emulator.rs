@@ -15,9 +15,9 @@ use kfed_dnsprovider_azure::{AzureConfig, AzureDns, PRIVATE, PUBLIC, ZoneFlavour
 
 use crate::support::{Hands, SECRET, key, name};
 
-const ZONE: &str = "xtophs.com";
+pub(crate) const ZONE: &str = "xtophs.com";
 
-fn emulator() -> AzureEmulator {
+pub(crate) fn emulator() -> AzureEmulator {
     AzureEmulator::builder()
         .client("my-client", SECRET)
         .zone("fed-dns-rg", ZONE)
@@ -25,7 +25,7 @@ fn emulator() -> AzureEmulator {
         .build()
 }
 
-fn services(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &str) -> AzureDns {
+pub(crate) fn services(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &str) -> AzureDns {
     let text = format!(
         "[Global]\nsubscription-id = {DEFAULT_SUBSCRIPTION}\ntenant-id = {DEFAULT_TENANT}\nclient-id = my-client\nsecret = {secret}\nresourceGroup = fed-dns-rg\nresource-manager-endpoint = https://localhost:8443\nauthority-host = https://localhost:8443\n"
     );
@@ -34,32 +34,32 @@ fn services(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &st
 }
 
 /// The services alone, without layers: what Azure says is what is seen.
-fn provider(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &str) -> DnsProvider {
+pub(crate) fn provider(flavour: &'static ZoneFlavour, emulator: &AzureEmulator, secret: &str) -> DnsProvider {
     DnsProvider::new(services(flavour, emulator, secret))
 }
 
-async fn azure(emulator: &AzureEmulator) -> (DnsProvider, ZoneId) {
+pub(crate) async fn azure(emulator: &AzureEmulator) -> (DnsProvider, ZoneId) {
     let provider = provider(&PUBLIC, emulator, SECRET);
     let zone = provider.find_zone(&name(ZONE)).await.unwrap();
     (provider, zone.id)
 }
 
-fn set(relative: &str, record_type: RecordType, data: impl IntoIterator<Item = RecordData>) -> RecordSet {
+pub(crate) fn set(relative: &str, record_type: RecordType, data: impl IntoIterator<Item = RecordData>) -> RecordSet {
     RecordSet {
         key: key(&format!("{relative}.{ZONE}"), record_type),
         ttl: 30,
         data: data.into_iter().collect(),
-        metadata: BTreeMap::from([("kfed-owner".into(), "myfederation".into())]),
+        metadata: [("kfed-owner", "myfederation")].into(),
         etag: None,
         alias: false,
     }
 }
 
-fn address(last: u8) -> RecordData {
+pub(crate) fn address(last: u8) -> RecordData {
     RecordData::A([127, 7, 0, last].into())
 }
 
-fn unchanged(set: &RecordSet) -> Precondition {
+pub(crate) fn unchanged(set: &RecordSet) -> Precondition {
     Precondition::Unchanged(set.etag.clone().unwrap())
 }
 

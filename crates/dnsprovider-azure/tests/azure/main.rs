@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
+mod certificate;
+mod defects;
 mod emulator;
+mod scale;
 mod support;
 mod tls;
 mod tokens;
 mod wire;
+mod zones;

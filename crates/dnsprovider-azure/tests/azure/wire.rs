@@ -1,6 +1,6 @@
 //! Requests and answers, byte by byte, over real HTTP. Nothing here runs under a paused clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kfed_dnsprovider::{DnsError, DnsProvider, ErrorClass, Etag, Precondition, RecordData, RecordSet, RecordType};
@@ -48,7 +48,7 @@ fn www(addresses: &[[u8; 4]]) -> RecordSet {
         key: key("www.example.com", RecordType::A),
         ttl: 30,
         data: addresses.iter().map(|address| RecordData::A((*address).into())).collect(),
-        metadata: BTreeMap::from([("kfed-owner".into(), "myfederation".into())]),
+        metadata: [("kfed-owner", "myfederation")].into(),
         etag: None,
         alias: false,
     }
@@ -210,7 +210,7 @@ async fn a_set_is_replaced_only_as_it_was_read() {
     assert_eq!(error.class, ErrorClass::Conflict);
     assert_eq!(
         error.to_string(),
-        "could not put record set A www.example.com.: The Record set www has been modified (etag mismatch). (PreconditionFailed, request r-9)"
+        "could not put record set A www.example.com.: zone example.com in fed-dns-rg: The Record set www has been modified (etag mismatch). (PreconditionFailed, request r-9)"
     );
 }
 
@@ -315,7 +315,7 @@ async fn private_zones_differ_by_data_alone() {
     let snapshot = DnsProvider::new(azure).snapshot(&kfed_dnsprovider::ZoneId(id)).await.unwrap();
     let hostname = snapshot.get(&key("hostname.corp.example", RecordType::A)).unwrap();
     assert_eq!(hostname.data, BTreeSet::from([RecordData::A([10, 1, 2, 3].into())]));
-    assert_eq!(hostname.metadata["kfed-owner"], "myfederation");
+    assert_eq!(hostname.metadata.get("kfed-owner"), Some("myfederation"));
 }
 
 /// A token that was refused is renewed once; a second refusal is an error. Nothing was done either time, so a write may be sent again.

@@ -14,7 +14,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(sets: Vec<crate::RecordSet>, wanted: Vec<DesiredRecordSet>) -> Self {
+    async fn new(sets: Vec<RecordSet>, wanted: Vec<DesiredRecordSet>) -> Self {
         let memory = MemoryProvider::with_zone("example.com".parse().unwrap());
         for set in sets {
             memory.insert(&zone_id(), set);
@@ -38,7 +38,7 @@ impl Scene {
     }
 }
 
-fn mixed() -> (Vec<crate::RecordSet>, Vec<DesiredRecordSet>) {
+fn mixed() -> (Vec<RecordSet>, Vec<DesiredRecordSet>) {
     let sets =
         vec![ours("A", "a", &["192.0.2.1"]), ours("CNAME", "b", &["a.example.com"]), ours("A", "c", &["192.0.2.1"])];
     let wanted = vec![want("A", "a", &["192.0.2.2"]), want("A", "b", &["192.0.2.2"]), want("A", "d", &["192.0.2.2"])];
@@ -128,4 +128,120 @@ async fn a_set_that_is_gone_already_is_deleted_without_ado() {
     let applied = scene.apply().await;
     assert_eq!((applied.done, applied.stale), (1, false));
     assert!(scene.snapshot.is_empty());
+}
+
+/// Counts how many requests are under way at the same time.
+mod together {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use futures::future::BoxFuture;
+    use tower::{Layer, Service, ServiceExt};
+
+    use super::*;
+    use crate::operation::Operation;
+    use crate::provider::OperationService;
+
+    #[derive(Clone, Default)]
+    struct Crowd {
+        now: Arc<AtomicUsize>,
+        most: Arc<AtomicUsize>,
+    }
+
+    #[derive(Clone)]
+    struct Crowded<S>(S, Crowd);
+
+    impl<S> Layer<S> for Crowd {
+        type Service = Crowded<S>;
+
+        fn layer(&self, inner: S) -> Crowded<S> {
+            Crowded(inner, self.clone())
+        }
+    }
+
+    impl<O: Operation, S: OperationService<O>> Service<O> for Crowded<S> {
+        type Response = O::Response;
+        type Error = DnsError;
+        type Future = BoxFuture<'static, Result<O::Response, DnsError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: O) -> Self::Future {
+            let Self(inner, crowd) = self.clone();
+            Box::pin(async move {
+                let now = crowd.now.fetch_add(1, Ordering::Relaxed) + 1;
+                crowd.most.fetch_max(now, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let result = inner.oneshot(request).await;
+                crowd.now.fetch_sub(1, Ordering::Relaxed);
+                result
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_are_worked_on_together_up_to_the_limit() {
+        for limit in [1, 4] {
+            let wanted: Vec<_> = (0..10).map(|n| want("A", &format!("n{n}"), &["192.0.2.1"])).collect();
+            let mut scene = Scene::new(vec![], wanted).await;
+            let crowd = Crowd::default();
+            let provider = scene.provider.clone().layer(&crowd);
+            let limit = NonZeroUsize::new(limit).unwrap();
+            let started = tokio::time::Instant::now();
+            let applied = apply_with(&provider, &zone_id(), &scene.changes, &mut scene.snapshot, limit).await;
+            assert_eq!((applied.done, crowd.most.load(Ordering::Relaxed)), (10, limit.get()));
+            assert_eq!(started.elapsed(), Duration::from_millis(100) * 10u32.div_ceil(limit.get() as u32));
+            assert_eq!(scene.snapshot, scene.memory.contents(&zone_id()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stage_begins_when_the_one_before_is_over_and_names_keep_their_order() {
+        let (sets, wanted) = mixed();
+        let mut scene = Scene::new(sets, wanted).await;
+        let provider = scene.provider.clone().layer(&Crowd::default());
+        apply(&provider, &zone_id(), &scene.changes, &mut scene.snapshot).await;
+        let order: Vec<_> = scene.memory.calls().into_iter().filter_map(|call| call.record_set).collect();
+        let planned: Vec<_> = scene.changes.changes.iter().map(|change| change.key().clone()).collect();
+        let at = |order: &[RecordSetKey], key: &RecordSetKey| order.iter().position(|k| k == key).unwrap();
+        let mut first = 0;
+        for stage in &scene.changes.stages {
+            let mut keys: Vec<_> = planned[first..first + stage.changes].to_vec();
+            let mut made: Vec<_> = order[first..first + stage.changes].to_vec();
+            keys.sort();
+            made.sort();
+            assert_eq!(made, keys, "{stage:?}");
+            first += stage.changes;
+        }
+        assert_eq!(first, planned.len());
+        assert!(at(&order, &key("CNAME", "b")) < at(&order, &key("A", "b")));
+    }
+}
+
+#[tokio::test]
+async fn changes_without_stages_are_made_one_by_one() {
+    let (sets, wanted) = mixed();
+    let mut scene = Scene::new(sets, wanted).await;
+    scene.changes.stages.clear();
+    assert_eq!(scene.apply().await.done, 5);
+    let order: Vec<_> = scene.memory.calls().into_iter().filter_map(|call| call.record_set).collect();
+    assert_eq!(order, scene.changes.changes.iter().map(|change| change.key().clone()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_again_is_told() {
+    let (sets, wanted) = mixed();
+    let mut scene = Scene::new(sets, wanted).await;
+    let lost = key("A", "a");
+    scene.memory.on_request(move |call| {
+        let class = if call.kind == OperationKind::Get { ErrorClass::Unavailable } else { ErrorClass::Unknown };
+        let hit = call.record_set.as_ref() == Some(&lost);
+        hit.then(|| Fault::Fail(DnsError::new(class, call.operation, "a fault")))
+    });
+    let applied = scene.apply().await;
+    assert_eq!((applied.stale, applied.unread), (true, vec![key("A", "a")]));
 }

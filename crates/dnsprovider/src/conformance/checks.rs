@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use futures::future::{join, join_all};
+
 use super::{Bench, Check, etag, full};
 use crate::apply::apply;
 use crate::error::{DnsError, ErrorClass};
-use crate::operation::Precondition;
+use crate::metadata::Metadata;
+use crate::operation::{DeleteRecordSet, Operation, Precondition, PutRecordSet};
 use crate::ownership::{Owner, Resource};
 use crate::plan::{Desired, DesiredRecordSet, Policy, plan};
-use crate::record::{Etag, RecordData, RecordSet, RecordType};
+use crate::record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
 use crate::zone::ZoneId;
 
 type Outcome = Result<(), String>;
@@ -41,6 +44,11 @@ pub(super) async fn all(bench: &Bench) -> Vec<Check> {
         "ownership is kept, in lists too" => ownership;
         "names have no case" => case;
         "a name outside the zone is refused" => outside;
+        "data of another type are refused" => misfit;
+        "an error names the operation and the record set" => error_names;
+        "of several who write what they read at one time one wins" => race;
+        "of several who create at one time one wins" => create_race;
+        "a name keeps its answers while they are replaced" => no_hole;
         "a list has every set once" => paging;
         "a plan, applied, leaves nothing to plan" => plan_and_apply;
     }
@@ -195,6 +203,111 @@ async fn outside(b: &Bench) -> Outcome {
     fails("writing it", b.provider.put(&b.zone.id, set, Precondition::Absent).await, &[ErrorClass::Invalid])
 }
 
+async fn misfit(b: &Bench) -> Outcome {
+    let text = set(b, "misfit", RecordType::A, [Ok::<_, String>(RecordData::Txt(vec!["192.0.2.1".to_owned()]))])?;
+    fails(
+        "writing a text as an address",
+        b.provider.put(&b.zone.id, text, Precondition::Absent).await,
+        &[ErrorClass::Invalid],
+    )
+}
+
+async fn error_names(b: &Bench) -> Outcome {
+    let read = create(b, &a(b, "error", 1)?).await?;
+    let put = b.provider.put(&b.zone.id, a(b, "error", 2)?, Precondition::Absent).await;
+    let error = put.err().ok_or("creating it again was done")?;
+    same("the set of the error", &error.record_set, &Some(read.key.clone()))?;
+    same("its operation", &error.operation, &PutRecordSet::NAME)?;
+    same("whether it may be sent again as it is", &error.is_retryable(), &false)?;
+    let stale = Etag("kfed-conformance".to_owned());
+    let error = b.provider.delete(&b.zone.id, &read.key, stale).await.err().ok_or("it was deleted")?;
+    same("the set of the error", &error.record_set, &Some(read.key))?;
+    same("its operation", &error.operation, &DeleteRecordSet::NAME)
+}
+
+async fn race(b: &Bench) -> Outcome {
+    let read = create(b, &a(b, "race", 1)?).await?;
+    let unchanged = etag(&read)?;
+    let sets = (2..=9).map(|n| a(b, "race", n)).collect::<Result<Vec<_>, _>>()?;
+    let write = |set: RecordSet| b.provider.put(&b.zone.id, set, Precondition::Unchanged(unchanged.clone()));
+    one_wins(b, &read.key, sets, write).await
+}
+
+async fn create_race(b: &Bench) -> Outcome {
+    let sets = (2..=9).map(|n| a(b, "create-race", n)).collect::<Result<Vec<_>, _>>()?;
+    let key = b.key(RecordType::A, "create-race")?;
+    one_wins(b, &key, sets, |set| b.provider.put(&b.zone.id, set, Precondition::Absent)).await
+}
+
+/// Writes all of `sets` at one time: one is written, and stands; the others are conflicts.
+async fn one_wins<F: Future<Output = Result<RecordSet, DnsError>>>(
+    b: &Bench,
+    key: &RecordSetKey,
+    sets: Vec<RecordSet>,
+    write: impl Fn(RecordSet) -> F,
+) -> Outcome {
+    let mut won = Vec::new();
+    for result in join_all(sets.into_iter().map(write)).await {
+        match result {
+            Ok(set) => won.push(set),
+            Err(error) => fails::<()>("a late one", Err(error), &[ErrorClass::Conflict])?,
+        }
+    }
+    same("how many won", &won.len(), &1)?;
+    same("the set", &b.get(key).await?, &won.pop())
+}
+
+async fn no_hole(b: &Bench) -> Outcome {
+    let mut read = create(b, &a(b, "hole", 1)?).await?;
+    for n in 2..=5 {
+        let set = a(b, "hole", n)?;
+        let looks = join_all((0..4).map(|_| b.get(&read.key)));
+        let (written, looks) = join(update(b, &read, &set), looks).await;
+        for look in looks {
+            let look = look?.ok_or("it was gone for a moment")?;
+            same("how many answers there are meanwhile", &look.data.len(), &1)?;
+        }
+        read = written?;
+    }
+    Ok(())
+}
+
+/// Every form of data that a type has.
+pub(super) async fn types(b: &Bench, types: &[RecordType]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for record_type in types {
+        let (name, data): (_, &[&str]) = match record_type {
+            RecordType::A => ("A sets are kept as they are", &["192.0.2.1", "192.0.2.2"]),
+            RecordType::Aaaa => ("AAAA sets are kept as they are", &["2001:db8::1", "2001:db8::2"]),
+            RecordType::Cname => ("CNAME sets are kept as they are", &["target.example.net"]),
+            RecordType::Txt => ("TXT sets are kept as they are", &["\"one\"", "\"two words\" \"and more\""]),
+            RecordType::Srv => ("SRV sets are kept as they are", &["1 2 5060 a.example.net", "1 3 5061 b.example.net"]),
+            RecordType::Mx => ("MX sets are kept as they are", &["10 a.example.net", "20 b.example.net"]),
+            RecordType::Ptr => ("PTR sets are kept as they are", &["a.example.net", "b.example.net"]),
+            RecordType::Ns => ("NS sets are kept as they are", &["ns1.example.net", "ns2.example.net"]),
+            RecordType::Caa => (
+                "CAA sets are kept as they are",
+                &["0 issue \"ca.example.net; account=1\"", "128 iodef \"mailto:security@example.net\""],
+            ),
+            // The zone's own.
+            RecordType::Soa => continue,
+        };
+        checks.push(Check { name, failure: kept(b, *record_type, data).await.err() });
+    }
+    checks
+}
+
+async fn kept(b: &Bench, record_type: RecordType, data: &[&str]) -> Outcome {
+    let label = format!("type-{}", record_type.as_str().to_ascii_lowercase());
+    let wanted = set(b, &label, record_type, data.iter().map(|text| RecordData::parse(record_type, text)))?;
+    let put = create(b, &wanted).await?;
+    same("what was put", &content(&put), &wanted)?;
+    let got = b.get(&wanted.key).await?.ok_or("the set is gone")?;
+    same("what was read", &content(&got), &wanted)?;
+    let listed = b.snapshot().await?;
+    same("what was listed", &listed.get(&wanted.key).map(content), &Some(wanted))
+}
+
 async fn paging(b: &Bench) -> Outcome {
     let mut keys = Vec::new();
     for n in 0..10 {
@@ -247,7 +360,7 @@ async fn plan_and_apply(b: &Bench) -> Outcome {
 // === helpers ===
 
 /// An A set with one address.
-fn a(b: &Bench, label: &str, n: u8) -> Result<RecordSet, String> {
+pub(super) fn a(b: &Bench, label: &str, n: u8) -> Result<RecordSet, String> {
     set(b, label, RecordType::A, [Ok::<_, String>(RecordData::A([192, 0, 2, n].into()))])
 }
 
@@ -259,15 +372,15 @@ fn set<E: ToString>(
 ) -> Result<RecordSet, String> {
     let data = data.into_iter().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let key = b.key(record_type, label)?;
-    Ok(RecordSet { key, ttl: 30, data, metadata: BTreeMap::new(), etag: None, alias: false })
+    Ok(RecordSet { key, ttl: 30, data, metadata: Metadata::default(), etag: None, alias: false })
 }
 
-async fn create(b: &Bench, set: &RecordSet) -> Result<RecordSet, String> {
+pub(super) async fn create(b: &Bench, set: &RecordSet) -> Result<RecordSet, String> {
     let put = b.provider.put(&b.zone.id, set.clone(), Precondition::Absent).await;
     put.map_err(|error| full(&error))
 }
 
-async fn update(b: &Bench, read: &RecordSet, set: &RecordSet) -> Result<RecordSet, String> {
+pub(super) async fn update(b: &Bench, read: &RecordSet, set: &RecordSet) -> Result<RecordSet, String> {
     let unchanged: Etag = etag(read)?;
     let put = b.provider.put(&b.zone.id, set.clone(), Precondition::Unchanged(unchanged)).await;
     put.map_err(|error| full(&error))

@@ -22,8 +22,50 @@ async fn the_memory_provider_does_all_that_a_provider_must() {
         let before = memory.contents(&zone_id());
         let report = run(DnsProvider::new(memory.clone()), zone_id()).await;
         report.assert_passed();
-        assert_eq!(report.checks.len(), 22);
+        assert_eq!(report.checks.len(), 27);
         assert_eq!(memory.contents(&zone_id()), before, "nothing is left, and nothing of others is gone");
+    }
+}
+
+#[tokio::test]
+async fn the_memory_provider_holds_sets_of_every_type() {
+    let memory = memory();
+    let before = memory.contents(&zone_id());
+    let report = types(DnsProvider::new(memory.clone()), zone_id(), &RecordType::ALL).await;
+    report.assert_passed();
+    // All but the SOA set, and the removal.
+    assert_eq!(report.checks.len(), 10);
+    assert_eq!(memory.contents(&zone_id()), before);
+}
+
+/// A provider that throttles what is more than `allowed` creations in any minute.
+fn limited(allowed: usize) -> MemoryProvider {
+    let memory = memory();
+    let mut times: Vec<tokio::time::Instant> = Vec::new();
+    memory.on_request(move |call| {
+        let now = tokio::time::Instant::now();
+        times.retain(|time| *time + MINUTE > now);
+        if call.kind != OperationKind::Create {
+            return None;
+        }
+        times.push(now);
+        let error = || Fault::Fail(DnsError::new(crate::ErrorClass::Throttled, call.operation, "slow down"));
+        (times.len() > allowed).then(error)
+    });
+    memory
+}
+
+const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn limits_that_are_a_providers_own_are_kept_and_greater_ones_are_noticed() {
+    for (allowed, passes) in [(10, true), (9, false)] {
+        let memory = limited(allowed);
+        let limits = Limits::default().with(OperationKind::Create, 10, MINUTE).with(OperationKind::Get, 5, MINUTE);
+        let report = within_limits(DnsProvider::new(memory.clone()), zone_id(), &limits).await;
+        assert_eq!(report.passed(), passes, "{report}");
+        // Reads, creations, the removal, and the sum.
+        assert_eq!((report.checks.len(), memory.requests(OperationKind::Create)), (4, 16));
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::error::DnsError;
-use crate::operation::{Operation, OperationKind};
+use crate::operation::{Operation, OperationKind, Priority};
 use crate::provider::OperationService;
 use crate::zone::ZoneId;
 
@@ -40,8 +40,8 @@ pub struct Limit {
 /// the same budget.
 ///
 /// A request counts from when it is sent until a span after it was *answered*: however long it was under way, the provider never
-/// sees more than the limit in a span. The whole limit can be spent at once, and requests of a kind take their turns in the order
-/// in which they came. An error with [`DnsError::retry_after`] stops all requests to its zone for that long.
+/// sees more than the limit in a span. The whole limit can be spent at once. Requests of a kind take their turns in the order in which
+/// they came, [urgent](Priority::Urgent) ones before all others, however long those wait. An error with [`DnsError::retry_after`] stops all requests to its zone for that long.
 ///
 /// ```
 /// use std::time::Duration;
@@ -71,6 +71,8 @@ pub struct BudgetState {
     pub used: usize,
     /// How many wait for their turn.
     pub waiting: usize,
+    /// How many of those are urgent.
+    pub urgent: usize,
     /// How long until the zone may be asked again, if the provider has asked for a pause.
     pub paused: Option<Duration>,
 }
@@ -122,7 +124,7 @@ impl<O: Operation, S: OperationService<O>> Service<O> for Budgeted<S> {
         let inner = self.inner.clone();
         let zone = self.budget.zone(request.zone());
         async move {
-            let _permit = zone.turn(request.kind()).await;
+            let _permit = zone.turn(request.kind(), request.priority()).await;
             let result = inner.oneshot(request).await;
             if let Some(pause) = result.as_ref().err().and_then(DnsError::retry_after) {
                 zone.pause(pause);
@@ -168,13 +170,17 @@ impl Budget {
         let zones = self.shared.zones.lock().unwrap_or_else(PoisonError::into_inner);
         let states = zones.iter().flat_map(|(zone, budget)| {
             let paused = budget.paused_until().map(|until| until.saturating_duration_since(now));
-            budget.windows.iter().map(move |(kind, window)| BudgetState {
-                zone: zone.clone(),
-                kind: *kind,
-                limit: window.limit(),
-                used: window.used(now),
-                waiting: window.waiting(),
-                paused: paused.filter(|paused| !paused.is_zero()),
+            budget.windows.iter().map(move |(kind, window)| {
+                let (waiting, urgent) = window.waiting();
+                BudgetState {
+                    zone: zone.clone(),
+                    kind: *kind,
+                    limit: window.limit(),
+                    used: window.used(now),
+                    waiting,
+                    urgent,
+                    paused: paused.filter(|paused| !paused.is_zero()),
+                }
             })
         });
         states.collect()
@@ -207,12 +213,12 @@ impl ZoneBudget {
     }
 
     /// Waits until a request of `kind` may be sent. It counts while the permit is held, and a span longer.
-    async fn turn(&self, kind: OperationKind) -> Option<Permit> {
+    async fn turn(&self, kind: OperationKind, priority: Priority) -> Option<Permit> {
         let Some(window) = self.windows.get(&kind) else {
             self.pause_over().await;
             return None;
         };
-        let turn = window.queue().await;
+        let turn = window.queue(priority);
         loop {
             self.pause_over().await;
             let permit = turn.take().await;

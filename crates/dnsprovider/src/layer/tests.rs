@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::error::{DnsError, ErrorClass};
 use crate::memory::{Call, Fault, MemoryProvider};
-use crate::operation::{OperationKind, Precondition};
+use crate::operation::{OperationKind, Precondition, Priority};
 use crate::testing::{key, ours, zone_id};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -239,6 +239,36 @@ mod budget {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn urgent_requests_go_before_those_that_wait_already() {
+        let (memory, provider) = memory();
+        let budget = Budget::new(create(1));
+        let provider = provider.layer(&budget.layer());
+        let urgent = provider.with_priority(Priority::Urgent);
+        put(&provider, 0).await;
+        let waits = (1..4).map(|n| {
+            let provider = provider.clone();
+            tokio::spawn(async move { put(&provider, n).await })
+        });
+        let waits: Vec<_> = waits.collect();
+        tokio::time::sleep(MINUTE / 2).await;
+        let hurries = (4..6).map(|n| {
+            let urgent = urgent.clone();
+            tokio::spawn(async move { put(&urgent, n).await })
+        });
+        let hurries: Vec<_> = hurries.collect();
+        tokio::time::sleep(MINUTE / 4).await;
+        assert_eq!((budget.state()[0].waiting, budget.state()[0].urgent), (5, 2));
+        let started = Instant::now();
+        for done in futures::future::join_all(waits.into_iter().chain(hurries)).await {
+            done.unwrap();
+        }
+        let names: Vec<_> = memory.calls().iter().map(|call| call.record_set.clone().unwrap()).collect();
+        assert_eq!(names, [0, 4, 5, 1, 2, 3].map(|n| key("A", &format!("n{n}"))));
+        assert_eq!(started.elapsed(), 4 * MINUTE + MINUTE / 4, "no turn is lost");
+        assert_eq!((budget.state()[0].waiting, budget.state()[0].urgent), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn kinds_do_not_wait_for_each_other() {
         let (budget, provider, _) = limited(create(1), Duration::ZERO);
         put(&provider, 0).await;
@@ -290,4 +320,107 @@ async fn waiting_for_a_turn_does_not_use_up_the_deadline() {
     provider.get(&zone_id(), &key("A", "web")).await.unwrap();
     assert_eq!((memory.calls().len(), started.elapsed()), (2, MINUTE), "the second try has to wait for its turn");
     assert_eq!(budget.state()[0].used, 1);
+}
+
+mod metrics {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_counted_by_zone_kind_and_outcome_with_how_long_they_took() {
+        let (memory, provider) = memory();
+        let metrics = Metrics::default();
+        let provider = provider.layer(&DeadlineLayer::new(Duration::from_secs(3))).layer(&metrics.layer());
+        memory.on_request(|call| match call.number {
+            2 => Some(Fault::Fail(DnsError::new(ErrorClass::Throttled, call.operation, "slow down"))),
+            3 => Some(Fault::Hang),
+            _ => None,
+        });
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap_err();
+        provider.put(&zone_id(), ours("A", "web", &["192.0.2.1"]), Precondition::Absent).await.unwrap_err();
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+        provider.list_zones(None).await.unwrap();
+
+        let state = metrics.state();
+        let shown: Vec<_> = state.iter().map(|s| (s.kind.as_str(), s.outcome_str(), s.requests, s.total)).collect();
+        let three = Duration::from_secs(3);
+        assert_eq!(
+            shown,
+            [
+                ("list-zones", "ok", 1, Duration::ZERO),
+                ("get", "ok", 2, Duration::ZERO),
+                ("get", "throttled", 1, Duration::ZERO),
+                ("create", "unknown", 1, three),
+            ]
+        );
+        assert_eq!((state[1].latency[0], state[1].latency.iter().sum::<u64>()), (2, 2));
+        assert_eq!(LATENCY_BOUNDS_MS.iter().zip(state[3].latency).find(|(_, n)| *n > 0), Some((&5_000, 1)));
+        assert_eq!((&state[0].zone, &state[1].zone), (&None, &Some(zone_id())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_stack_counts_every_try() {
+        let (memory, provider) = memory();
+        let settings = Settings::default();
+        let (provider, _) = stack(provider, &settings);
+        fail(&memory, vec![ErrorClass::Unavailable; 2], None);
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+        let counted: Vec<_> = settings.metrics.state().iter().map(|s| (s.outcome_str(), s.requests)).collect();
+        assert_eq!(counted, [("ok", 1), ("unavailable", 2)]);
+    }
+}
+
+mod trace {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::fmt::format::FmtSpan;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_span_tells_what_was_asked_and_what_came_of_it() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_span_events(FmtSpan::CLOSE)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let (memory, provider) = memory();
+        let provider = provider.layer(&TraceLayer);
+        memory.on_request(|call| {
+            let error = || Fault::Fail(DnsError::new(ErrorClass::Forbidden, call.operation, "not yours"));
+            (call.kind == OperationKind::Create).then(error)
+        });
+        provider.get(&zone_id(), &key("A", "web")).await.unwrap();
+        provider.put(&zone_id(), ours("A", "web", &["192.0.2.1"]), Precondition::Absent).await.unwrap_err();
+
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let line = |what: &str| log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {log}"));
+        let asked = "dns{operation=\"get record set\" kind=\"get\" zone=\"example.com\" record_set=A web.example.com.";
+        assert!(line("answered").contains(asked), "{log}");
+        assert!(line("answered").trim_start().starts_with("DEBUG"), "{log}");
+        assert!(line("failed error=").trim_start().starts_with("WARN"), "{log}");
+        assert!(line("failed error=").contains("could not put record set: not yours"), "{log}");
+        let closed: Vec<_> = log.lines().filter(|line| line.contains("close")).collect();
+        assert!(closed[0].contains("outcome=\"ok\"") && closed[1].contains("outcome=\"forbidden\""), "{log}");
+    }
 }

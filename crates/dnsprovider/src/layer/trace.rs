@@ -59,7 +59,7 @@ impl<O: Operation, S: OperationService<O>> Service<O> for Trace<S> {
                     tracing::debug!("answered");
                 }
                 Err(error) => {
-                    recorded.record("outcome", field::debug(error.class));
+                    recorded.record("outcome", error.class.as_str());
                     tracing::warn!(%error, retry_after = ?error.retry_after, "failed");
                 }
             }

@@ -5,11 +5,8 @@ use std::ops::Bound;
 
 use crate::error::{DnsError, ErrorClass};
 use crate::operation::{DeleteRecordSet, ListRecordSets, Operation, Page, Precondition, PutRecordSet};
-use crate::record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
+use crate::record::{Etag, RecordSet, RecordSetKey, RecordType};
 use crate::zone::Zone;
-
-/// RFC 2181 § 8.
-const MAX_TTL: u32 = i32::MAX as u32;
 
 pub(super) struct MemoryZone {
     pub(super) zone: Zone,
@@ -83,26 +80,7 @@ impl MemoryZone {
         if !set.key.name.is_in(&self.zone.name) {
             return Some(format!("the name is not in zone `{}`", self.zone.name.without_dot()));
         }
-        if set.ttl > MAX_TTL {
-            return Some(format!("a TTL of {} s is longer than {MAX_TTL} s", set.ttl));
-        }
-        if set.data.is_empty() {
-            return Some("the set holds no record".into());
-        }
-        if set.key.record_type == RecordType::Cname && set.data.len() > 1 {
-            return Some("a CNAME set holds one record".into());
-        }
-        let fits = |datum: &RecordData| {
-            matches!(
-                (set.key.record_type, datum),
-                (RecordType::A, RecordData::A(_))
-                    | (RecordType::Aaaa, RecordData::Aaaa(_))
-                    | (RecordType::Cname, RecordData::Cname(_))
-                    | (RecordType::Txt, RecordData::Txt(_))
-            )
-        };
-        let misfit = set.data.iter().find(|datum| !fits(datum))?;
-        Some(format!("`{misfit}` does not belong in a set of type {}", set.key.record_type))
+        set.check().err()
     }
 }
 

@@ -1,18 +1,23 @@
 //! Walks the zone and the wish side by side, name by name.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::name::DnsName;
 use crate::ownership::{OWNER_KEY, Owner, RESOURCE_KEY, Resource, SOURCES_KEY, same_sources};
 use crate::plan::guard::guard;
 use crate::plan::{
-    Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Mode, Policy, Truncated, Urgency,
+    Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Mode, Policy, Stage, Truncated, Urgency,
 };
 use crate::record::{RecordData, RecordSet, RecordSetKey, RecordType};
 use crate::zone::ZoneSnapshot;
 
 /// Our metadata keys; what others put beside them survives an update.
 const OURS: [&str; 3] = [OWNER_KEY, RESOURCE_KEY, SOURCES_KEY];
+
+/// How many names are fetched from memory together.
+const AHEAD: usize = 16;
 
 /// One run of the planner.
 pub(super) struct Diff<'a> {
@@ -22,16 +27,17 @@ pub(super) struct Diff<'a> {
     policy: &'a Policy,
     /// external-dns' owners, by the name and type that they own; no type where they own the name.
     registered: BTreeMap<(DnsName, Option<RecordType>), String>,
-    groups: Vec<(Rank, Vec<Change>)>,
+    /// By rank. What belongs together is pushed at once, so it stays together.
+    ranks: [Vec<Change>; Rank::COUNT],
     /// Sets of names that go as a whole.
-    deletions: Vec<RecordSet>,
+    deletions: Vec<Arc<RecordSet>>,
     conflicts: Vec<Conflict>,
     truncated: Vec<Truncated>,
     owned_names: usize,
 }
 
-/// When a group of changes has its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// When a change has its turn.
+#[derive(Debug, Clone, Copy)]
 enum Rank {
     /// No answer of the set is right.
     AllWrong,
@@ -40,6 +46,10 @@ enum Rank {
     /// After the addresses that CNAMEs point to.
     AddsCname,
     Tidies,
+}
+
+impl Rank {
+    const COUNT: usize = 5;
 }
 
 /// FNV-1a: small, stable between versions and machines, and not for secrets.
@@ -53,7 +63,7 @@ impl<'a> Diff<'a> {
             owner,
             policy,
             registered: registered(snapshot, owner),
-            groups: Vec::new(),
+            ranks: Default::default(),
             deletions: Vec::new(),
             conflicts: Vec::new(),
             truncated: Vec::new(),
@@ -62,25 +72,30 @@ impl<'a> Diff<'a> {
     }
 
     pub(super) fn run(mut self) -> ChangeSet {
-        let have: Vec<&RecordSet> = self.snapshot.iter().collect();
+        let have: Vec<&Arc<RecordSet>> = self.snapshot.shared().collect();
         let want = self.wanted();
-        let mut have = have.chunk_by(|a, b| a.key.name == b.key.name).peekable();
-        let mut want = want.chunk_by(|a, b| a.key.name == b.key.name).peekable();
+        let (mut have, mut want) = (&have[..], &want[..]);
+        let mut warm_for = 0;
         loop {
-            let (here, wanted): (&[&RecordSet], &[&DesiredRecordSet]) = match (have.peek(), want.peek()) {
+            if warm_for == 0 {
+                warm(have, want);
+                warm_for = AHEAD;
+            }
+            warm_for -= 1;
+            // One comparison a name, whichever side has it.
+            let (from_have, from_want) = match (have.first(), want.first()) {
                 (None, None) => break,
-                (Some(h), Some(w)) if h[0].key.name == w[0].key.name => (h, w),
-                (Some(h), Some(w)) if h[0].key.name > w[0].key.name => (&[], w),
-                (None, Some(w)) => (&[], w),
-                (Some(h), _) => (h, &[]),
+                (Some(_), None) => (true, false),
+                (None, Some(_)) => (false, true),
+                (Some(h), Some(w)) => match h.key.name.cmp(&w.key.name) {
+                    Ordering::Less => (true, false),
+                    Ordering::Equal => (true, true),
+                    Ordering::Greater => (false, true),
+                },
             };
+            let here = if from_have { take_name(&mut have, |set| &set.key.name) } else { &[] };
+            let wanted = if from_want { take_name(&mut want, |want| &want.key.name) } else { &[] };
             self.name(here, wanted);
-            if !here.is_empty() {
-                have.next();
-            }
-            if !wanted.is_empty() {
-                want.next();
-            }
         }
         self.finish()
     }
@@ -90,7 +105,7 @@ impl<'a> Diff<'a> {
         let desired = self.desired;
         let mut want: Vec<&DesiredRecordSet> =
             desired.sets.iter().filter(|w| !w.data.is_empty() && !desired.keep.contains(&w.resource)).collect();
-        want.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.resource.cmp(&b.resource)));
+        sort(&mut want);
         let conflicts = &mut self.conflicts;
         want.dedup_by(|later, first| {
             let same = later.key == first.key;
@@ -102,9 +117,9 @@ impl<'a> Diff<'a> {
         want
     }
 
-    fn name(&mut self, have: &[&'a RecordSet], want: &[&'a DesiredRecordSet]) {
+    fn name(&mut self, have: &[&'a Arc<RecordSet>], want: &[&'a DesiredRecordSet]) {
         // Nearly every name is as it should be.
-        let settled = |(set, want): (&&RecordSet, &&DesiredRecordSet)| {
+        let settled = |(set, want): (&&Arc<RecordSet>, &&DesiredRecordSet)| {
             set.key == want.key && !set.alias && self.registered_owner(&set.key).is_none() && self.same(set, want)
         };
         if have.len() == want.len() && have.iter().zip(want).all(settled) {
@@ -115,9 +130,9 @@ impl<'a> Diff<'a> {
 
         // What stays whatever is wanted, and why.
         let fixed: Vec<(&RecordSet, ConflictReason)> =
-            have.iter().filter_map(|set| Some((*set, self.fixed(set)?))).collect();
+            have.iter().filter_map(|set| Some((&***set, self.fixed(set)?))).collect();
 
-        let mut accepted: Vec<&DesiredRecordSet> = Vec::with_capacity(want.len());
+        let mut accepted: Vec<&DesiredRecordSet> = Vec::new();
         for w in want {
             let alone = w.key.record_type != RecordType::Cname || want.len() == 1;
             let refused = if alone { in_the_way(w, have, &fixed) } else { Some(beside(want)) };
@@ -142,9 +157,9 @@ impl<'a> Diff<'a> {
                 continue;
             }
             if accepted.iter().any(|w| clash(w.key.record_type, set.key.record_type)) {
-                clashing.push(Change::Delete { set: (*set).clone() });
+                clashing.push(Change::Delete { set: Arc::clone(set) });
             } else if self.policy.mode == Mode::Sync {
-                surplus.push((*set).clone());
+                surplus.push(Arc::clone(set));
             }
         }
 
@@ -155,18 +170,18 @@ impl<'a> Diff<'a> {
             // CNAME for addresses or the reverse: the room has to be made first.
             let rank = if withdraws(&clashing) { Rank::AllWrong } else { Rank::Adds };
             clashing.append(&mut creates);
-            self.groups.push((rank, clashing));
+            self.push(rank, clashing);
         }
         if accepted.is_empty() {
             self.deletions.append(&mut surplus);
         } else if !surplus.is_empty() {
             // One type goes, another stays or comes: answers are wrong now. What comes comes first.
             creates.extend(surplus.into_iter().map(|set| Change::Delete { set }));
-            self.groups.push((Rank::AllWrong, creates));
+            self.push(Rank::AllWrong, creates);
         } else {
             for change in creates {
                 let cname = change.key().record_type == RecordType::Cname;
-                self.groups.push((if cname { Rank::AddsCname } else { Rank::Adds }, vec![change]));
+                self.push(if cname { Rank::AddsCname } else { Rank::Adds }, [change]);
             }
         }
     }
@@ -177,7 +192,8 @@ impl<'a> Diff<'a> {
             return Some(ConflictReason::Alias);
         }
         if !self.owner.owns(set) {
-            let owner = set.metadata.get(OWNER_KEY).cloned().or_else(|| self.registered_owner(&set.key).cloned());
+            let owner =
+                set.metadata.get(OWNER_KEY).map(str::to_owned).or_else(|| self.registered_owner(&set.key).cloned());
             return Some(ConflictReason::ForeignOwner { owner });
         }
         if let Some(owner) = self.registered_owner(&set.key) {
@@ -197,7 +213,7 @@ impl<'a> Diff<'a> {
         [None, Some(key.record_type)].into_iter().find_map(|t| self.registered.get(&(key.name.clone(), t)))
     }
 
-    fn update(&mut self, from: &RecordSet, want: &DesiredRecordSet) {
+    fn update(&mut self, from: &Arc<RecordSet>, want: &DesiredRecordSet) {
         if self.same(from, want) {
             return;
         }
@@ -214,7 +230,7 @@ impl<'a> Diff<'a> {
         } else {
             (Urgency::Tidies, Rank::Tidies)
         };
-        self.groups.push((rank, vec![Change::Update { from: from.clone(), to, urgency }]));
+        self.push(rank, [Change::Update { from: Arc::clone(from), to, urgency }]);
     }
 
     /// Whether `set` is already what is wanted, marks and all; told without allocating and in one pass over the metadata, because
@@ -228,14 +244,14 @@ impl<'a> Diff<'a> {
         }
         let (mut owner, mut resource, mut sources) = (None, None, "");
         for (key, value) in &set.metadata {
-            match key.as_str() {
+            match key {
                 OWNER_KEY => owner = Some(value),
                 RESOURCE_KEY => resource = Some(value),
                 SOURCES_KEY => sources = value,
                 _ => {}
             }
         }
-        owner == Some(&self.owner.0)
+        owner == Some(&*self.owner.0)
             && resource.is_some_and(|text| want.resource.is_written(text))
             && same_sources(sources, &want.data)
     }
@@ -256,8 +272,10 @@ impl<'a> Diff<'a> {
             want.to_record_set(self.owner)
         };
         if let Some(from) = from {
-            let others = from.metadata.iter().filter(|(key, _)| !OURS.contains(&key.as_str()));
-            to.metadata.extend(others.map(|(key, value)| (key.clone(), value.clone())));
+            let mut others = from.metadata.iter().filter(|(key, _)| !OURS.contains(key)).peekable();
+            if others.peek().is_some() {
+                to.metadata.extend(others);
+            }
         }
         to
     }
@@ -269,21 +287,97 @@ impl<'a> Diff<'a> {
         }
     }
 
-    fn finish(mut self) -> ChangeSet {
-        // Stable: within a rank the order of names stays.
-        self.groups.sort_by_key(|(rank, _)| *rank);
-        let mut changes: Vec<Change> = self.groups.into_iter().flat_map(|(_, changes)| changes).collect();
-        let (deletions, guarded) = guard(self.deletions, self.owned_names, self.owner, self.policy);
-        changes.extend(deletions);
-        self.conflicts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.resource.cmp(&b.resource)));
-        ChangeSet { changes, conflicts: self.conflicts, truncated: self.truncated, guarded }
+    fn push(&mut self, rank: Rank, changes: impl IntoIterator<Item = Change>) {
+        self.ranks[rank as usize].extend(changes);
     }
+
+    fn finish(mut self) -> ChangeSet {
+        let (deletions, guarded) = guard(self.deletions, self.owned_names, self.owner, self.policy);
+        let [all_wrong, some_wrong, adds, adds_cname, tidies] = self.ranks;
+        let (mut changes, mut stages) = (Vec::new(), Vec::new());
+        for (urgency, part) in [
+            (Urgency::WrongNow, [all_wrong, some_wrong]),
+            (Urgency::Adds, [adds, Vec::new()]),
+            // A name has its addresses before another leads to it.
+            (Urgency::Adds, [adds_cname, Vec::new()]),
+            (Urgency::Tidies, [tidies, Vec::new()]),
+            (Urgency::Removes, [deletions, Vec::new()]),
+        ] {
+            let before = changes.len();
+            for mut part in part {
+                // Mostly one part is all there is: nothing is moved then.
+                if changes.is_empty() { changes = part } else { changes.append(&mut part) }
+            }
+            if changes.len() > before {
+                stages.push(Stage { urgency, changes: changes.len() - before });
+            }
+        }
+        self.conflicts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.resource.cmp(&b.resource)));
+        ChangeSet { changes, stages, conflicts: self.conflicts, truncated: self.truncated, guarded }
+    }
+}
+
+/// Looks at what the comparison of the next names will look at, level by level. A set is half a dozen places in memory that lead from
+/// one to the next; seen one by one each is a wait, while the same places of many sets are waited for together.
+fn warm(have: &[&Arc<RecordSet>], want: &[&DesiredRecordSet]) {
+    fn head(text: &str) -> usize {
+        text.as_bytes().first().map_or(0, |byte| usize::from(*byte))
+    }
+    let (have, want) = (&have[..have.len().min(AHEAD)], &want[..want.len().min(AHEAD)]);
+    let mut seen = 0;
+    seen += have.iter().map(|set| set.data.len()).sum::<usize>();
+    seen += want.iter().map(|want| want.data.len()).sum::<usize>();
+    for set in have {
+        seen += head(set.key.name.as_str()) + usize::from(set.data.first().is_some());
+        seen += set.metadata.iter().next().map_or(0, |(key, _)| head(key));
+    }
+    for want in want {
+        let Resource { kind, namespace, name } = &want.resource;
+        seen += head(want.key.name.as_str()) + head(kind) + head(namespace) + head(name);
+        seen += want.data.values().map(BTreeSet::len).sum::<usize>();
+    }
+    let members = |want: &&DesiredRecordSet| {
+        want.data.values().filter_map(BTreeSet::first).map(|member| head(member)).sum::<usize>()
+    };
+    seen += want.iter().map(members).sum::<usize>();
+    std::hint::black_box(seen);
+}
+
+/// Takes the sets of one name off the front of `sets`.
+fn take_name<'s, T>(sets: &mut &'s [T], name: impl Fn(&T) -> &DnsName) -> &'s [T] {
+    let first = sets.first().map(&name);
+    let same = sets.iter().take_while(|set| Some(name(set)) == first).count();
+    let (taken, rest) = sets.split_at(same);
+    *sets = rest;
+    taken
+}
+
+/// By key and then by resource. Names are far away in memory and begin alike, so the first octets in which they may differ are
+/// brought together and compared first.
+fn sort(want: &mut Vec<&DesiredRecordSet>) {
+    let Some(first) = want.first().map(|want| want.key.name.as_str().as_bytes()) else { return };
+    let alike = want.iter().fold(first.len(), |alike, want| {
+        let name = &want.key.name.as_str().as_bytes();
+        first[..alike].iter().zip(*name).take_while(|(a, b)| a == b).count()
+    });
+    // Shorter is less, and no name holds a NUL.
+    let octets = |want: &DesiredRecordSet| {
+        let name = &want.key.name.as_str().as_bytes()[alike..];
+        let mut octets = [0; 8];
+        let taken = name.len().min(8);
+        octets[..taken].copy_from_slice(&name[..taken]);
+        u64::from_be_bytes(octets)
+    };
+    let mut keyed: Vec<(u64, &DesiredRecordSet)> = want.iter().map(|want| (octets(want), *want)).collect();
+    keyed.sort_by(|(x, a), (y, b)| x.cmp(y).then_with(|| a.key.cmp(&b.key)).then_with(|| a.resource.cmp(&b.resource)));
+    want.clear();
+    want.extend(keyed.into_iter().map(|(_, want)| want));
 }
 
 /// What keeps `want` from standing beside or in the place of what is at its name, if anything does.
 fn in_the_way(
     want: &DesiredRecordSet,
-    have: &[&RecordSet],
+    have: &[&Arc<RecordSet>],
     fixed: &[(&RecordSet, ConflictReason)],
 ) -> Option<ConflictReason> {
     if let Some((_, why)) = fixed.iter().find(|(set, _)| set.key == want.key) {

@@ -1,35 +1,39 @@
 //! The mass-change guard: deletions without a cause that look like lost input wait for somebody to look.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::name::DnsName;
 use crate::ownership::{Owner, Resource};
 use crate::plan::{Change, GuardedPlan, PlanHash, Policy};
 use crate::record::{RecordSet, RecordSetKey};
 
 /// Splits `deletions` (of whole names) into those that may go and, if there are too many without a cause, those that wait.
 pub(super) fn guard(
-    deletions: Vec<RecordSet>,
+    deletions: Vec<Arc<RecordSet>>,
     owned: usize,
     owner: &Owner,
     policy: &Policy,
 ) -> (Vec<Change>, Option<GuardedPlan>) {
-    let caused = |set: &RecordSet| Resource::of(set).is_some_and(|resource| policy.caused.contains(&resource));
-    let (caused, suspect): (Vec<_>, Vec<_>) = deletions.into_iter().partition(caused);
-    let names = suspect.iter().map(|set| &set.key.name).collect::<BTreeSet<&DnsName>>().len();
-    let delete = |sets: Vec<RecordSet>| sets.into_iter().map(|set| Change::Delete { set });
+    let caused = |set: &RecordSet| {
+        !policy.caused.is_empty() && Resource::of(set).is_some_and(|resource| policy.caused.contains(&resource))
+    };
+    // In order of their names.
+    let (mut names, mut last) = (0, None);
+    for set in deletions.iter().filter(|set| !caused(set)) {
+        names += usize::from(last != Some(&set.key.name));
+        last = Some(&set.key.name);
+    }
+    let delete = |sets: Vec<Arc<RecordSet>>| sets.into_iter().map(|set| Change::Delete { set }).collect();
 
     let too_many = names > policy.guard.at_least && names as f64 > policy.guard.share * owned as f64;
     if too_many {
-        let keys: Vec<RecordSetKey> = suspect.iter().map(|set| set.key.clone()).collect();
+        let keys: Vec<RecordSetKey> = deletions.iter().filter(|set| !caused(set)).map(|set| set.key.clone()).collect();
         let hash = hash(owner, &keys);
         if policy.approved.as_ref() != Some(&hash) {
-            return (delete(caused).collect(), Some(GuardedPlan { hash, deletions: keys, names, owned }));
+            let caused = deletions.into_iter().filter(|set| caused(set)).collect();
+            return (delete(caused), Some(GuardedPlan { hash, deletions: keys, names, owned }));
         }
     }
-    let mut all: Vec<Change> = delete(caused).chain(delete(suspect)).collect();
-    all.sort_by(|a, b| a.key().cmp(b.key()));
-    (all, None)
+    (delete(deletions), None)
 }
 
 /// Of what would go and whose it is; nothing else, so that an approval outlives unrelated changes.

@@ -52,7 +52,7 @@ fn a_new_set_is_created_where_there_is_none_and_marked() {
     assert_eq!(changes.changes[0].precondition(), Precondition::Absent);
     let expected =
         [("kfed-owner", "fed"), ("kfed-resource", "service/default/web"), ("kfed-sources", "fed-west=192.0.2.1")];
-    assert_eq!(set.metadata, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    assert_eq!(set.metadata, expected.into());
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn sources_are_read_back_as_they_were_written() {
     let wanted = want("AAAA", "web", &["b=2001:db8::1", "a=2001:db8::1", "a=2001:db8::2"]);
     assert_eq!(sources(&wanted.to_record_set(&owner())), wanted.data);
     let mut set = ours("A", "web", &["192.0.2.1"]);
-    set.metadata.insert("kfed-sources".into(), "a=192.0.2.1,b=192.0.2.77,nonsense,c=not-an-address".into());
+    set.metadata.insert("kfed-sources", "a=192.0.2.1,b=192.0.2.77,nonsense,c=not-an-address");
     let read = sources(&set);
     assert_eq!(read.len(), 1, "only what is in the set: {read:?}");
 }
@@ -68,12 +68,12 @@ fn sources_are_read_back_as_they_were_written() {
 #[test]
 fn metadata_that_others_put_beside_ours_survives() {
     let mut set = ours("A", "web", &["192.0.2.1"]);
-    set.metadata.insert("cost-centre".into(), "42".into());
+    set.metadata.insert("cost-centre", "42");
     let same = plan_of(vec![set.clone()], vec![want("A", "web", &["192.0.2.1"])]);
     assert!(same.is_empty(), "{same:?}");
     let changes = plan_of(vec![set], vec![want("A", "web", &["192.0.2.2"])]);
     let Change::Update { to, .. } = &changes.changes[0] else { panic!("{changes:?}") };
-    assert_eq!(to.metadata["cost-centre"], "42");
+    assert_eq!(to.metadata.get("cost-centre"), Some("42"));
 }
 
 #[test]
@@ -313,7 +313,7 @@ mod guarding {
         let mut sets: Vec<_> = zone(20).iter().cloned().collect();
         let caused = Resource::service("default", "deleted");
         for set in &mut sets[..15] {
-            set.metadata.insert("kfed-resource".into(), caused.to_string());
+            set.metadata.insert("kfed-resource", caused.to_string());
         }
         let policy = Policy { caused: [caused].into(), ..Policy::default() };
         let changes = plan(&snapshot(sets), &first(0), &owner(), &policy);

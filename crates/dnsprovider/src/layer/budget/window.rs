@@ -1,36 +1,39 @@
 //! A limit over a sliding window, with a queue before it.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Limit;
+use crate::operation::Priority;
 
 /// At most so many requests that are under way or were answered within the last span.
 #[derive(Debug)]
 pub(super) struct Window {
     limit: Limit,
-    spent: Mutex<Spent>,
-    waiting: AtomicUsize,
-    /// Fair: whoever comes first is served first.
-    head: tokio::sync::Mutex<()>,
-    answered: Notify,
+    state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct Spent {
+struct State {
     under_way: usize,
     /// When requests were answered, oldest first.
     answered: VecDeque<Instant>,
+    /// Who waits, the next one first. Only the first looks for room; the others are woken when they become the first.
+    queue: BTreeMap<Place, Arc<Notify>>,
+    arrived: u64,
 }
 
-/// The head of the queue.
+/// Urgent ones first, then whoever came first.
+type Place = (Priority, u64);
+
+/// A place in the queue; left when it is dropped.
 pub(super) struct Turn<'a> {
     window: &'a Arc<Window>,
-    _head: tokio::sync::MutexGuard<'a, ()>,
+    place: Place,
+    woken: Arc<Notify>,
 }
 
 /// A request that is under way; dropped when it is answered, or given up.
@@ -40,17 +43,9 @@ pub(super) struct Permit {
     sent: bool,
 }
 
-struct Waiting<'a>(&'a AtomicUsize);
-
 impl Window {
     pub(super) fn new(limit: Limit) -> Self {
-        Self {
-            limit,
-            spent: Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            head: tokio::sync::Mutex::new(()),
-            answered: Notify::new(),
-        }
+        Self { limit, state: Mutex::default() }
     }
 
     pub(super) fn limit(&self) -> Limit {
@@ -58,46 +53,64 @@ impl Window {
     }
 
     pub(super) fn used(&self, now: Instant) -> usize {
-        let mut spent = self.spent();
-        spent.forget(now, &self.limit);
-        spent.under_way + spent.answered.len()
+        let mut state = self.state();
+        state.forget(now, &self.limit);
+        state.used()
     }
 
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+    /// How many wait, and how many of them are urgent.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let state = self.state();
+        let urgent = state.queue.keys().take_while(|(priority, _)| *priority == Priority::Urgent).count();
+        (state.queue.len(), urgent)
     }
 
-    pub(super) async fn queue(self: &Arc<Self>) -> Turn<'_> {
-        let _waiting = Waiting::new(&self.waiting);
-        Turn { window: self, _head: self.head.lock().await }
+    pub(super) fn queue(self: &Arc<Self>, priority: Priority) -> Turn<'_> {
+        let woken = Arc::new(Notify::new());
+        let mut state = self.state();
+        state.arrived += 1;
+        let place = (priority, state.arrived);
+        state.queue.insert(place, woken.clone());
+        Turn { window: self, place, woken }
     }
 
-    fn spent(&self) -> MutexGuard<'_, Spent> {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Turn<'_> {
-    /// Waits for room in the window.
+    /// Waits until this is the first in the queue and there is room in the window. The place is kept.
     pub(super) async fn take(&self) -> Permit {
-        let _waiting = Waiting::new(&self.window.waiting);
         loop {
             let room = {
-                let mut spent = self.window.spent();
+                let mut state = self.window.state();
                 let now = Instant::now();
-                spent.forget(now, &self.window.limit);
-                if spent.under_way + spent.answered.len() < self.window.limit.requests as usize {
-                    spent.under_way += 1;
+                state.forget(now, &self.window.limit);
+                let first = state.queue.first_key_value().is_some_and(|(place, _)| *place == self.place);
+                if first && state.used() < self.window.limit.requests as usize {
+                    state.under_way += 1;
                     return Permit { window: self.window.clone(), sent: true };
                 }
-                spent.answered.front().map(|oldest| *oldest + self.window.limit.per)
+                let oldest = state.answered.front().filter(|_| first);
+                oldest.map(|oldest| *oldest + self.window.limit.per)
             };
+            // A notification that comes before anybody waits for it is kept.
             match room {
-                Some(room) => tokio::time::sleep_until(room).await,
-                // All are under way. Only the head waits here, and a notification that comes too early is kept for it.
-                None => self.window.answered.notified().await,
+                Some(room) => {
+                    let _either = tokio::time::timeout_at(room, self.woken.notified()).await;
+                }
+                None => self.woken.notified().await,
             }
         }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.window.state();
+        state.queue.remove(&self.place);
+        state.wake_first();
     }
 }
 
@@ -110,33 +123,29 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut spent = self.window.spent();
-        spent.under_way -= 1;
+        let mut state = self.window.state();
+        state.under_way -= 1;
         if self.sent {
-            spent.answered.push_back(Instant::now());
+            state.answered.push_back(Instant::now());
         }
-        drop(spent);
-        self.window.answered.notify_one();
+        state.wake_first();
     }
 }
 
-impl Spent {
+impl State {
+    fn used(&self) -> usize {
+        self.under_way + self.answered.len()
+    }
+
+    fn wake_first(&self) {
+        if let Some((_, first)) = self.queue.first_key_value() {
+            first.notify_one();
+        }
+    }
+
     fn forget(&mut self, now: Instant, limit: &Limit) {
         while self.answered.front().is_some_and(|answered| *answered + limit.per <= now) {
             self.answered.pop_front();
         }
-    }
-}
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

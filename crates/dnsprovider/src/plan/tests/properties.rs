@@ -174,4 +174,69 @@ proptest! {
         let changes = plan(&before, &wish, &owner(), &Policy::default());
         prop_assert_eq!(plan(&before, &desired(shuffled), &owner(), &Policy::default()), changes);
     }
+
+    #[test]
+    fn upsert_only_deletes_nothing_but_what_clashes_and_writes_what_sync_writes(before in zone(), wish in wish()) {
+        let policy = Policy { mode: Mode::UpsertOnly, ..Policy::default() };
+        let upserts = plan(&before, &wish, &owner(), &policy);
+        let cname = |t: RecordType| t == RecordType::Cname;
+        for change in &upserts.changes {
+            if let Change::Delete { set } = change {
+                let clashes = upserts.changes.iter().any(|other| {
+                    matches!(other, Change::Create { .. })
+                        && other.key().name == set.key.name
+                        && cname(other.key().record_type) != cname(set.key.record_type)
+                });
+                prop_assert!(clashes, "{} goes for nothing", set.key);
+            }
+        }
+        prop_assert!(upserts.guarded.is_none());
+        let writes = |changes: &ChangeSet| {
+            let mut writes: Vec<_> = changes.changes.iter().filter(|c| !matches!(c, Change::Delete { .. })).cloned().collect();
+            writes.sort_by(|a, b| a.key().cmp(b.key()));
+            writes
+        };
+        let sync = plan(&before, &wish, &owner(), &Policy::default());
+        prop_assert_eq!(writes(&upserts), writes(&sync));
+        prop_assert_eq!(upserts.conflicts, sync.conflicts);
+    }
+
+    #[test]
+    fn the_guard_holds_deletions_of_whole_names_back_and_nothing_else(
+        before in zone(), wish in wish(), at_least in 0usize..3, share in 0.0f64..1.0,
+    ) {
+        let free = plan(&before, &wish, &owner(), &Policy::default());
+        let guarded = Policy { guard: Guard { share, at_least }, ..Policy::default() };
+        let held = plan(&before, &wish, &owner(), &guarded);
+        let Some(waiting) = &held.guarded else {
+            prop_assert_eq!(held, free);
+            return Ok(());
+        };
+        prop_assert!(waiting.names > at_least && waiting.names as f64 > share * waiting.owned as f64);
+        let refused = |want: &DesiredRecordSet| held.conflicts.iter().any(|conflict| conflict.key == want.key);
+        for key in &waiting.deletions {
+            let wanted = wish.sets.iter().any(|want| want.key.name == key.name && !refused(want));
+            prop_assert!(!wanted, "{key} is at a name that is wanted");
+        }
+        let rest: Vec<_> = free.changes.iter().filter(|c| !waiting.deletions.contains(c.key())).cloned().collect();
+        prop_assert_eq!(&held.changes, &rest);
+        let approved = Policy { approved: Some(waiting.hash.clone()), ..guarded };
+        prop_assert_eq!(plan(&before, &wish, &owner(), &approved), free);
+    }
+
+    #[test]
+    fn stages_cover_the_changes_in_order_of_urgency(before in zone(), wish in wish()) {
+        let changes = plan(&before, &wish, &owner(), &Policy::default());
+        prop_assert_eq!(changes.stages.iter().map(|stage| stage.changes).sum::<usize>(), changes.changes.len());
+        prop_assert!(changes.stages.is_sorted_by_key(|stage| stage.urgency));
+        prop_assert!(changes.stages.iter().all(|stage| stage.changes > 0));
+        let mut left = changes.changes.iter();
+        for stage in &changes.stages {
+            for change in left.by_ref().take(stage.changes) {
+                if let Change::Update { urgency, .. } = change {
+                    prop_assert_eq!(*urgency, stage.urgency);
+                }
+            }
+        }
+    }
 }
