@@ -128,6 +128,16 @@ async fn a_sweep_that_fails_does_not_stop_failover_and_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sweep_that_hangs_does_not_stop_failover() {
+    let fleet = published().await;
+    let west = fleet.address("fed-west").await;
+    fleet.dns.on_request(|call| (call.kind == OperationKind::List).then_some(Fault::Hang));
+    tokio::time::sleep(15 * MINUTE).await;
+    fleet.member("fed-west").set_faults(HANG);
+    fleet.eventually("its address is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_zone_that_is_away_does_not_blind_the_second_signal() {
     let mut fleet = published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;

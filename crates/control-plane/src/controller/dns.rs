@@ -4,6 +4,7 @@
 mod backoff;
 mod keeper;
 mod report;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,7 @@ async fn keep(
         tokio::select! {
             () = shared.addresses.adjusted() => {}
             Ok(()) = approved.changed() => {}
+            () = keeper.swept() => {}
             () = tokio::time::sleep_until(next) => {}
         }
         if !is_complete(shared) {

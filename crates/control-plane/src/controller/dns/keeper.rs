@@ -11,6 +11,7 @@ use kfed_service_dns::{AddressPolicy, Fallback, Naming, Outcome, Rules, ServiceP
 use tokio::time::Instant;
 
 use super::backoff::{Backoff, concerns_the_zone};
+use super::sweep::Sweep;
 use crate::controller::{Key, Shared};
 use crate::kinds::ObjectKey;
 use crate::plan::publish::{self, InZone};
@@ -31,13 +32,6 @@ pub(super) struct Keeper {
     held: Option<GuardedPlan>,
     /// Since when nobody serves a service although its members are well.
     empty_since: BTreeMap<Resource, Instant>,
-}
-
-/// When the zone is read as a whole. What is known of it serves on while that fails: every write carries what was read.
-struct Sweep {
-    at: Instant,
-    backoff: Backoff,
-    failed: Option<DnsError>,
 }
 
 struct Refusal {
@@ -74,7 +68,7 @@ impl Keeper {
             naming: Naming { federation: settings.federation.clone(), zone: settings.zone.clone() },
             zone,
             snapshot: None,
-            sweep: Sweep { at: Instant::now(), backoff: Backoff::default(), failed: None },
+            sweep: Sweep::new(settings.dns_sweep),
             refused: BTreeMap::new(),
             held: None,
             empty_since: BTreeMap::new(),
@@ -84,7 +78,12 @@ impl Keeper {
 
     /// Why the zone could not be read when it was last tried.
     pub(super) fn unread(&self) -> Option<&DnsError> {
-        self.sweep.failed.as_ref()
+        self.sweep.failed()
+    }
+
+    /// Waits until the zone has been read anew; for ever if it is not being read.
+    pub(super) async fn swept(&mut self) {
+        self.sweep.end(&mut self.snapshot).await;
     }
 
     /// Deletions that wait for approval.
@@ -95,8 +94,12 @@ impl Keeper {
     /// One pass: read where needed, plan, write, tell. When to come again although nothing happens; an error where nothing more
     /// is to be sent to the zone for a while.
     pub(super) async fn keep(&mut self, approved: Option<PlanHash>) -> Result<Instant, DnsError> {
-        self.sweep().await?;
-        let mut snapshot = self.snapshot.take().unwrap_or_default();
+        let dns = self.shared.parts.dns.clone();
+        let mut snapshot = match self.snapshot.take() {
+            Some(snapshot) => snapshot,
+            None => dns.snapshot(&self.zone.id).await?,
+        };
+        self.sweep.begin_if_due(&dns, &self.zone);
         let wanted = self.want(&snapshot, approved);
         let mut changes = kfed_dnsprovider::plan(&snapshot, &wanted.desired, &self.owner, &wanted.policy);
         if !changes.is_empty() {
@@ -104,7 +107,8 @@ impl Keeper {
         }
         self.held.clone_from(&changes.guarded);
         self.leave_out_refused(&mut changes);
-        let applied = apply(&self.shared.parts.dns, &self.zone.id, &changes, &mut snapshot).await;
+        self.sweep.written(changes.changes.iter().map(Change::key));
+        let applied = apply(&dns, &self.zone.id, &changes, &mut snapshot).await;
         let (outage, mut failed) = self.judge(&changes, applied);
         failed
             .extend(self.refused.values().filter_map(|refusal| Some((refusal.resource.clone()?, refusal.why.clone()))));
@@ -114,31 +118,9 @@ impl Keeper {
             Some(error) => Err(error),
             None => {
                 let refused = self.refused.values().map(|refusal| refusal.until).min();
-                Ok([wanted.again, refused].into_iter().flatten().fold(self.sweep.at, Instant::min))
+                Ok([wanted.again, refused].into_iter().flatten().fold(self.sweep.at(), Instant::min))
             }
         }
-    }
-
-    /// Reads the zone if it is time to.
-    async fn sweep(&mut self) -> Result<(), DnsError> {
-        if self.snapshot.is_some() && Instant::now() < self.sweep.at {
-            return Ok(());
-        }
-        match self.shared.parts.dns.snapshot(&self.zone.id).await {
-            Ok(snapshot) => {
-                self.snapshot = Some(snapshot);
-                let at = Instant::now() + self.shared.settings().dns_sweep;
-                self.sweep = Sweep { at, backoff: Backoff::default(), failed: None };
-            }
-            Err(error) if self.snapshot.is_none() => return Err(error),
-            Err(error) => {
-                let wait = self.sweep.backoff.after(&error);
-                tracing::warn!(zone = %self.zone.name, error = crate::effect::chain(&error), ?wait, "the zone could not be read anew");
-                self.sweep.at = Instant::now() + wait;
-                self.sweep.failed = Some(error);
-            }
-        }
-        Ok(())
     }
 
     /// What the zone is to hold.
