@@ -55,6 +55,8 @@ pub mod reasons {
     pub const LAST_TARGET_KEPT: &str = "LastTargetKept";
     /// Somebody else owns a record of this name.
     pub const FOREIGN_RECORD: &str = "ForeignRecord";
+    /// An annotation of the object cannot be read; nothing is done for it.
+    pub const INVALID_ANNOTATION: &str = "InvalidAnnotation";
     /// A name of the service breaks a limit of DNS.
     pub const INVALID_NAME: &str = "InvalidName";
     /// A member publishes an address that nobody can be sent to.

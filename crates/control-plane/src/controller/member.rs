@@ -298,6 +298,13 @@ fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, u32>>, change: Cha
     };
     let mut insert = |slice: &EndpointSlice| {
         if let Some((service, name)) = place(slice) {
+            // It may have been another Service's before.
+            index.retain(|other, slices| {
+                if other.namespace == service.namespace {
+                    slices.remove(&name);
+                }
+                !slices.is_empty()
+            });
             index.entry(service).or_default().insert(name, ready(slice));
         }
     };

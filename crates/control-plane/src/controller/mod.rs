@@ -84,6 +84,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
     });
     let mut tasks = JoinSet::new();
     federation::spawn(&shared, &mut tasks);
+    tasks.spawn(addresses::run(shared.clone()));
     tasks.spawn(dns::run(shared.clone()));
     for _ in 0..workers {
         tasks.spawn(work(shared.clone()));
