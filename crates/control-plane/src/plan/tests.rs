@@ -25,6 +25,7 @@ const SPREAD: &str = r#"{"rebalance": true, "clusters": {"*": {"weight": 1}}}"#;
 const BOUNDED: &str = r#"{"rebalance": true, "clusters": {
     "east": {"minReplicas": 2, "maxReplicas": 4, "weight": 1}, "west": {"minReplicas": 2, "maxReplicas": 4, "weight": 1}}}"#;
 
+#[allow(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 fn object(kind: &str, fields: Value) -> DynamicObject {
     let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {
         "name": "hostname", "namespace": "default", "uid": "uid-1", "generation": 3, "resourceVersion": "7",
