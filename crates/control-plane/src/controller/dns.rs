@@ -1,6 +1,6 @@
 //! The zone: one loop that keeps it as the services need it, with one snapshot, and writes that carry what was read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::cluster::is_held;
 use super::federation::CLUSTERS;
 use super::{Key, Shared};
 use crate::effect::within;
@@ -94,7 +95,7 @@ fn is_complete(shared: &Shared) -> bool {
     let world = shared.world();
     world.is_complete()
         && world.listed.contains(CLUSTERS)
-        && world.clusters.keys().all(|name| world.members.contains_key(name))
+        && world.clusters.iter().all(|(name, cluster)| !is_held(cluster) || world.members.contains_key(name))
 }
 
 /// Keeps one zone.
@@ -153,7 +154,7 @@ impl Keeper {
         }
         let mut snapshot = self.snapshot.take().unwrap_or_default();
         let published = publish::published(&snapshot, &self.owner);
-        let wanted = self.want(&snapshot, &published);
+        let wanted = self.want(&published);
         let changes = kfed_dnsprovider::plan(&snapshot, &wanted.desired, &self.owner, &wanted.policy);
         if !changes.is_empty() {
             tracing::debug!(zone = %self.zone.name, ?changes, "planned");
@@ -181,7 +182,7 @@ impl Keeper {
     }
 
     /// What the zone is to hold, and which addresses are to be probed for it.
-    fn want(&mut self, snapshot: &ZoneSnapshot, published: &Published) -> Wanted {
+    fn want(&mut self, published: &Published) -> Wanted {
         let world = self.shared.world();
         let settings = self.shared.settings();
         let mut wanted = Wanted {
@@ -190,8 +191,6 @@ impl Keeper {
             policy: Policy { approved: self.approved.clone(), ..Policy::default() },
             again_after: None,
         };
-        let with_records: BTreeSet<_> =
-            snapshot.iter().filter(|set| self.owner.owns(set)).filter_map(Resource::of).collect();
         for key in world.published() {
             let Some(service) = world.federation.get(key) else { continue };
             let resource = Resource::service(&key.namespace, &key.name);
@@ -208,7 +207,7 @@ impl Keeper {
                 empty_for: self.empty_since.get(&resource).map(|since| now - *since),
                 empty_hold: settings.dns_empty_hold,
                 fallback: Fallback::Addresses,
-                has_records: with_records.contains(&resource),
+                has_records: publish::is_held(&world, published, &resource),
             };
             let plan = kfed_service_dns::plan(&self.naming, &observation, &rules);
             match &plan.outcome {

@@ -42,6 +42,9 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<O
             tracing::warn!(%key, member, %error, "could not write down what is to be deleted");
             return Err(());
         }
+        if let Some(member) = shared.world().members.get_mut(member) {
+            member.buried.insert(key.clone(), uid.clone());
+        }
     }
     if let (Some(write), Some(seen)) = (&plan.federation, &view.federated) {
         match within(deadline, effect::federation::write(federation, key, seen, write)).await {
@@ -66,8 +69,11 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<O
 async fn write_to(shared: &Arc<Shared>, key: &ObjectKey, member: String, write: MemberWrite) -> bool {
     let Some(stack) = shared.stack(&member) else { return false };
     let result = effect::member::run(stack, MemberEffect { key: key.clone(), write }).await;
+    if let Ok(others) = &result {
+        shared.say_what_is_left(key, &member, others).await;
+    }
     let refusal = match &result {
-        Ok(()) => None,
+        Ok(_) => None,
         // Looked at again at once: nothing to tell anybody.
         Err(EffectError::Stale) => return false,
         // A namespace that is there already is used as it is.

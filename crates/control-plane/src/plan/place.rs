@@ -98,8 +98,15 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
 
 /// The last good plan is what the members hold: preferences that cannot be read change nothing.
 fn as_it_is(view: &ObjectView, wanted: i64, mistake: String) -> Placement {
-    let held =
-        |(name, member): (&String, &crate::world::MemberView)| Some((name.clone(), replicas(member.copy.as_deref()?)));
+    let held = |(name, member): (&String, &crate::world::MemberView)| {
+        let held = replicas(member.copy.as_deref()?);
+        match member.state {
+            // What is released runs on by itself and no longer counts.
+            MemberState::Leaving { stage: Leaving::Release, .. } => None,
+            MemberState::Leaving { .. } => Some((name.clone(), 0)),
+            _ => Some((name.clone(), held)),
+        }
+    };
     let targets: BTreeMap<_, _> = view.members.iter().filter_map(held).collect();
     let unplaced = (wanted - targets.values().sum::<i64>()).max(0);
     Placement { targets, unplaced, mistake: Some(mistake), ..Placement::default() }

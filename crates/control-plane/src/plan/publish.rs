@@ -49,6 +49,12 @@ pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> Published {
     published
 }
 
+/// Whether the zone holds something of `resource` that does not go with the members that leave or have left.
+pub(crate) fn is_held(world: &World, published: &Published, resource: &Resource) -> bool {
+    let stays = |name: &String| world.members.get(name).is_some_and(|member| member.leaving.is_none());
+    published.get(resource).is_some_and(|members| members.is_empty() || members.keys().any(stays))
+}
+
 /// What is seen of `service` in every member.
 pub(crate) fn observe(
     world: &World,

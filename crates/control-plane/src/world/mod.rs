@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use kfed_api::Cluster;
 use kfed_dnsprovider::Resource;
 
-pub(crate) use member::{Address, AddressKey, ApiHealth, ENDPOINT_SLICES, Leaving, Member};
+pub(crate) use member::{Address, AddressKey, ApiHealth, ENDPOINT_SLICES, Leaving, Member, TOMBSTONES};
 pub(crate) use objects::{Change, Objects};
 pub(crate) use view::{MemberState, MemberView, ObjectView, ServiceDns};
 
@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) listed: BTreeSet<&'static str>,
     /// The `Cluster` objects.
     pub(crate) clusters: BTreeMap<String, Arc<Cluster>>,
+    /// Of each Secret with credentials: a hash of the kubeconfig, which tells whether it is another one.
+    pub(crate) credentials: BTreeMap<String, u64>,
     /// What is known of each member.
     pub(crate) members: BTreeMap<String, Member>,
     /// What members last said when they refused an object; gone when they take it.

@@ -79,6 +79,7 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
     let mass_failure = world.mass_failure();
     let members = world.members.iter().map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
+            Some(object) if member.is_buried(key, object) => (None, false),
             Some(object) if is_managed(object, &settings.federation) => (Some(object.clone()), false),
             other => (None, other.is_some()),
         };
