@@ -72,4 +72,8 @@ pub mod reasons {
     pub const DRAIN_IN_PROGRESS: &str = "DrainInProgress";
     /// The member is empty of what kfed made.
     pub const DRAINED: &str = "Drained";
+    /// The member leaves, and keeps something that kfed made.
+    pub const LEFT_BEHIND: &str = "LeftBehind";
+    /// A namespace of a member stays, because others keep something in it.
+    pub const NAMESPACE_LEFT_TO_OTHERS: &str = "NamespaceLeftToOthers";
 }

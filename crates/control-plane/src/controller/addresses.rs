@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Shared;
+use super::{Shared, ever, lock};
 use crate::kinds::ObjectKey;
 use crate::plan::publish;
 use crate::world::{Address, AddressKey};
@@ -107,7 +107,7 @@ impl Monitors {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Monitored>> {
-        self.monitors.lock().expect("no code panics while it holds the monitors")
+        lock(&self.monitors)
     }
 }
 
@@ -131,16 +131,21 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
     let stopped = CancellationToken::new();
     let forward = tokio::spawn({
         let (shared, place, stopped) = (shared.clone(), place.clone(), stopped.clone());
-        let mut observations = monitor.subscribe();
-        async move {
-            loop {
-                let seen = seen(&observations.borrow_and_update(), shared.now());
-                take_in(&shared, &place, seen, &stopped);
-                if observations.changed().await.is_err() {
-                    return;
+        let observations = monitor.subscribe();
+        ever("what follows an address", move || {
+            let (shared, place, stopped) = (shared.clone(), place.clone(), stopped.clone());
+            let mut observations = observations.clone();
+            async move {
+                loop {
+                    let seen = seen(&observations.borrow_and_update(), shared.now());
+                    take_in(&shared, &place, seen, &stopped);
+                    if observations.changed().await.is_err() {
+                        // The monitor has ended; so does this, with its handle.
+                        std::future::pending::<()>().await;
+                    }
                 }
             }
-        }
+        })
     });
     Monitored { target: target.clone(), monitor, forward, stopped }
 }

@@ -108,5 +108,8 @@ fn is_complete(shared: &Shared) -> bool {
     let world = shared.world();
     world.is_complete()
         && world.listed.contains(CLUSTERS)
-        && world.clusters.keys().all(|name| world.members.contains_key(name))
+        && world
+            .clusters
+            .iter()
+            .all(|(name, cluster)| !super::cluster::is_held(cluster) || world.members.contains_key(name))
 }

@@ -103,6 +103,8 @@ pub(crate) fn observe(
                 member.topology.zones.iter().cloned().collect()
             },
             api: match member.api {
+                // Nobody can ask it, and nobody ever finds it Offline: its addresses alone tell.
+                _ if member.refused.is_some() => ApiState::Answering,
                 ApiHealth::Ready | ApiHealth::Unwell { .. } => ApiState::Answering,
                 ApiHealth::Unknown | ApiHealth::Silent { .. } => ApiState::Silent,
                 ApiHealth::Offline { .. } => ApiState::Offline,
