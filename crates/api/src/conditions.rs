@@ -55,6 +55,8 @@ pub mod reasons {
     pub const LAST_TARGET_KEPT: &str = "LastTargetKept";
     /// Somebody else owns a record of this name.
     pub const FOREIGN_RECORD: &str = "ForeignRecord";
+    /// An annotation of the object cannot be read; nothing is done for it.
+    pub const INVALID_ANNOTATION: &str = "InvalidAnnotation";
     /// A name of the service breaks a limit of DNS.
     pub const INVALID_NAME: &str = "InvalidName";
     /// A member publishes an address that nobody can be sent to.
@@ -70,4 +72,8 @@ pub mod reasons {
     pub const DRAIN_IN_PROGRESS: &str = "DrainInProgress";
     /// The member is empty of what kfed made.
     pub const DRAINED: &str = "Drained";
+    /// The member leaves, and keeps something that kfed made.
+    pub const LEFT_BEHIND: &str = "LeftBehind";
+    /// A namespace of a member stays, because others keep something in it.
+    pub const NAMESPACE_LEFT_TO_OTHERS: &str = "NamespaceLeftToOthers";
 }

@@ -24,6 +24,9 @@ pub const APPROVED: &str = "kfed.io/approved";
 /// Label of every object that kfed makes in a member; the value is the federation's name.
 pub const MANAGED_BY: &str = "kfed.io/managed-by";
 
+/// Label of a Secret with the credentials of a member: it goes with that member.
+pub const MEMBER: &str = "kfed.io/member";
+
 /// Finalizer of a federated object: members' copies and DNS records go before it does.
 pub const CASCADE_FINALIZER: &str = "kfed.io/cascade";
 /// Finalizer of a Cluster: its credentials and DNS addresses go before it does.

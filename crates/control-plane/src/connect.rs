@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::Client;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use secrecy::{ExposeSecret, SecretString};
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
@@ -25,8 +25,11 @@ pub type MemberConnector = BoxCloneSyncService<Connect, Client, BoxError>;
 #[non_exhaustive]
 pub enum ConnectError {
     /// It is no kubeconfig.
-    #[error("the kubeconfig cannot be read")]
-    Parse(#[source] kube::config::KubeconfigError),
+    #[error("the kubeconfig cannot be read: {problem}")]
+    Parse {
+        /// What is wrong with it. Never its text, which holds secrets.
+        problem: String,
+    },
     /// Its server, certificates or credentials cannot be used.
     #[error("the kubeconfig cannot be used")]
     Use(#[source] kube::Error),
@@ -43,7 +46,7 @@ pub fn by_kubeconfig(deadline: Duration) -> MemberConnector {
 ///
 /// Requests are sent once: whoever calls decides on retries and deadlines. Reads have no time limit, since watches last.
 pub async fn client(kubeconfig: &str, deadline: Duration) -> Result<Client, ConnectError> {
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(ConnectError::Parse)?;
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unreadable(&error))?;
     client_of(kubeconfig, None, deadline).await
 }
 
@@ -54,8 +57,21 @@ pub async fn client_of(
     deadline: Duration,
 ) -> Result<Client, ConnectError> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(ConnectError::Parse)?;
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unreadable(&error))?;
     config.connect_timeout = Some(deadline);
     config.default_retry = false;
     Client::try_from(config).map_err(ConnectError::Use)
+}
+
+/// YAML errors quote the text, and that may be a token: only the place is told.
+fn unreadable(error: &KubeconfigError) -> ConnectError {
+    let problem = match error {
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(place) => format!("it is no kubeconfig from line {}, column {}", place.line(), place.column()),
+            None => "it is no kubeconfig".to_owned(),
+        },
+        other => other.to_string(),
+    };
+    ConnectError::Parse { problem }
 }

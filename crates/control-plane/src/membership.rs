@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::StreamExt;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kfed_api::conditions::{reasons, types};
@@ -13,10 +14,12 @@ use kfed_api::{Cluster, ClusterSpec, FIELD_MANAGER, SYSTEM_NAMESPACE, SecretRefe
 use kube::Client;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, watch_object};
 use serde_json::json;
 
 use crate::connect::{ConnectError, client_of};
-use crate::effect::{EffectError, chain, within};
+use crate::effect::{EffectError, chain, manager, within};
 
 /// A cluster that is to become a member.
 #[derive(Debug, Clone)]
@@ -86,6 +89,13 @@ pub enum JoinError {
     },
 }
 
+/// A cluster that is no member any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departed {
+    /// What kfed made and could not take away, in words; none where nothing is left.
+    pub left_behind: Option<String>,
+}
+
 /// Why a member did not leave.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -126,9 +136,6 @@ pub enum UnjoinError {
     },
 }
 
-/// How often a member that leaves is looked at.
-const POLL: Duration = Duration::from_millis(200);
-
 /// Makes a cluster a member: asks it first, then keeps its credentials, then creates its `Cluster`. Doing it again with the
 /// same name renews the credentials. Each request is given up after `deadline`.
 pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result<Joined, JoinError> {
@@ -146,7 +153,8 @@ pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result
     let secrets = Api::<Secret>::namespaced(federation.clone(), SYSTEM_NAMESPACE);
     let clusters = Api::<Cluster>::all(federation.clone());
     let before = within(deadline, clusters.get_opt(&member)).await.map_err(failed("look for the Cluster"))?;
-    if before.as_ref().is_some_and(|cluster| cluster.metadata.deletion_timestamp.is_some()) {
+    let leaves = |cluster: &Cluster| cluster.metadata.deletion_timestamp.is_some() || cluster.spec.unjoin.is_some();
+    if before.as_ref().is_some_and(leaves) {
         let problem = format!("Cluster {member} is still leaving; wait until it is gone");
         return Err(JoinError::Federation { step: "create the Cluster", problem });
     }
@@ -154,7 +162,7 @@ pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(secret_name.clone()),
-            labels: Some(BTreeMap::from([("kfed.io/member".to_owned(), member.clone())])),
+            labels: Some(BTreeMap::from([(keys::MEMBER.to_owned(), member.clone())])),
             ..ObjectMeta::default()
         },
         type_: Some("Opaque".to_owned()),
@@ -184,63 +192,70 @@ pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result
 
 /// Asks for a member's departure and waits until it is gone, at most for `timeout`; tells `progress` whatever is new.
 ///
-/// A refusal changes nothing: the wish is taken back. When the wait is over the departure goes on.
+/// A refusal changes nothing: the control plane takes the wish back. When the wait is over the departure goes on.
 pub async fn unjoin(
     federation: &Client,
     member: &str,
     how: Unjoin,
     timeout: Duration,
     mut progress: impl FnMut(&str),
-) -> Result<(), UnjoinError> {
+) -> Result<Departed, UnjoinError> {
     let clusters = Api::<Cluster>::all(federation.clone());
     let failed = |step| move |error: EffectError| UnjoinError::Federation { step, problem: error.to_string() };
-    let asked = within(timeout, clusters.get_opt(member)).await.map_err(failed("look for the Cluster"))?;
-    let Some(asked) = asked else {
+    // Every change from here on is seen: what is said last is said just before the Cluster goes.
+    let mut changes = std::pin::pin!(watch_object(clusters.clone(), member).default_backoff());
+    let first = async { changes.next().await.transpose().map_err(watch_failure) };
+    let Some(mut asked) = within(timeout, first).await.map_err(failed("look for the Cluster"))?.flatten() else {
         let all = within(timeout, clusters.list(&Default::default())).await.map_err(failed("list the Clusters"))?;
         let names: Vec<_> = all.into_iter().filter_map(|cluster| cluster.metadata.name).collect();
         let members = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(UnjoinError::NoSuchMember { member: member.to_owned(), members });
     };
-    let wish = |wish: Option<Unjoin>| Patch::Merge(json!({"spec": {"unjoin": wish}}));
-    let manager = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let asked = match asked.spec.unjoin == Some(how) {
-        true => asked,
-        false => within(timeout, clusters.patch(member, &manager, &wish(Some(how))))
+    if asked.spec.unjoin != Some(how) {
+        let wish = Patch::Merge(json!({"spec": {"unjoin": how}}));
+        asked = within(timeout, clusters.patch(member, &manager(), &wish))
             .await
-            .map_err(failed("ask for the departure"))?,
-    };
+            .map_err(failed("ask for the departure"))?;
+    }
 
+    let (uid, generation) = (asked.metadata.uid.clone(), asked.metadata.generation);
     let mut last = String::new();
     let wait = async {
-        loop {
-            let Some(cluster) = clusters.get_opt(member).await? else { return Ok::<_, kube::Error>(None) };
-            if cluster.metadata.uid != asked.metadata.uid {
-                return Ok(None);
-            }
-            let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
-            let answers = |condition: &&_| is_answer(condition, asked.metadata.generation);
-            if let Some(condition) = conditions.into_iter().find(answers) {
+        let mut left_behind = None;
+        let mut now = Some(asked);
+        while let Some(cluster) = now.filter(|cluster| cluster.metadata.uid == uid) {
+            let mut conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+            if let Some(condition) = conditions.find(|condition| is_answer(condition, generation)) {
                 if condition.reason == reasons::NO_ROOM {
-                    return Ok(Some(condition.message.clone()));
+                    return Err(UnjoinError::NoRoom { member: member.to_owned(), why: condition.message.clone() });
                 }
+                left_behind = (condition.reason == reasons::LEFT_BEHIND).then(|| condition.message.clone());
                 if last != condition.message {
                     last.clone_from(&condition.message);
                     progress(&last);
                 }
             }
-            tokio::time::sleep(POLL).await;
+            now = loop {
+                match changes.next().await.transpose().map_err(watch_failure) {
+                    Ok(next) => break next.flatten(),
+                    Err(refused @ EffectError::Refused { .. }) => return Err(failed("follow the departure")(refused)),
+                    // It is tried again.
+                    Err(_) => {}
+                }
+            };
         }
+        Ok(Departed { left_behind })
     };
     match tokio::time::timeout(timeout, wait).await {
+        Ok(result) => result,
         Err(_) => Err(UnjoinError::Timeout { member: member.to_owned(), after: timeout, progress: last }),
-        Ok(Err(error)) => Err(failed("follow the departure")(EffectError::from(error))),
-        Ok(Ok(None)) => Ok(()),
-        Ok(Ok(Some(why))) => {
-            within(timeout, clusters.patch(member, &manager, &wish(None)))
-                .await
-                .map_err(failed("take the wish back"))?;
-            Err(UnjoinError::NoRoom { member: member.to_owned(), why })
-        }
+    }
+}
+
+fn watch_failure(error: watcher::Error) -> EffectError {
+    match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => error.into(),
+        error => EffectError::Unreachable { message: chain(&error) },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading plain Kubernetes objects, whose kind is only known at run time.
 
 use jiff::Timestamp;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, ObjectMeta};
 use serde_json::{Value, json};
 
 /// The member of `object` at a path like `/spec/replicas` (RFC 6901).
@@ -32,6 +32,18 @@ pub(crate) fn label<'a>(object: &'a DynamicObject, key: &str) -> Option<&'a str>
 /// Whether `finalizer` holds `object` back.
 pub(crate) fn has_finalizer(object: &DynamicObject, finalizer: &str) -> bool {
     object.metadata.finalizers.iter().flatten().any(|f| f == finalizer)
+}
+
+/// The finalizers of `metadata` and `finalizer`.
+pub(crate) fn finalizers_with(metadata: &ObjectMeta, finalizer: &str) -> Vec<String> {
+    let mut finalizers = finalizers_without(metadata, finalizer);
+    finalizers.push(finalizer.to_owned());
+    finalizers
+}
+
+/// The finalizers of `metadata` but for `finalizer`.
+pub(crate) fn finalizers_without(metadata: &ObjectMeta, finalizer: &str) -> Vec<String> {
+    metadata.finalizers.iter().flatten().filter(|f| *f != finalizer).cloned().collect()
 }
 
 /// Whether federation `federation` made `object`.

@@ -21,6 +21,7 @@
 //!         ip: ip.parse().unwrap(),
 //!         probe: AddressState::NeverAnswered,
 //!         ever_answered: false,
+//!         published: false,
 //!     }],
 //!     leaving: false,
 //! };

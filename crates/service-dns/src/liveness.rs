@@ -40,12 +40,15 @@ pub enum WithdrawnReason {
 /// | any, and leaving | any | MemberLeaving | MemberLeaving | MemberLeaving |
 /// | any | 0 | NoReadyEndpoints | NoReadyEndpoints | NoReadyEndpoints |
 /// | answers | some, or not known | **Serving** (endpoints alone tell) | **Serving** | LoadBalancerDead |
-/// | silent | some, or not known | **Serving** (too early to tell) | **Serving** | LoadBalancerDead |
+/// | silent | some, or not known | **Serving** (too early to tell) | **Serving** | as the zone has it |
 /// | offline | some, or not known | MemberDead | **Serving** (the API alone is gone) | MemberDead |
 ///
 /// Not knowing the endpoints is not having none: a member that does not show them keeps its addresses while they answer. Zero
 /// endpoints stay zero while the API is silent, so that nothing is published on old news. An address that failed from the
 /// beginning is one that cannot be reached from here, and is not held to be dead while the API answers.
+///
+/// Silence lasts a few probes, until it is clear whether the member is dead or its load balancer alone. An address that fails
+/// meanwhile stays where it is: one that is published is not withdrawn, one that was withdrawn does not come back.
 pub fn liveness(member: &MemberObservation, address: &AddressObservation) -> Liveness {
     use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
 
@@ -55,7 +58,8 @@ pub fn liveness(member: &MemberObservation, address: &AddressObservation) -> Liv
         (_, Some(0), ..) => Liveness::Withdrawn(NoReadyEndpoints),
         (_, _, ApiState::Offline, AddressState::Answering) => Liveness::Serving,
         (_, _, ApiState::Offline, _) => Liveness::Withdrawn(MemberDead),
-        (_, _, ApiState::Answering | ApiState::Silent, _) if died => Liveness::Withdrawn(LoadBalancerDead),
+        (_, _, ApiState::Answering, _) if died => Liveness::Withdrawn(LoadBalancerDead),
+        (_, _, ApiState::Silent, _) if died && !address.published => Liveness::Withdrawn(LoadBalancerDead),
         (_, _, ApiState::Answering | ApiState::Silent, _) => Liveness::Serving,
     }
 }
@@ -81,7 +85,18 @@ mod tests {
     use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
 
     fn of(api: ApiState, ready: Option<u32>, probe: AddressState, ever_answered: bool, leaving: bool) -> Liveness {
-        let address = AddressObservation { ip: "192.0.2.1".parse().unwrap(), probe, ever_answered };
+        within(api, ready, probe, ever_answered, leaving, false)
+    }
+
+    fn within(
+        api: ApiState,
+        ready: Option<u32>,
+        probe: AddressState,
+        ever_answered: bool,
+        leaving: bool,
+        published: bool,
+    ) -> Liveness {
+        let address = AddressObservation { ip: "192.0.2.1".parse().unwrap(), probe, ever_answered, published };
         let member = MemberObservation {
             member: "west".into(),
             region: None,
@@ -122,6 +137,9 @@ mod tests {
                 };
                 assert_eq!(of(api, Some(3), probe, ever, false), expected, "{cell}");
                 assert_eq!(of(api, None, probe, ever, false), expected, "{cell} endpoints not known");
+                let published = within(api, Some(3), probe, ever, false, true);
+                let stays = api == ApiState::Silent && expected == Withdrawn(LoadBalancerDead);
+                assert_eq!(published, if stays { Serving } else { expected }, "{cell} in the zone");
             }
         }
     }
@@ -135,6 +153,12 @@ mod tests {
     fn what_cannot_be_asked_is_withdrawn_only_when_the_member_is_offline() {
         assert_eq!(of(ApiState::Silent, Some(3), NotAskable, false, false), Serving);
         assert_eq!(of(ApiState::Offline, Some(3), NotAskable, false, false), Withdrawn(MemberDead));
+    }
+
+    #[test]
+    fn an_address_that_dies_with_its_member_waits_for_the_members_death() {
+        assert_eq!(within(ApiState::Silent, Some(3), Failing, true, false, true), Serving);
+        assert_eq!(within(ApiState::Offline, Some(3), Failing, true, false, true), Withdrawn(MemberDead));
     }
 
     #[test]

@@ -63,6 +63,9 @@ pub struct AddressObservation {
     /// Whether it has ever answered from here.
     #[serde(default)]
     pub ever_answered: bool,
+    /// Whether the zone holds it for the service now.
+    #[serde(default)]
+    pub published: bool,
 }
 
 /// What asking an address from here gave.

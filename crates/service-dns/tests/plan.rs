@@ -21,7 +21,12 @@ fn naming() -> Naming {
 
 /// A member in zone 1 of its region, ready, at one address that answers.
 fn member(name: &str, region: &str, ip: &str) -> MemberObservation {
-    let address = AddressObservation { ip: ip.parse().unwrap(), probe: AddressState::Answering, ever_answered: true };
+    let address = AddressObservation {
+        ip: ip.parse().unwrap(),
+        probe: AddressState::Answering,
+        ever_answered: true,
+        published: false,
+    };
     MemberObservation {
         member: name.into(),
         region: Some(region.into()),
@@ -62,6 +67,7 @@ fn with_address(mut member: MemberObservation, ip: &str) -> MemberObservation {
         ip: ip.parse().unwrap(),
         probe: AddressState::NeverAnswered,
         ever_answered: false,
+        published: false,
     });
     member
 }

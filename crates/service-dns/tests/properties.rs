@@ -25,10 +25,11 @@ fn address() -> impl Strategy<Value = AddressObservation> {
         AddressState::Failing,
         AddressState::NotAskable,
     ]);
-    (ip, probe, any::<bool>()).prop_map(|(ip, probe, ever_answered)| AddressObservation {
+    (ip, probe, any::<bool>(), any::<bool>()).prop_map(|(ip, probe, ever_answered, published)| AddressObservation {
         ip: ip.parse().unwrap(),
         probe,
         ever_answered,
+        published,
     })
 }
 

@@ -101,6 +101,7 @@ fn observe(file: &File, case: &Case, step: &Step) -> ServiceObservation {
                 ip: ip.parse().unwrap(),
                 probe: AddressState::NeverAnswered,
                 ever_answered: false,
+                published: false,
             })
             .collect();
         MemberObservation {

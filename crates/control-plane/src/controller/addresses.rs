@@ -1,43 +1,97 @@
-//! Asks every address that members publish whether it serves: the second signal beside the member's API.
+//! Asks every address that members publish whether it serves: the second signal beside the member's API. It needs no zone: what
+//! members tell is enough.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kfed_cluster_health::monitor::{self, MonitorHandle};
 use kfed_cluster_health::{AddressTarget, Health, Observation, ProbeOutcome, ProbeSchedule};
 use kfed_service_dns::AddressState;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Shared;
+use super::{Shared, ever, lock};
+use crate::kinds::ObjectKey;
+use crate::plan::publish;
 use crate::world::{Address, AddressKey};
+
+/// What comes together within this time is taken in together.
+const COALESCE: Duration = Duration::from_millis(20);
+
+/// An address of a member.
+type Place = (String, AddressKey);
 
 /// The monitors of all addresses, by member and address.
 #[derive(Default)]
-pub(super) struct Monitors(Mutex<BTreeMap<(String, AddressKey), Monitored>>);
+pub(super) struct Monitors {
+    monitors: Mutex<BTreeMap<Place, Monitored>>,
+    adjusted: Notify,
+}
 
 struct Monitored {
     target: AddressTarget,
     monitor: Arc<MonitorHandle>,
     forward: JoinHandle<()>,
+    /// Set under the lock of the world: nothing is told of the address after that.
+    stopped: CancellationToken,
+}
+
+/// Keeps probing what there is to probe until the task ends.
+pub(super) async fn run(shared: Arc<Shared>) {
+    loop {
+        shared.dns.notified().await;
+        tokio::time::sleep(COALESCE).await;
+        let services: Vec<ObjectKey> = shared.world().published().cloned().collect();
+        // One Service at a time: nobody waits for the world until all are done.
+        let targets = services.iter().flat_map(|key| publish::targets(&shared.world(), key, shared.settings()));
+        let wanted = targets.collect();
+        shared.addresses.adjust(&shared, &wanted);
+        shared.addresses.adjusted.notify_one();
+    }
 }
 
 // === impl Monitors ===
 
 impl Monitors {
-    /// Sees to it that exactly `wanted` is probed.
-    pub(super) fn adjust(&self, shared: &Arc<Shared>, wanted: &BTreeMap<(String, AddressKey), AddressTarget>) {
+    /// Something has changed that the zone may depend on, and what is probed is up to date with it.
+    pub(super) fn adjusted(&self) -> Notified<'_> {
+        self.adjusted.notified()
+    }
+
+    /// Sees to it that exactly `wanted` is probed and known.
+    fn adjust(&self, shared: &Arc<Shared>, wanted: &BTreeMap<Place, AddressTarget>) {
+        let mut turned = false;
         let mut monitors = self.lock();
         monitors.retain(|place, monitored| {
             let stays = wanted.get(place) == Some(&monitored.target);
-            if !stays && let Some(member) = shared.world().members.get_mut(&place.0) {
-                member.addresses.remove(&place.1);
+            if !stays {
+                let mut world = shared.world();
+                monitored.stopped.cancel();
+                if let Some(member) = world.members.get_mut(&place.0) {
+                    let was_dead = member.dead_since().is_some();
+                    member.addresses.remove(&place.1);
+                    turned |= was_dead != member.dead_since().is_some();
+                }
             }
             stays
         });
         for (place, target) in wanted {
-            monitors.entry(place.clone()).or_insert_with(|| start(shared, place, target));
+            let monitored = monitors.entry(place.clone()).or_insert_with(|| start(shared, place, target));
+            // A member may have been forgotten and have come again meanwhile.
+            if let Some(member) = shared.world().members.get_mut(&place.0)
+                && !member.addresses.contains_key(&place.1)
+            {
+                member.addresses.insert(place.1.clone(), seen(&monitored.monitor.latest(), shared.now()));
+            }
+        }
+        drop(monitors);
+        if turned {
+            shared.look_at_everything();
         }
     }
 
@@ -52,8 +106,8 @@ impl Monitors {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, AddressKey), Monitored>> {
-        self.0.lock().expect("no code panics while it holds the monitors")
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Monitored>> {
+        lock(&self.monitors)
     }
 }
 
@@ -63,7 +117,7 @@ impl Drop for Monitored {
     }
 }
 
-fn start(shared: &Arc<Shared>, place: &(String, AddressKey), target: &AddressTarget) -> Monitored {
+fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitored {
     // An address that answers wrongly serves nobody: it fails as one that does not answer.
     let probe = shared.parts.address_probe.clone().map_response(|outcome| match outcome {
         ProbeOutcome::Unhealthy { failure } => ProbeOutcome::Unreachable { failure },
@@ -74,35 +128,54 @@ fn start(shared: &Arc<Shared>, place: &(String, AddressKey), target: &AddressTar
     let schedule = ProbeSchedule { until_ready: settings.schedule.period, ..settings.schedule };
     let schedule = schedule.for_target(&format!("{} {}", place.0, place.1.ip));
     let monitor = Arc::new(monitor::spawn(probe, target.clone(), schedule, settings.thresholds));
-    let mut observations = monitor.subscribe();
+    let stopped = CancellationToken::new();
     let forward = tokio::spawn({
-        let (shared, (member, address)) = (shared.clone(), place.clone());
-        async move {
-            loop {
-                let mut seen = seen(&observations.borrow_and_update(), shared.now());
-                let changed = match shared.world().members.get_mut(&member) {
-                    Some(member) => {
-                        let before = member.addresses.get(&address).copied();
-                        if let Some(before) = before.filter(|before| before.state == seen.state) {
-                            seen.since = before.since;
-                        }
-                        member.addresses.insert(address.clone(), seen);
-                        before != Some(seen)
+        let (shared, place, stopped) = (shared.clone(), place.clone(), stopped.clone());
+        let observations = monitor.subscribe();
+        ever("what follows an address", move || {
+            let (shared, place, stopped) = (shared.clone(), place.clone(), stopped.clone());
+            let mut observations = observations.clone();
+            async move {
+                loop {
+                    let seen = seen(&observations.borrow_and_update(), shared.now());
+                    take_in(&shared, &place, seen, &stopped);
+                    if observations.changed().await.is_err() {
+                        // The monitor has ended; so does this, with its handle.
+                        std::future::pending::<()>().await;
                     }
-                    None => false,
-                };
-                if changed {
-                    tracing::info!(member, address = %address.ip, state = ?seen.state, "an address has changed");
-                    // A member may have died or come back by it: all that it runs is concerned.
-                    shared.look_at_everything();
-                }
-                if observations.changed().await.is_err() {
-                    return;
                 }
             }
-        }
+        })
     });
-    Monitored { target: target.clone(), monitor, forward }
+    Monitored { target: target.clone(), monitor, forward, stopped }
+}
+
+/// Puts what is seen of an address into the world, and has looked at what depends on it: its Service, and everything when its
+/// member dies or comes back by it.
+fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, stopped: &CancellationToken) {
+    let (changed, turned) = {
+        let mut world = shared.world();
+        if stopped.is_cancelled() {
+            return;
+        }
+        let Some(member) = world.members.get_mut(name) else { return };
+        let was_dead = member.dead_since().is_some();
+        let before = member.addresses.get(address).copied();
+        if let Some(before) = before.filter(|before| before.state == seen.state) {
+            seen.since = before.since;
+        }
+        member.addresses.insert(address.clone(), seen);
+        let changed = before != Some(seen);
+        (changed, was_dead != member.dead_since().is_some())
+    };
+    if changed {
+        tracing::info!(member = name, address = %address.ip, state = ?seen.state, "an address has changed");
+    }
+    if turned {
+        shared.look_at_everything();
+    } else if changed {
+        shared.look_at(vec![address.service.clone()]);
+    }
 }
 
 fn seen(observation: &Observation, now: Timestamp) -> Address {

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kfed_api::{Cluster, FIELD_MANAGER, SYSTEM_NAMESPACE, keys};
+use kfed_api::conditions::types;
+use kfed_api::{Cluster, ClusterStatus, SYSTEM_NAMESPACE, keys};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, Patch, Preconditions};
 use serde_json::json;
 
 use super::Shared;
-use crate::effect::{EffectError, within};
+use super::federation::SECRETS;
+use crate::effect::federation::{gone, unbury_all};
+use crate::effect::{EffectError, manager, within};
+use crate::object::{finalizers_with, finalizers_without};
 use crate::plan::cluster::status;
 use crate::plan::unjoin::{Departure, departure};
 
@@ -31,20 +35,35 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, name: &str) -> Result<Option
     }
 }
 
+/// Whether `cluster` is a member: before, nothing has been done for it, and after, nothing is left to do.
+pub(super) fn is_held(cluster: &Cluster) -> bool {
+    cluster.metadata.finalizers.iter().flatten().any(|f| f == keys::MEMBERSHIP_FINALIZER)
+}
+
 async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Result<Option<Duration>, EffectError> {
     let deadline = shared.settings().deadline;
     let clusters = Api::<Cluster>::all(shared.parts.federation.clone());
-    let held = cluster.metadata.finalizers.iter().flatten().any(|f| f == keys::MEMBERSHIP_FINALIZER);
-    if !held {
+    if !is_held(cluster) {
         if cluster.metadata.deletion_timestamp.is_some() {
+            // It waits for somebody else's finalizer: the member has left.
+            forget(shared, name);
             return Ok(None);
         }
-        let mut finalizers = cluster.metadata.finalizers.clone().unwrap_or_default();
-        finalizers.push(keys::MEMBERSHIP_FINALIZER.to_owned());
-        within(deadline, patch(&clusters, cluster, finalizers)).await?;
+        let finalizers = finalizers_with(&cluster.metadata, keys::MEMBERSHIP_FINALIZER);
+        within(deadline, set_finalizers(&clusters, cluster, finalizers)).await?;
         return Ok(None);
     }
-    shared.tasks.ensure(shared, name, cluster);
+    let credentials = {
+        let world = shared.world();
+        // Until the Secrets are listed, nobody knows whether these are the credentials that a task runs with.
+        let secret = &cluster.spec.secret_ref.name;
+        world.listed.contains(SECRETS).then(|| world.credentials.get(secret).copied())
+    };
+    if let Some(credentials) = credentials
+        && shared.tasks.ensure(shared, name, cluster, credentials)
+    {
+        shared.look_at_everything();
+    }
 
     let now = shared.now();
     let (departure, status, moved) = {
@@ -57,58 +76,84 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
         };
         let member = world.members.entry(name.to_owned()).or_default();
         let moved = std::mem::replace(&mut member.leaving, stage) != stage;
+        member.leaving_since = stage.map(|_| member.leaving_since.unwrap_or(now));
         let status = status(cluster, member, &departure, now);
         (departure, status, moved)
     };
     if moved {
         shared.look_at_everything();
     }
-    if let Departure::Done { left_behind } = &departure {
-        if !left_behind.is_empty() {
-            tracing::warn!(member = name, left_behind, "the member leaves");
-        }
-        within(deadline, let_go(shared, cluster, &clusters)).await?;
-        return Ok(None);
-    }
-    if cluster.status.as_ref() != Some(&status) {
+    // What is to be heard of a departure is said before the next step: that may be the Cluster's end.
+    let told = draining(cluster.status.as_ref()) == draining(Some(&status));
+    if cluster.status.as_ref() != Some(&status) && !(told && matches!(departure, Departure::Done { .. })) {
         let patch = Patch::Merge(json!({"metadata": {"uid": cluster.metadata.uid}, "status": status}));
         within(deadline, clusters.patch_status(name, &manager(), &patch)).await?;
     }
-    // What a departure waits for may come without an event that is heard here.
-    Ok(matches!(departure, Departure::Under { .. }).then_some(Duration::from_secs(1)))
+    match &departure {
+        Departure::None => Ok(None),
+        Departure::Refused { .. } if told => {
+            // Whoever asked may not be there any more to take it back, and room that comes later is no reason to leave.
+            let metadata = json!({"resourceVersion": cluster.metadata.resource_version});
+            let patch = Patch::Merge(json!({"metadata": metadata, "spec": {"unjoin": null}}));
+            within(deadline, clusters.patch(name, &manager(), &patch)).await?;
+            Ok(None)
+        }
+        Departure::Done { left_behind } if told => {
+            tracing::info!(member = name, left_behind, "the member leaves");
+            let_go(shared, cluster, &clusters).await?;
+            Ok(None)
+        }
+        // What a departure waits for may come without an event that is heard here.
+        _ => Ok(Some(Duration::from_secs(1))),
+    }
 }
 
-/// The member's credentials go, then its Cluster.
+/// What is said of the member's departure.
+fn draining(status: Option<&ClusterStatus>) -> Option<(&str, &str, Option<i64>)> {
+    let condition = status?.conditions.iter().find(|condition| condition.type_ == types::DRAINING)?;
+    Some((&condition.reason, &condition.message, condition.observed_generation))
+}
+
+/// The Cluster is marked as deleted, so that nobody takes what comes for a loss; then the credentials go, then the Cluster.
 async fn let_go(shared: &Shared, cluster: &Cluster, clusters: &Api<Cluster>) -> Result<(), EffectError> {
+    let deadline = shared.settings().deadline;
     let name = cluster.metadata.name.as_deref().unwrap_or_default();
-    let secrets = Api::<Secret>::namespaced(shared.parts.federation.clone(), SYSTEM_NAMESPACE);
-    gone(secrets.delete(&cluster.spec.secret_ref.name, &DeleteParams::default()).await)?;
     if cluster.metadata.deletion_timestamp.is_none() {
         let preconditions = Preconditions { uid: cluster.metadata.uid.clone(), resource_version: None };
         let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        // The deletion comes back here by the watch; the finalizer goes then.
-        return gone(clusters.delete(name, &how).await);
+        // The deletion comes back here by the watch.
+        return within(deadline, async { gone(clusters.delete(name, &how).await) }).await;
     }
-    let keep = cluster.metadata.finalizers.iter().flatten().filter(|f| *f != keys::MEMBERSHIP_FINALIZER);
-    gone(patch(clusters, cluster, keep.cloned().collect()).await)
+    within(deadline, discard_credentials(shared, name, &cluster.spec.secret_ref.name)).await?;
+    within(deadline, unbury_all(&shared.parts.federation, name)).await?;
+    let finalizers = finalizers_without(&cluster.metadata, keys::MEMBERSHIP_FINALIZER);
+    within(deadline, async { gone(set_finalizers(clusters, cluster, finalizers).await) }).await
 }
 
-async fn patch(clusters: &Api<Cluster>, cluster: &Cluster, finalizers: Vec<String>) -> kube::Result<()> {
+/// Deletes the Secret that `member` is reached by, if it is that member's own: made by `kfed join`, and named by no other Cluster.
+async fn discard_credentials(shared: &Shared, member: &str, name: &str) -> Result<(), EffectError> {
+    let is_shared = {
+        let world = shared.world();
+        world.clusters.iter().any(|(other, cluster)| other != member && cluster.spec.secret_ref.name == name)
+    };
+    if is_shared {
+        return Ok(());
+    }
+    let secrets = Api::<Secret>::namespaced(shared.parts.federation.clone(), SYSTEM_NAMESPACE);
+    let Some(secret) = secrets.get_opt(name).await? else { return Ok(()) };
+    let owner = secret.metadata.labels.as_ref().and_then(|labels| labels.get(keys::MEMBER));
+    if owner.is_none_or(|owner| owner != member) {
+        tracing::info!(member, secret = name, "the Secret stays: it has no label that says it is this member's");
+        return Ok(());
+    }
+    let preconditions = Preconditions { uid: secret.metadata.uid, resource_version: None };
+    gone(secrets.delete(name, &DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }).await)
+}
+
+async fn set_finalizers(clusters: &Api<Cluster>, cluster: &Cluster, finalizers: Vec<String>) -> kube::Result<()> {
     let name = cluster.metadata.name.as_deref().unwrap_or_default();
     let metadata = json!({"resourceVersion": cluster.metadata.resource_version, "finalizers": finalizers});
     clusters.patch(name, &manager(), &Patch::Merge(json!({"metadata": metadata}))).await.map(drop)
-}
-
-/// What is not there any more needs no deletion.
-fn gone<T>(result: kube::Result<T>) -> Result<(), EffectError> {
-    match result {
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        result => result.map(drop).map_err(Into::into),
-    }
-}
-
-fn manager() -> PatchParams {
-    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 /// The Cluster is gone: so is all that is known of the member.

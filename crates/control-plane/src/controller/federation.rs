@@ -1,15 +1,17 @@
 //! Follows the federation API.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use kfed_api::{Cluster, keys};
+use k8s_openapi::api::core::v1::Secret;
+use kfed_api::{Cluster, SYSTEM_NAMESPACE, keys};
 use kube::Api;
 use kube::runtime::watcher;
 use tokio::task::JoinSet;
 
 use super::watch::follow;
-use super::{Key, Shared};
+use super::{Key, Shared, ever};
 use crate::effect::member::api;
 use crate::kinds::{FEDERATED_KINDS, ObjectKey};
 use crate::object::is_orphaned;
@@ -19,9 +21,9 @@ use crate::world::Change;
 pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
     for kind in &FEDERATED_KINDS {
         let shared = shared.clone();
-        tasks.spawn(async move {
-            let objects = api(&shared.parts.federation, kind, "");
-            follow(objects, watcher::Config::default(), |change| {
+        tasks.spawn(ever("a watch of the federation API", move || {
+            let (shared, objects) = (shared.clone(), api(&shared.parts.federation, kind, ""));
+            follow(objects, watcher::Config::default(), move |change| {
                 let mut keys = {
                     let mut world = shared.world();
                     match &change {
@@ -39,13 +41,13 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 shared.look_at(keys);
                 shared.dns.notify_one();
             })
-            .await;
-        });
+        }));
     }
-    let shared = shared.clone();
-    tasks.spawn(async move {
+    let clusters = shared.clone();
+    tasks.spawn(ever("the watch of the Clusters", move || {
+        let shared = clusters.clone();
         let clusters = Api::<Cluster>::all(shared.parts.federation.clone());
-        follow(clusters, watcher::Config::default(), |change| {
+        follow(clusters, watcher::Config::default(), move |change| {
             let complete = matches!(change, Change::Reset(_));
             let names = {
                 let mut world = shared.world();
@@ -64,11 +66,46 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
             };
             shared.queue.add_all(names.into_iter().map(Key::Cluster));
         })
-        .await;
-    });
+    }));
+    let secrets = shared.clone();
+    tasks.spawn(ever("the watch of the credentials", move || {
+        let shared = secrets.clone();
+        let secrets = Api::<Secret>::namespaced(shared.parts.federation.clone(), SYSTEM_NAMESPACE);
+        follow(secrets, watcher::Config::default(), move |change| {
+            let clusters = {
+                let mut world = shared.world();
+                credentials(&mut world.credentials, change);
+                world.listed.insert(SECRETS);
+                // Who is not concerned has nothing to do.
+                world.clusters.keys().cloned().collect::<Vec<_>>()
+            };
+            shared.queue.add_all(clusters.into_iter().map(Key::Cluster));
+        })
+    }));
 }
 
 pub(super) use crate::world::CLUSTERS;
+/// The name under which the list of members' credentials counts as listed.
+pub(super) const SECRETS: &str = "Secret";
+
+/// Keeps of each kubeconfig a hash, and nothing that could leak.
+fn credentials(known: &mut BTreeMap<String, u64>, change: Change<Secret>) {
+    let entry = |secret: &Secret| {
+        let kubeconfig = secret.data.as_ref()?.get(keys::SECRET_KUBECONFIG)?;
+        let mut hasher = DefaultHasher::new();
+        kubeconfig.0.hash(&mut hasher);
+        Some((secret.metadata.name.clone()?, hasher.finish()))
+    };
+    match change {
+        Change::Apply(secret) => {
+            known.remove(secret.metadata.name.as_deref().unwrap_or_default());
+            known.extend(entry(&secret));
+        }
+        Change::Interrupted => {}
+        Change::Delete(secret) => drop(known.remove(secret.metadata.name.as_deref().unwrap_or_default())),
+        Change::Reset(all) => *known = all.iter().filter_map(entry).collect(),
+    }
+}
 
 /// Whether kfed still has to do with the member: a Cluster that is being deleted and that kfed has let go of is others'.
 fn is_ours(cluster: &Cluster) -> bool {

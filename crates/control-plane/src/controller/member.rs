@@ -11,63 +11,86 @@ use kfed_cluster_health::{Health, Observation, monitor};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use secrecy::SecretString;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use super::watch::follow;
-use super::{Key, Shared};
+use super::{AbortOnDrop, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
-use crate::effect::member::{MemberEffect, api, run, stack};
-use crate::effect::{chain, federation, within};
+use crate::effect::member::{api, stack};
+use crate::effect::{chain, within};
 use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
-use crate::plan::MemberWrite;
 use crate::probe::ApiProbe;
 use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member};
 
 /// How long a member whose credentials cannot be used waits for its next try.
-const RECONNECT: Duration = Duration::from_secs(2);
+pub(super) const RECONNECT: Duration = Duration::from_secs(2);
 
-/// The tasks of all members.
-#[derive(Default)]
-pub(super) struct Tasks(Mutex<BTreeMap<String, Task>>);
+/// The tasks of all members; none after the end.
+pub(super) struct Tasks(Mutex<Option<BTreeMap<String, Task>>>);
 
 struct Task {
-    /// The Cluster's uid and its Secret: with another, it is another member.
-    identity: (Option<String>, String),
-    handle: JoinHandle<()>,
+    identity: Identity,
+    /// Ends with its handle.
+    handle: AbortOnDrop<()>,
+}
+
+/// What a member is known by: with another uid it is another member, with another Secret or kubeconfig it is reached otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Identity {
+    uid: Option<String>,
+    secret: String,
+    credentials: Option<u64>,
 }
 
 // === impl Tasks ===
 
 impl Tasks {
-    /// Sees to it that `cluster`'s task runs.
-    pub(super) fn ensure(&self, shared: &Arc<Shared>, name: &str, cluster: &Cluster) {
-        let identity = (cluster.metadata.uid.clone(), cluster.spec.secret_ref.name.clone());
-        let mut tasks = self.0.lock().expect("no code panics while it holds the tasks");
-        if tasks.get(name).is_some_and(|task| task.identity == identity && !task.handle.is_finished()) {
-            return;
+    /// Sees to it that `cluster`'s task runs, by its present credentials. Whether what was known of the member is no longer.
+    pub(super) fn ensure(&self, shared: &Arc<Shared>, name: &str, cluster: &Cluster, credentials: Option<u64>) -> bool {
+        let identity =
+            Identity { uid: cluster.metadata.uid.clone(), secret: cluster.spec.secret_ref.name.clone(), credentials };
+        let mut tasks = lock(&self.0);
+        let Some(tasks) = tasks.as_mut() else { return false };
+        let before = match tasks.get(name) {
+            Some(task) if task.identity == identity && !task.handle.is_finished() => return false,
+            Some(_) => tasks.remove(name).map(|task| task.identity),
+            None => None,
+        };
+        let is_other = before.as_ref().is_some_and(|before| *before != identity);
+        if is_other {
+            shared.set_stack(name, None);
+            let mut world = shared.world();
+            let member = world.members.entry(name.to_owned()).or_default();
+            match before.is_some_and(|before| before.uid == identity.uid) {
+                true => member.reconnects(),
+                false => *member = Member::default(),
+            }
         }
-        let handle = tokio::spawn(live(shared.clone(), name.to_owned(), identity.1.clone()));
-        if let Some(before) = tasks.insert(name.to_owned(), Task { identity, handle }) {
-            before.handle.abort();
-        }
+        let handle = AbortOnDrop(tokio::spawn(live(shared.clone(), name.to_owned(), identity.secret.clone())));
+        tasks.insert(name.to_owned(), Task { identity, handle });
+        is_other
     }
 
     pub(super) fn stop(&self, name: &str) {
-        if let Some(task) = self.0.lock().expect("no code panics while it holds the tasks").remove(name) {
-            task.handle.abort();
-        }
+        drop(lock(&self.0).as_mut().and_then(|tasks| tasks.remove(name)));
     }
 
+    /// Ends all tasks; none can be started any more.
     pub(super) fn stop_all(&self) {
-        for task in std::mem::take(&mut *self.0.lock().expect("no code panics while it holds the tasks")).into_values()
-        {
-            task.handle.abort();
-        }
+        drop(lock(&self.0).take());
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self(Mutex::new(Some(BTreeMap::new())))
     }
 }
 
 async fn live(shared: Arc<Shared>, name: String, secret: String) {
+    let buried = tombstones::read(&shared, &name).await;
+    update(&shared, &name, |member| member.buried.extend(buried));
     let client = loop {
         match connect(&shared, &name, &secret).await {
             Ok(client) => break client,
@@ -106,6 +129,8 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
                 (ApiHealth::Offline { since, .. }, ApiHealth::Offline { reason, message, .. }) => {
                     ApiHealth::Offline { reason, message, since: *since }
                 }
+                // A task that has just begun has not asked often enough to say more.
+                (ApiHealth::Offline { .. }, ApiHealth::Unknown | ApiHealth::Silent { .. }) => member.api.clone(),
                 (_, health) => health,
             };
             let gone_silent =
@@ -139,7 +164,11 @@ async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<Client, St
     })?;
     let connect = Connect { member: name.to_owned(), kubeconfig: SecretString::from(kubeconfig) };
     let connector = shared.parts.connector.clone();
-    connector.oneshot(connect).await.map_err(|error| format!("Secret {SYSTEM_NAMESPACE}/{secret}: {}", chain(&*error)))
+    let why = |problem: String| format!("Secret {SYSTEM_NAMESPACE}/{secret}: {problem}");
+    match tokio::time::timeout(deadline, connector.oneshot(connect)).await {
+        Ok(client) => client.map_err(|error| why(chain(&*error))),
+        Err(_) => Err(why(format!("no connection within {deadline:?}"))),
+    }
 }
 
 fn api_health(observation: &Observation, shared: &Shared) -> ApiHealth {
@@ -170,8 +199,9 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
             _ => watcher::Config::default().labels(&format!("{}={}", keys::MANAGED_BY, shared.settings().federation)),
         };
         let (shared, name, objects) = (shared.clone(), name.to_owned(), api(client, kind, ""));
-        watches.spawn(async move {
-            follow(objects, config, |change| {
+        watches.spawn(ever("a watch of a member", move || {
+            let (shared, name, objects, config) = (shared.clone(), name.clone(), objects.clone(), config.clone());
+            follow(objects, config, move |change| {
                 let (reset, interrupted) = news(&change);
                 let keys = {
                     let mut world = shared.world();
@@ -183,17 +213,17 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 };
                 shared.look_at(keys);
                 if reset {
-                    listed(&shared, &name, kind.kind);
+                    tombstones::listed(&shared, &name, kind.kind);
                 }
                 shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
             })
-            .await;
-        });
+        }));
     }
     watches.spawn({
         let (shared, name, slices) = (shared.clone(), name.to_owned(), Api::<EndpointSlice>::all(client.clone()));
-        async move {
-            follow(slices, watcher::Config::default(), |change| {
+        ever("a watch of a member", move || {
+            let (shared, name) = (shared.clone(), name.clone());
+            follow(slices.clone(), watcher::Config::default(), move |change| {
                 let (reset, interrupted) = news(&change);
                 if interrupted {
                     unlisted(&mut shared.world(), &name, ENDPOINT_SLICES);
@@ -201,15 +231,17 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 endpoints(&mut shared.world().members.entry(name.clone()).or_default().endpoints, change);
                 shared.dns.notify_one();
                 if reset {
-                    listed(&shared, &name, ENDPOINT_SLICES);
+                    tombstones::listed(&shared, &name, ENDPOINT_SLICES);
                 }
             })
-            .await;
-        }
+        })
     });
     watches.spawn({
         let (shared, name, client) = (shared.clone(), name.to_owned(), client.clone());
-        async move { topology(&shared, &name, &client).await }
+        ever("a watch of a member", move || {
+            let (shared, name, client) = (shared.clone(), name.clone(), client.clone());
+            async move { topology(&shared, &name, &client).await }
+        })
     });
     watches
 }
@@ -234,53 +266,6 @@ fn with_contents(world: &crate::world::World, mut keys: Vec<ObjectKey>) -> Vec<O
     keys
 }
 
-/// A list of `what` is complete. When it is the last that was missing, the member is known, and what was to be deleted in it
-/// while it was away is deleted.
-fn listed(shared: &Arc<Shared>, name: &str, what: &'static str) {
-    let complete = {
-        let mut world = shared.world();
-        let member = world.members.entry(name.to_owned()).or_default();
-        let before = member.is_listed();
-        member.listed.insert(what);
-        let complete = member.is_listed() && !before;
-        member.known |= complete;
-        complete
-    };
-    if complete {
-        let (shared, name) = (shared.clone(), name.to_owned());
-        tokio::spawn(async move {
-            carry_out_tombstones(&shared, &name).await;
-            shared.look_at_everything();
-        });
-    }
-}
-
-async fn carry_out_tombstones(shared: &Arc<Shared>, name: &str) {
-    let deadline = shared.settings().deadline;
-    let federation_api = &shared.parts.federation;
-    let tombstones = match within(deadline, federation::tombstones(federation_api, name)).await {
-        Ok(tombstones) => tombstones,
-        Err(error) => {
-            return tracing::warn!(member = name, %error, "could not read what is to be deleted in the member");
-        }
-    };
-    let Some(stack) = shared.stack(name) else { return };
-    let mut done = Vec::new();
-    for (key, uid) in tombstones {
-        match run(stack.clone(), MemberEffect { key: key.clone(), write: MemberWrite::Delete { uid } }).await {
-            Ok(()) => done.push(key),
-            Err(error) => {
-                tracing::warn!(member = name, %key, %error, "could not delete what was deleted while the member was away");
-            }
-        }
-    }
-    if !done.is_empty()
-        && let Err(error) = within(deadline, federation::unbury(federation_api, name, &done)).await
-    {
-        tracing::warn!(member = name, %error, "could not forget what has been deleted");
-    }
-}
-
 /// Ready endpoints of each Service, by slice.
 fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, u32>>, change: Change<EndpointSlice>) {
     let Some(kind) = FederatedKind::named("Service") else { return };
@@ -298,6 +283,13 @@ fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, u32>>, change: Cha
     };
     let mut insert = |slice: &EndpointSlice| {
         if let Some((service, name)) = place(slice) {
+            // It may have been another Service's before.
+            index.retain(|other, slices| {
+                if other.namespace == service.namespace {
+                    slices.remove(&name);
+                }
+                !slices.is_empty()
+            });
             index.entry(service).or_default().insert(name, ready(slice));
         }
     };

@@ -6,14 +6,18 @@ mod dns;
 mod federation;
 mod member;
 mod object;
+mod tombstones;
 mod watch;
 mod writes;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
+use kfed_api::conditions::reasons;
 use kfed_dnsprovider::DnsProvider;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
@@ -26,6 +30,7 @@ use crate::builder::{AddressProbe, Clock};
 use crate::connect::MemberConnector;
 use crate::effect::member::MemberEffects;
 use crate::kinds::ObjectKey;
+use crate::plan::Note;
 use crate::queue::WorkQueue;
 use crate::world::World;
 
@@ -44,6 +49,8 @@ pub(crate) struct Parts {
 enum Key {
     /// A member, by the name of its Cluster. Before objects: what is known of members comes first.
     Cluster(String),
+    /// What was deleted while a member was away.
+    Tombstones(String),
     /// A federated object.
     Object(ObjectKey),
 }
@@ -82,18 +89,45 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         tasks: member::Tasks::default(),
         writes: writes::Writes::default(),
     });
+    // Also when this is dropped; after the tasks below, which start others.
+    let _end = StopOnDrop(shared.clone());
     let mut tasks = JoinSet::new();
     federation::spawn(&shared, &mut tasks);
-    tasks.spawn(dns::run(shared.clone()));
+    let again = |run: fn(Arc<Shared>) -> BoxFuture<'static, ()>| {
+        let shared = shared.clone();
+        move || run(shared.clone())
+    };
+    tasks.spawn(ever("the address monitors", again(|shared| addresses::run(shared).boxed())));
+    tasks.spawn(ever("the keeper of the zone", again(|shared| dns::run(shared).boxed())));
     for _ in 0..workers {
-        tasks.spawn(work(shared.clone()));
+        tasks.spawn(ever("a worker", again(|shared| work(shared).boxed())));
     }
     tasks.spawn(repair(shared.clone(), resync));
     shutdown.cancelled().await;
     tasks.shutdown().await;
-    shared.tasks.stop_all();
-    shared.writes.stop_all();
-    shared.addresses.stop_all();
+}
+
+/// How long a task that has panicked waits before it starts anew.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// Runs what `start` gives, again and again. A panic ends one run and not the control plane: every task begins by looking at what
+/// is there, and needs nothing of the run before.
+async fn ever<F>(what: &'static str, start: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        match AbortOnDrop(tokio::spawn(start())).join().await {
+            Ok(()) => tracing::error!("{what} has ended, and is started anew"),
+            Err(panic) => tracing::error!(%panic, "{what} panicked, and is started anew"),
+        }
+        tokio::time::sleep(RESTART).await;
+    }
+}
+
+/// What `mutex` holds. A panic while it was held has left every entry of its maps whole, and a resync repairs the rest.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Works on keys as they come due. A panic in one is caught, counted as its failure, and tried again.
@@ -105,6 +139,7 @@ async fn work(shared: Arc<Shared>) {
             async move {
                 match key {
                     Key::Cluster(name) => cluster::reconcile(&shared, &name).await,
+                    Key::Tombstones(name) => tombstones::reconcile(&shared, &name).await,
                     Key::Object(key) => object::reconcile(&shared, &key).await,
                 }
             }
@@ -133,11 +168,14 @@ async fn repair(shared: Arc<Shared>, every: Duration) {
 /// A task that ends with its handle.
 struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
+/// Ends what was started on behalf of a control plane, and would otherwise live on by what it shares.
+struct StopOnDrop(Arc<Shared>);
+
 // === impl Shared ===
 
 impl Shared {
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("no code panics while it holds the world")
+        lock(&self.world)
     }
 
     fn now(&self) -> Timestamp {
@@ -149,15 +187,31 @@ impl Shared {
     }
 
     fn stack(&self, member: &str) -> Option<MemberEffects> {
-        self.members.lock().expect("no code panics while it holds the stacks").get(member).cloned()
+        lock(&self.members).get(member).cloned()
     }
 
     fn set_stack(&self, member: &str, stack: Option<MemberEffects>) {
-        let mut stacks = self.members.lock().expect("no code panics while it holds the stacks");
+        let mut stacks = lock(&self.members);
         match stack {
             Some(stack) => stacks.insert(member.to_owned(), stack),
             None => stacks.remove(member),
         };
+    }
+
+    /// Tells the readers of `key`'s events what of others keeps the namespace in `member`.
+    async fn say_what_is_left(&self, key: &ObjectKey, member: &str, others: &[String]) {
+        if others.is_empty() {
+            return;
+        }
+        let message = format!("{member} keeps the namespace, which is no longer managed, for {}", others.join(", "));
+        tracing::info!(%key, member, message);
+        let seen = self.world().federation.get(key).cloned();
+        if let Some(seen) = seen {
+            let reason = reasons::NAMESPACE_LEFT_TO_OTHERS.to_owned();
+            let notes = [Note { warning: true, reason, message }];
+            let tell = crate::effect::federation::tell(&self.recorder, key, &seen, &notes);
+            drop(tokio::time::timeout(self.settings().deadline, tell).await);
+        }
     }
 
     /// Objects have changed, in the federation or in a member.
@@ -184,6 +238,18 @@ impl Shared {
 impl<T> AbortOnDrop<T> {
     async fn join(mut self) -> Result<T, tokio::task::JoinError> {
         (&mut self.0).await
+    }
+
+    fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.tasks.stop_all();
+        self.0.writes.stop_all();
+        self.0.addresses.stop_all();
     }
 }
 

@@ -65,6 +65,9 @@ async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPl
     let federation = &shared.parts.federation;
     for (member, uid) in &plan.tombstones {
         within(deadline, async { effect::federation::bury(federation, member, &view.key, uid).await }).await?;
+        if let Some(member) = shared.world().members.get_mut(member) {
+            member.buried.insert(view.key.clone(), uid.clone());
+        }
     }
     let (Some(write), Some(seen)) = (&plan.federation, &view.federated) else { return Ok(()) };
     within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;
@@ -106,8 +109,11 @@ async fn write_to(shared: &Shared, key: &ObjectKey, member: &str, write: MemberW
     // The wait for a place in the member's stack counts too.
     let run = effect::member::run(stack, MemberEffect { key: key.clone(), write });
     let result = within(shared.settings().deadline, run).await;
+    if let Ok(others) = &result {
+        shared.say_what_is_left(key, member, others).await;
+    }
     let refusal = match &result {
-        Ok(()) => None,
+        Ok(_) => None,
         // Looked at again at once: nothing to tell anybody.
         Err(EffectError::Stale) => return false,
         // A namespace that is there already is used as it is.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::AbortOnDrop;
+use super::{AbortOnDrop, lock};
 use crate::kinds::ObjectKey;
 
 /// How long the first failure waits; each further one doubles it.
@@ -88,7 +88,7 @@ impl Writes {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Attempt>> {
-        self.0.lock().expect("no code panics while it holds the writes")
+        lock(&self.0)
     }
 }
 

@@ -6,12 +6,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kfed_api::{FIELD_MANAGER, SYSTEM_NAMESPACE, keys};
 use kube::Client;
 use kube::Resource as _;
-use kube::api::{Api, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::json;
 
-use super::EffectError;
 use super::member::api;
+use super::{EffectError, manager};
 use crate::kinds::ObjectKey;
 use crate::plan::{FederationWrite, Note};
 
@@ -78,7 +78,7 @@ pub(crate) async fn bury(client: &Client, member: &str, key: &ObjectKey, uid: &s
 }
 
 /// The tombstones of `member`: keys of copies, and their uids.
-pub(crate) async fn tombstones(client: &Client, member: &str) -> Result<Vec<(ObjectKey, String)>, EffectError> {
+pub(crate) async fn tombstones(client: &Client, member: &str) -> Result<BTreeMap<ObjectKey, String>, EffectError> {
     let maps = Api::<ConfigMap>::namespaced(client.clone(), SYSTEM_NAMESPACE);
     let map = maps.get_opt(&tombstones_name(member)).await?;
     let data = map.and_then(|map| map.data).unwrap_or_default();
@@ -93,8 +93,18 @@ pub(crate) async fn unbury(client: &Client, member: &str, keys: &[ObjectKey]) ->
     Ok(())
 }
 
-fn manager() -> PatchParams {
-    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+/// Forgets all tombstones of `member`, which leaves.
+pub(crate) async fn unbury_all(client: &Client, member: &str) -> Result<(), EffectError> {
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), SYSTEM_NAMESPACE);
+    gone(maps.delete(&tombstones_name(member), &DeleteParams::default()).await)
+}
+
+/// What is not there any more needs no deletion.
+pub(crate) fn gone<T>(result: kube::Result<T>) -> Result<(), EffectError> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        result => result.map(drop).map_err(Into::into),
+    }
 }
 
 fn tombstones_name(member: &str) -> String {

@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use kfed_api::FIELD_MANAGER;
 use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
-use kube::discovery::{Discovery, Scope, verbs};
+use kube::discovery::{self, ApiGroup, Scope, verbs};
+use serde_json::json;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
-use super::EffectError;
+use super::{EffectError, manager};
 use crate::kinds::{FederatedKind, ObjectKey};
 use crate::object::is_managed;
 use crate::plan::{ANY_COPY, MemberWrite, released};
 
 /// How many writes to one member are under way at once: enough to fill its pipe, too few to be a burden.
 const CONCURRENT_WRITES: usize = 16;
+
+/// How many kinds of a namespace are listed at once.
+const CONCURRENT_LISTS: usize = 8;
 
 /// A write and what it is about.
 #[derive(Debug, Clone)]
@@ -25,7 +30,7 @@ pub(crate) struct MemberEffect {
 }
 
 /// The stack of one member.
-pub(crate) type MemberEffects = BoxCloneSyncService<MemberEffect, (), BoxError>;
+pub(crate) type MemberEffects = BoxCloneSyncService<MemberEffect, Vec<String>, BoxError>;
 
 /// The stack of the member that `client` reaches.
 pub(crate) fn stack(client: Client, federation: String, deadline: Duration) -> MemberEffects {
@@ -37,8 +42,8 @@ pub(crate) fn stack(client: Client, federation: String, deadline: Duration) -> M
     BoxCloneSyncService::new(stack)
 }
 
-/// Runs `effect` through `stack`.
-pub(crate) async fn run(stack: MemberEffects, effect: MemberEffect) -> Result<(), EffectError> {
+/// Runs `effect` through `stack`; returns what of others keeps a namespace that was to be deleted.
+pub(crate) async fn run(stack: MemberEffects, effect: MemberEffect) -> Result<Vec<String>, EffectError> {
     stack.oneshot(effect).await.map_err(EffectError::from)
 }
 
@@ -51,7 +56,8 @@ pub(crate) fn api(client: &Client, kind: &FederatedKind, namespace: &str) -> Api
     }
 }
 
-async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Result<(), EffectError> {
+/// Writes; returns what of others stands in the way of a namespace's deletion.
+async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Result<Vec<String>, EffectError> {
     let MemberEffect { key, write } = effect;
     let objects = api(client, key.kind, &key.namespace);
     match write {
@@ -67,26 +73,21 @@ async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Resul
             objects.patch(&key.name, &how, &Patch::Apply(&intent)).await?;
         }
         MemberWrite::Delete { uid } => {
+            let uid = match uid.as_str() {
+                ANY_COPY => match objects.get_opt(&key.name).await? {
+                    Some(there) if is_managed(&there, federation) => there.metadata.uid.unwrap_or_default(),
+                    _ => return Ok(Vec::new()),
+                },
+                _ => uid,
+            };
             if key.kind.kind == "Namespace" {
                 let others = others_in(client, &key.name, federation).await?;
                 if !others.is_empty() {
-                    tracing::info!(
-                        namespace = key.name,
-                        others = others.join(", "),
-                        "the member's namespace is left to others"
-                    );
-                    release(&objects, &key.name).await?;
-                    return Ok(());
+                    release(&objects, &key.name, Some(&uid)).await?;
+                    return Ok(others);
                 }
             }
-            let uid = match uid.as_str() {
-                ANY_COPY => match objects.get_opt(&key.name).await? {
-                    Some(there) if is_managed(&there, federation) => there.metadata.uid,
-                    _ => return Ok(()),
-                },
-                uid => Some(uid.to_owned()),
-            };
-            let preconditions = Preconditions { uid, resource_version: None };
+            let preconditions = Preconditions { uid: Some(uid), resource_version: None };
             let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
             match objects.delete(&key.name, &how).await {
                 // Another object has taken the name: that one is not ours to delete.
@@ -94,33 +95,49 @@ async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Resul
                 result => drop(result?),
             }
         }
-        MemberWrite::Release => release(&objects, &key.name).await?,
+        MemberWrite::Release => release(&objects, &key.name, None).await?,
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
-async fn release(objects: &Api<DynamicObject>, name: &str) -> Result<(), EffectError> {
-    let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match objects.patch(name, &how, &Patch::Merge(released())).await {
+/// Takes kfed's marks off an object, if it still is the one of `uid` where one is named.
+async fn release(objects: &Api<DynamicObject>, name: &str, uid: Option<&str>) -> Result<(), EffectError> {
+    let mut patch = released();
+    if let Some(uid) = uid {
+        patch["metadata"]["uid"] = json!(uid);
+    }
+    match objects.patch(name, &manager(), &Patch::Merge(patch)).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_conflict() && uid.is_some() => Ok(()),
         result => result.map(drop).map_err(Into::into),
     }
 }
 
-/// What is in a member's namespace that neither kfed nor the member's own API server put there.
+/// What is in a member's namespace that neither kfed nor the member's own API server put there. What cannot be seen may be
+/// somebody's: it counts too, and delays nobody.
 async fn others_in(client: &Client, namespace: &str, federation: &str) -> Result<Vec<String>, EffectError> {
-    let discovery = Discovery::new(client.clone()).run().await?;
-    let mut others = Vec::new();
-    for (resource, capabilities) in discovery.groups().flat_map(|group| group.recommended_resources()) {
-        let made_by_servers = ["Event", "EndpointSlice", "Endpoints", "Lease", "Pod", "ControllerRevision"];
-        if capabilities.scope != Scope::Namespaced
-            || !capabilities.supports_operation(verbs::LIST)
-            || made_by_servers.contains(&resource.kind.as_str())
-        {
-            continue;
-        }
+    let (groups, mut others) = groups(client).await?;
+    // Whatever its owner, each of these comes with something else: with a Service, a controller, a Node, or news.
+    let made_by_servers = ["Event", "EndpointSlice", "Endpoints", "Lease", "ControllerRevision"];
+    let resources = groups.iter().flat_map(ApiGroup::recommended_resources).filter(|(resource, capabilities)| {
+        let lasts = capabilities.supports_operation(verbs::LIST) && capabilities.supports_operation(verbs::DELETE);
+        capabilities.scope == Scope::Namespaced && lasts && !made_by_servers.contains(&resource.kind.as_str())
+    });
+    let lists = resources.map(|(resource, _)| async move {
         let objects = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
-        for object in objects.list(&ListParams::default()).await? {
+        (objects.list(&ListParams::default()).await, resource)
+    });
+    let lists: Vec<_> = futures::stream::iter(lists.collect::<Vec<_>>()).buffered(CONCURRENT_LISTS).collect().await;
+    for (list, resource) in lists {
+        let objects = match list {
+            Ok(objects) => objects,
+            Err(kube::Error::Api(status)) => {
+                others.push(format!("{} that cannot be listed ({})", resource.plural, status.message));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for object in objects {
             let name = object.metadata.name.as_deref().unwrap_or_default();
             let automatic = matches!(
                 (resource.kind.as_str(), name),
@@ -137,4 +154,23 @@ async fn others_in(client: &Client, namespace: &str, federation: &str) -> Result
         }
     }
     Ok(others)
+}
+
+/// The API groups of a member, and those that do not tell what is in them: an aggregated API that is down breaks no other.
+async fn groups(client: &Client) -> Result<(Vec<ApiGroup>, Vec<String>), EffectError> {
+    let mut names: Vec<_> = client.list_api_groups().await?.groups.into_iter().map(|group| group.name).collect();
+    names.push(ApiGroup::CORE_GROUP.to_owned());
+    let found = names.into_iter().map(|name| async move { (discovery::group(client, &name).await, name) });
+    let found: Vec<_> = futures::stream::iter(found.collect::<Vec<_>>()).buffered(CONCURRENT_LISTS).collect().await;
+    let (mut groups, mut silent) = (Vec::new(), Vec::new());
+    for (group, name) in found {
+        match group {
+            Ok(group) => groups.push(group),
+            Err(kube::Error::Api(status)) if name != ApiGroup::CORE_GROUP => {
+                silent.push(format!("API group {name}, which cannot be asked ({})", status.message));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((groups, silent))
 }

@@ -5,7 +5,9 @@ pub(crate) mod member;
 
 use std::time::Duration;
 
+use kfed_api::FIELD_MANAGER;
 use kfed_api::conditions::reasons;
+use kube::api::PatchParams;
 use tower::BoxError;
 
 /// An effect that did not happen.
@@ -59,6 +61,11 @@ impl From<BoxError> for EffectError {
             Err(error) => Self::Unreachable { message: chain(&*error) },
         }
     }
+}
+
+/// How kfed patches what it does not apply.
+pub(crate) fn manager() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 /// An error and its causes, in a line; each said once.

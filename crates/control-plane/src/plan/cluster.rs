@@ -59,13 +59,18 @@ pub(crate) fn status(cluster: &Cluster, member: &Member, departure: &Departure, 
         ),
     };
     let (phase, draining) = match departure {
-        Departure::None => (phase, None),
+        // A refusal stays to be read after the wish has been taken back.
+        Departure::None => (phase, kept(types::DRAINING).filter(|condition| condition.status == "False")),
         Departure::Refused { why } => (phase, Some(condition(types::DRAINING, "False", reasons::NO_ROOM, why))),
         Departure::Under { progress, .. } => {
             (ClusterPhase::Draining, Some(condition(types::DRAINING, "True", reasons::DRAIN_IN_PROGRESS, progress)))
         }
         Departure::Done { left_behind } => {
-            (ClusterPhase::Draining, Some(condition(types::DRAINING, "True", reasons::DRAINED, left_behind)))
+            let (reason, message) = match left_behind.as_str() {
+                "" => (reasons::DRAINED, "nothing that kfed made is left in it"),
+                left => (reasons::LEFT_BEHIND, left),
+            };
+            (ClusterPhase::Draining, Some(condition(types::DRAINING, "True", reason, message)))
         }
     };
     ClusterStatus {

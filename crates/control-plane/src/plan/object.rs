@@ -8,7 +8,7 @@ use kube::core::DynamicObject;
 use super::intent::{intent, is_current};
 use super::place::{Placement, place, steps};
 use super::{FederationWrite, MemberWrite, ObjectPlan, deletion, status};
-use crate::object::{annotation, has_finalizer, is_deleted};
+use crate::object::{annotation, finalizers_with, has_finalizer, is_deleted};
 use crate::world::{Leaving, MemberState, MemberView, ObjectView};
 
 /// The plan for the object in `view`.
@@ -25,8 +25,7 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
     }
     if !has_finalizer(federated, keys::CASCADE_FINALIZER) {
         // Before the first member write: a deletion in between would leave the copies behind.
-        let mut finalizers = federated.metadata.finalizers.clone().unwrap_or_default();
-        finalizers.push(keys::CASCADE_FINALIZER.to_owned());
+        let finalizers = finalizers_with(&federated.metadata, keys::CASCADE_FINALIZER);
         let federation = FederationWrite { finalizers: Some(finalizers), ..FederationWrite::default() };
         return ObjectPlan { federation: Some(federation), ..ObjectPlan::default() };
     }

@@ -100,8 +100,13 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
 /// emptied all the same.
 fn as_it_is(view: &ObjectView, wanted: i64, mistake: String) -> Placement {
     let held = |(name, member): (&String, &MemberView)| {
-        let leaves = matches!(member.state, MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. });
-        member.share.map(|share| (name.clone(), if leaves { 0 } else { share.replicas }))
+        let held = member.share?.replicas;
+        match member.state {
+            // What is released runs on by itself and no longer counts.
+            MemberState::Leaving { stage: Leaving::Release, .. } => None,
+            MemberState::Leaving { .. } => Some((name.clone(), 0)),
+            _ => Some((name.clone(), held)),
+        }
     };
     let targets: BTreeMap<_, _> = view.members.iter().filter_map(held).collect();
     let unplaced = (wanted - targets.values().sum::<i64>()).max(0);

@@ -1,25 +1,32 @@
 //! What is said of every published Service to the planner of its names: where it runs, what answers.
 
+mod check;
+mod condition;
+
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use kfed_api::keys;
-use kfed_cluster_health::{AddressKind, AddressTarget};
+use kfed_cluster_health::AddressTarget;
 use kfed_dnsprovider::{Owner, RecordData, Resource, ZoneSnapshot};
 use kfed_service_dns::{AddressObservation, AddressState, ApiState, MemberObservation, ServiceObservation};
 use kube::core::DynamicObject;
-use serde::Deserialize;
 use serde_json::Value;
+
+pub(crate) use condition::{Standing, condition};
 
 use crate::Settings;
 use crate::kinds::ObjectKey;
 use crate::object::{annotation, at, is_deleted, is_managed};
 use crate::world::{AddressKey, ApiHealth, Member, World};
 
-/// The members' addresses that the zone holds, by Service and member. What a member that has been silent since the start
-/// publishes is known from here only.
-pub(crate) type Published = BTreeMap<Resource, BTreeMap<String, Vec<IpAddr>>>;
+/// The addresses that the zone holds for a Service, by member. What a member that has been silent since the start publishes is
+/// known from here only.
+pub(crate) type InZone = BTreeMap<String, Vec<IpAddr>>;
+
+/// The TTLs that there are (RFC 2181 § 8), without 0: an answer that nobody may keep would be asked for at every use.
+const TTLS: RangeInclusive<u32> = 1..=i32::MAX as u32;
 
 /// Whether the Service is to be found by name.
 pub(crate) fn is_published(service: &DynamicObject) -> bool {
@@ -27,8 +34,8 @@ pub(crate) fn is_published(service: &DynamicObject) -> bool {
 }
 
 /// What the zone says of itself.
-pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> Published {
-    let mut published = Published::new();
+pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<Resource, InZone> {
+    let mut published = BTreeMap::<_, InZone>::new();
     for set in snapshot.iter().filter(|set| owner.owns(set)) {
         let Some(resource) = Resource::of(set) else { continue };
         let members = published.entry(resource).or_default();
@@ -49,35 +56,55 @@ pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> Published {
     published
 }
 
+/// Whether the zone holds something of a Service that does not go with the members that leave or have left.
+pub(crate) fn is_held(world: &World, in_zone: Option<&InZone>) -> bool {
+    let stays = |name: &String| world.members.get(name).is_some_and(|member| member.leaving.is_none());
+    in_zone.is_some_and(|members| members.is_empty() || members.keys().any(stays))
+}
+
 /// What is seen of `service` in every member.
 pub(crate) fn observe(
     world: &World,
     key: &ObjectKey,
     service: &DynamicObject,
-    published: &Published,
+    in_zone: &InZone,
     settings: &Settings,
 ) -> ServiceObservation {
     let members = world.members.iter().filter_map(|(name, member)| {
-        let addresses = addresses(member, name, key, published, settings);
-        if addresses.is_empty() && !member.objects.get(key).is_some_and(|copy| is_managed(copy, &settings.federation)) {
+        let addresses = addresses(member, name, key, in_zone, settings);
+        let remembered = world.clusters.get(name).and_then(|cluster| cluster.status.as_ref());
+        let belongs = match member.known {
+            true => member.objects.get(key).is_some_and(|copy| is_managed(copy, &settings.federation)),
+            // Not heard of since the start: what was once reached is taken to run what every member runs.
+            false => remembered.is_some_and(|status| status.region.is_some()),
+        };
+        if addresses.is_empty() && !belongs {
             return None;
         }
         let observation = |ip: IpAddr| {
             let place = AddressKey { service: key.clone(), ip };
-            let address = member.addresses.get(&place);
-            let state = address.map_or(AddressState::NeverAnswered, |address| address.state);
-            let probe = if target(service, ip).is_some() { state } else { AddressState::NotAskable };
-            AddressObservation { ip, probe, ever_answered: address.is_some_and(|address| address.ever_answered) }
+            let asked = member.addresses.get(&place);
+            AddressObservation {
+                ip,
+                probe: match check::target(service, ip) {
+                    Some(_) => asked.map_or(AddressState::NeverAnswered, |address| address.state),
+                    None => AddressState::NotAskable,
+                },
+                ever_answered: asked.is_some_and(|address| address.ever_answered),
+                published: in_zone.get(name).is_some_and(|ips| ips.contains(&ip)),
+            }
         };
         Some(MemberObservation {
             member: name.clone(),
-            region: member.topology.region.clone().or_else(|| status(world, name)?.region.clone()),
+            region: member.topology.region.clone().or_else(|| remembered?.region.clone()),
             zones: if member.topology.zones.is_empty() {
-                status(world, name).map(|status| status.zones.clone()).unwrap_or_default()
+                remembered.map(|status| status.zones.clone()).unwrap_or_default()
             } else {
                 member.topology.zones.iter().cloned().collect()
             },
             api: match member.api {
+                // Nobody can ask it, and nobody ever finds it Offline: its addresses alone tell.
+                _ if member.refused.is_some() => ApiState::Answering,
                 ApiHealth::Ready | ApiHealth::Unwell { .. } => ApiState::Answering,
                 ApiHealth::Unknown | ApiHealth::Silent { .. } => ApiState::Silent,
                 ApiHealth::Offline { .. } => ApiState::Offline,
@@ -87,44 +114,42 @@ pub(crate) fn observe(
             leaving: member.leaving.is_some(),
         })
     });
-    let ttl = annotation(service, keys::DNS_TTL).and_then(|ttl| ttl.parse().ok()).filter(|ttl| *ttl > 0);
     ServiceObservation {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
-        ttl: ttl.unwrap_or(settings.dns_ttl),
+        ttl: ttl(service).ok().flatten().unwrap_or(settings.dns_ttl),
         members: members.collect(),
     }
 }
 
-/// Every address that is to be probed, by member.
+/// What is wrong with the annotations that say how the Service is published.
+pub(crate) fn mistakes(service: &DynamicObject) -> Vec<String> {
+    ttl(service).err().into_iter().chain(check::mistake(service)).collect()
+}
+
+/// Every address of the Service `key` that is to be probed, by member.
 pub(crate) fn targets(
     world: &World,
-    published: &Published,
+    key: &ObjectKey,
     settings: &Settings,
-) -> BTreeMap<(String, AddressKey), AddressTarget> {
-    let mut targets = BTreeMap::new();
-    for key in world.published() {
-        let Some(service) = world.federation.get(key).filter(|service| is_published(service)) else { continue };
-        for (name, member) in &world.members {
-            for ip in addresses(member, name, key, published, settings) {
-                if let Some(target) = target(service, ip) {
-                    targets.insert((name.clone(), AddressKey { service: key.clone(), ip }), target);
-                }
-            }
+) -> Vec<((String, AddressKey), AddressTarget)> {
+    let Some(service) = world.federation.get(key).filter(|service| is_published(service)) else { return Vec::new() };
+    let resource = Resource::service(&key.namespace, &key.name);
+    let nothing = InZone::new();
+    let in_zone = world.dns.as_ref().and_then(|dns| dns.services.get(&resource)).map_or(&nothing, |dns| &dns.addresses);
+    let mut targets = Vec::new();
+    for (name, member) in &world.members {
+        for ip in addresses(member, name, key, in_zone, settings) {
+            let place = (name.clone(), AddressKey { service: key.clone(), ip });
+            targets.extend(check::target(service, ip).map(|target| (place, target)));
         }
     }
     targets
 }
 
-/// What the Cluster object remembers of a member that has not been reached since the start.
-fn status<'a>(world: &'a World, member: &str) -> Option<&'a kfed_api::ClusterStatus> {
-    world.clusters.get(member)?.status.as_ref()
-}
-
-fn addresses(member: &Member, name: &str, key: &ObjectKey, published: &Published, settings: &Settings) -> Vec<IpAddr> {
+fn addresses(member: &Member, name: &str, key: &ObjectKey, in_zone: &InZone, settings: &Settings) -> Vec<IpAddr> {
     if !member.known {
-        let resource = Resource::service(&key.namespace, &key.name);
-        return published.get(&resource).and_then(|members| members.get(name)).cloned().unwrap_or_default();
+        return in_zone.get(name).cloned().unwrap_or_default();
     }
     let copy = member.objects.get(key).filter(|copy| is_managed(copy, &settings.federation));
     let ingress = copy.and_then(|copy| at(copy, "/status/loadBalancer/ingress")?.as_array());
@@ -132,58 +157,12 @@ fn addresses(member: &Member, name: &str, key: &ObjectKey, published: &Published
     ips.collect()
 }
 
-/// Annotation `kfed.io/health-check`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HealthCheck {
-    #[serde(default = "root")]
-    path: String,
-    port: Option<u16>,
-    expect: Option<String>,
-}
-
-fn root() -> String {
-    "/".to_owned()
-}
-
-/// How `ip` of `service` is asked whether it serves; none where it cannot be asked (UDP).
-fn target(service: &DynamicObject, ip: IpAddr) -> Option<AddressTarget> {
-    let ports = at(service, "/spec/ports")?.as_array()?;
-    let tcp = |port: &&Value| port["protocol"].as_str().unwrap_or("TCP") == "TCP";
-    let number = |port: &Value| u16::try_from(port["port"].as_u64()?).ok();
-    let is_http = |port: &Value| {
-        let says = |field: &str| port[field].as_str().is_some_and(|text| text.to_ascii_lowercase().starts_with("http"));
-        // What speaks TLS is asked for a connection only: its name and certificate are not ours to judge.
-        let tls = |field: &str| port[field].as_str().is_some_and(|text| text.to_ascii_lowercase().starts_with("https"));
-        (says("appProtocol") || says("name")) && !tls("appProtocol") && !tls("name")
-    };
-    let check: Option<HealthCheck> =
-        annotation(service, keys::HEALTH_CHECK).and_then(|json| serde_json::from_str(json).ok());
-    if let Some(check) = check {
-        let first = || ports.iter().find(tcp).and_then(number);
-        let addr = SocketAddr::new(ip, check.port.or_else(first)?);
-        let expect = check.expect.as_deref().and_then(range).unwrap_or(200..=399);
-        return Some(http(addr, check.path, expect));
-    }
-    let port = ports.iter().filter(tcp).find(|port| is_http(port)).or_else(|| ports.iter().find(tcp))?;
-    let addr = SocketAddr::new(ip, number(port)?);
-    Some(match is_http(port) {
-        // Whatever the application thinks of `/`, it has answered.
-        true => http(addr, root(), 100..=499),
-        false => AddressTarget::tcp(addr),
+fn ttl(service: &DynamicObject) -> Result<Option<u32>, String> {
+    let Some(text) = annotation(service, keys::DNS_TTL) else { return Ok(None) };
+    let ttl = text.parse().ok().filter(|ttl| TTLS.contains(ttl));
+    ttl.map(Some).ok_or_else(|| {
+        format!("annotation {}: `{text}` is no TTL: seconds, from {} to {}", keys::DNS_TTL, TTLS.start(), TTLS.end())
     })
-}
-
-fn http(addr: SocketAddr, path: String, expect: RangeInclusive<u16>) -> AddressTarget {
-    AddressTarget { addr, kind: AddressKind::Http { host: addr.ip().to_string(), path, expect } }
-}
-
-/// `200-399`, or `204`.
-fn range(text: &str) -> Option<RangeInclusive<u16>> {
-    match text.split_once('-') {
-        Some((first, last)) => Some(first.trim().parse().ok()?..=last.trim().parse().ok()?),
-        None => text.trim().parse().ok().map(|one: u16| one..=one),
-    }
 }
 
 #[cfg(test)]
@@ -192,30 +171,23 @@ mod tests {
 
     use super::*;
 
-    fn asked(annotations: &Value, ports: &Value) -> Option<String> {
-        let service = json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "annotations": annotations}, "spec": {"ports": ports}
-        });
-        let service = serde_json::from_value(service).unwrap();
-        target(&service, "10.0.0.1".parse().unwrap()).map(|target| format!("{target:?}"))
-    }
-
     #[test]
-    fn http_is_asked_by_http_where_the_port_says_so() {
-        let http =
-            asked(&json!({}), &json!([{"name": "admin", "port": 9000}, {"name": "http", "port": 8000}])).unwrap();
-        assert!(http.contains("10.0.0.1:8000") && http.contains("100..=499"), "{http}");
-        let by_protocol = asked(&json!({}), &json!([{"port": 80, "appProtocol": "HTTP"}])).unwrap();
-        assert!(by_protocol.contains("10.0.0.1:80") && by_protocol.contains("100..=499"), "{by_protocol}");
-        let tls = asked(&json!({}), &json!([{"name": "https", "port": 443}])).unwrap();
-        assert!(tls.contains("10.0.0.1:443") && !tls.contains("100..=499"), "{tls}");
-        assert_eq!(asked(&json!({}), &json!([{"port": 53, "protocol": "UDP"}])), None);
-    }
-
-    #[test]
-    fn an_annotation_says_how_to_ask() {
-        let annotations = json!({"kfed.io/health-check": r#"{"path": "/up", "port": 8001, "expect": "200-204"}"#});
-        let asked = asked(&annotations, &json!([{"port": 53, "protocol": "UDP"}])).unwrap();
-        assert!(asked.contains("10.0.0.1:8001") && asked.contains("/up") && asked.contains("200..=204"), "{asked}");
+    fn a_ttl_is_a_number_of_seconds_that_dns_can_carry() {
+        for (text, good) in [
+            ("1", Some(1)),
+            ("2147483647", Some(2_147_483_647)),
+            ("0", None),
+            ("2147483648", None),
+            ("-1", None),
+            ("30s", None),
+            ("", None),
+        ] {
+            let service = json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "annotations": {"kfed.io/dns-ttl": text}}
+            });
+            let service: DynamicObject = serde_json::from_value(service).unwrap();
+            assert_eq!(ttl(&service).ok().flatten(), good, "{text}");
+            assert_eq!(mistakes(&service).len(), usize::from(good.is_none()), "{text}");
+        }
     }
 }

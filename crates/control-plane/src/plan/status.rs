@@ -8,7 +8,7 @@ use kube::core::DynamicObject;
 use serde_json::{Map, Value, json};
 
 use super::place::Placement;
-use super::{FederationWrite, Note};
+use super::{FederationWrite, Note, publish};
 use crate::object::{WantedCondition, annotation, at, conditions, covers, number, replicas};
 use crate::world::{MemberState, MemberView, ObjectView};
 
@@ -41,9 +41,12 @@ pub(super) fn plan(
         status.insert("loadBalancer".to_owned(), load_balancer(view));
         wanted.extend(view.dns.as_ref().and_then(|dns| dns.condition.clone()));
     }
+    // What was said of a Service that has since been made to be found in no zone.
+    let outdated = |condition: &Value| condition["type"] == types::PUBLISHED && !publish::is_published(federated);
     wanted.extend(propagated(view, in_sync));
     let mut all = conditions(at(federated, "/status/conditions"), &wanted, view.now);
     if kind.published {
+        all.retain(|condition| !outdated(condition));
         // metav1.Condition has it; a ReplicaSet's own type has not.
         for condition in all.iter_mut().filter(|c| wanted.iter().any(|w| c["type"] == w.type_)) {
             condition["observedGeneration"] = json!(federated.metadata.generation.unwrap_or_default());

@@ -1,12 +1,14 @@
 //! How a member leaves: what it runs is started elsewhere, its addresses leave DNS, what kfed made there is deleted, then it goes.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use kfed_api::{Cluster, Unjoin};
 
 use super::place::place;
 use crate::Settings;
 use crate::object::{number, replicas};
-use crate::world::{Leaving, MemberState, World};
+use crate::world::{Leaving, Member, MemberState, World};
 
 /// How far a member's departure has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,56 +34,83 @@ pub(crate) enum Departure {
     },
 }
 
+/// How long a departure by force waits for replacements elsewhere and for DNS, and then as long again for the member to be clean.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// How far the departure of the member of `cluster` has come.
 pub(crate) fn departure(world: &World, cluster: &Cluster, settings: &Settings, now: Timestamp) -> Departure {
-    let name = cluster.metadata.name.clone().unwrap_or_default();
-    // A plain deletion of the Cluster takes the member out of DNS and leaves its workloads alone.
-    let deleted = cluster.metadata.deletion_timestamp.is_some();
-    let Some(unjoin) = cluster.spec.unjoin.or(deleted.then_some(Unjoin { force: true, orphan: true })) else {
-        return Departure::None;
-    };
-    let leaving = world.members.get(&name).and_then(|member| member.leaving);
-    // What is to stay there is not emptied first.
-    let first = if unjoin.orphan { Leaving::Release } else { Leaving::Drain };
-    if !unjoin.force && !unjoin.orphan && leaving.is_none_or(|stage| stage == Leaving::Drain) {
-        let homeless = homeless(world, &name, settings, now);
-        if !homeless.is_empty() {
-            let why = homeless.iter().map(|(path, replicas)| format!("{replicas} of {path}")).collect::<Vec<_>>();
-            return Departure::Refused { why: format!("no other member has room for {}", why.join(", ")) };
-        }
+    let name = cluster.metadata.name.as_deref().unwrap_or_default();
+    let Some(wish) = wish(cluster) else { return Departure::None };
+    match refusal(world, name, wish, settings, now) {
+        Some(why) => Departure::Refused { why },
+        None => stage(world, name, wish, settings, now),
     }
-    let reachable = world
-        .members
-        .get(&name)
-        .is_some_and(|member| member.api == crate::world::ApiHealth::Ready && member.is_listed());
-    let named = world.dns.as_ref().is_none_or(|dns| dns.members.contains(&name));
-    let copies = world.copies_in(&name, &settings.federation);
+}
 
-    if !reachable && !unjoin.force {
-        let progress = "the member does not answer; --force lets it go and leaves behind what it holds".to_owned();
-        return Departure::Under { stage: leaving.unwrap_or(first), progress };
+/// How the member is to leave. A plain deletion of the Cluster takes it out of DNS and leaves its workloads alone; one that comes
+/// after a wish is that wish, by force.
+fn wish(cluster: &Cluster) -> Option<Unjoin> {
+    let deleted = cluster.metadata.deletion_timestamp.is_some();
+    match cluster.spec.unjoin {
+        Some(wish) => Some(Unjoin { force: wish.force || deleted, ..wish }),
+        None => deleted.then_some(Unjoin { force: true, orphan: true }),
     }
-    if !unjoin.orphan && leaving.is_none_or(|stage| stage == Leaving::Drain) && reachable {
-        let waiting = running(world, &name);
+}
+
+/// Why the member may not leave. Once it has been emptied it may.
+fn refusal(world: &World, name: &str, wish: Unjoin, settings: &Settings, now: Timestamp) -> Option<String> {
+    let emptied = world.members.get(name).is_some_and(|member| member.leaving.is_some_and(|s| s != Leaving::Drain));
+    if wish.force || wish.orphan || emptied {
+        return None;
+    }
+    let homeless = homeless(world, name, settings, now);
+    let list: Vec<_> = homeless.iter().map(|(path, replicas)| format!("{replicas} of {path}")).collect();
+    (!list.is_empty()).then(|| format!("no other member has room for {}", list.join(", ")))
+}
+
+/// What is next for a member that may leave.
+fn stage(world: &World, name: &str, wish: Unjoin, settings: &Settings, now: Timestamp) -> Departure {
+    let member = world.members.get(name);
+    let leaving = member.and_then(|member| member.leaving);
+    let reachable = member.is_some_and(Member::is_reachable);
+    let leaving_for = member.and_then(|member| member.leaving_since).map(|since| now.duration_since(since));
+    let leaving_for = leaving_for.and_then(|time| Duration::try_from(time).ok()).unwrap_or_default();
+    // Force does not wait for ever: not for replicas that come to nothing elsewhere, not for a zone that cannot be written.
+    let is_over = |patience: Duration| wish.force && leaving_for >= patience;
+    // What is to stay there is not emptied first.
+    let first = if wish.orphan { Leaving::Release } else { Leaving::Drain };
+    let under = |stage, progress| Departure::Under { stage, progress };
+
+    if !reachable && !wish.force {
+        let progress = "the member does not answer; --force lets it go and leaves behind what it holds".to_owned();
+        return under(leaving.unwrap_or(first), progress);
+    }
+    let drains = !wish.orphan && leaving.is_none_or(|stage| stage == Leaving::Drain) && reachable;
+    if drains && !is_over(PATIENCE) {
+        let waiting = running(world, name);
         if waiting > 0 {
-            let progress = format!("{waiting} replicas are being replaced elsewhere");
-            return Departure::Under { stage: Leaving::Drain, progress };
+            return under(Leaving::Drain, format!("{waiting} replicas are being replaced elsewhere"));
         }
+    }
+    let named = world.dns.as_ref().is_none_or(|dns| dns.members.contains(name));
+    if named && !is_over(PATIENCE) {
+        return under(leaving.unwrap_or(first), "its addresses are being withdrawn from DNS".to_owned());
+    }
+    let copies = world.copies_in(name, &settings.federation);
+    if !copies.is_empty() && reachable && !is_over(2 * PATIENCE) {
+        let stage = if wish.orphan { Leaving::Release } else { Leaving::Clean };
+        return under(stage, format!("{} objects are left in it", copies.len()));
+    }
+    let mut left_behind = Vec::new();
+    if !copies.is_empty() {
+        let why = if reachable { "the member has not let go of all, and" } else { "the member did not answer and" };
+        let copies: Vec<_> = copies.iter().map(ToString::to_string).collect();
+        left_behind.push(format!("{why} keeps {}", copies.join(", ")));
     }
     if named {
-        let progress = "its addresses are being withdrawn from DNS".to_owned();
-        return Departure::Under { stage: leaving.unwrap_or(first), progress };
+        left_behind.push("the zone could not be written, and keeps its addresses until it can".to_owned());
     }
-    if !copies.is_empty() && reachable {
-        let stage = if unjoin.orphan { Leaving::Release } else { Leaving::Clean };
-        return Departure::Under { stage, progress: format!("{} objects are left in it", copies.len()) };
-    }
-    let left: Vec<_> = copies.iter().map(ToString::to_string).collect();
-    let left_behind = match left.as_slice() {
-        [] => String::new(),
-        left => format!("the member did not answer and keeps {}", left.join(", ")),
-    };
-    Departure::Done { left_behind }
+    Departure::Done { left_behind: left_behind.join("; ") }
 }
 
 /// Replicas that would find no room without the member, by workload.

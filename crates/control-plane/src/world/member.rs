@@ -5,9 +5,11 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use kfed_service_dns::AddressState;
+use kube::core::DynamicObject;
 
 use super::objects::Objects;
 use crate::kinds::{FEDERATED_KINDS, ObjectKey};
+use crate::plan::ANY_COPY;
 
 /// A member, alive or not.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct Member {
     pub(crate) objects: Objects,
     /// Ready endpoints of each Service, by EndpointSlice.
     pub(crate) endpoints: BTreeMap<ObjectKey, BTreeMap<String, u32>>,
+    /// Copies, by uid, of what was deleted while the member was away: they are to go, and count for nothing.
+    pub(crate) buried: BTreeMap<ObjectKey, String>,
     /// Kinds that have been listed in full since the member last came (back).
     pub(crate) listed: BTreeSet<&'static str>,
     /// Whether everything has been listed at least once, so that what is known of it was true at one time.
@@ -28,6 +32,8 @@ pub(crate) struct Member {
     pub(crate) addresses: BTreeMap<AddressKey, Address>,
     /// Whether it is on its way out, and how far.
     pub(crate) leaving: Option<Leaving>,
+    /// Since when it is.
+    pub(crate) leaving_since: Option<Timestamp>,
     /// Whether its credentials could be used; else why not.
     pub(crate) refused: Option<String>,
 }
@@ -88,13 +94,39 @@ pub(crate) const CLUSTERS: &str = "Cluster";
 
 /// The list, beside the federated kinds, that a member must have given before it is known.
 pub(crate) const ENDPOINT_SLICES: &str = "EndpointSlice";
+/// What was deleted while a member was away, as a list that it must have given too: until then its copies may be such.
+pub(crate) const TOMBSTONES: &str = "tombstones";
 
 // === impl Member ===
 
 impl Member {
-    /// Whether all there is to know has been listed since the member last came (back).
+    /// Whether all there is to know has been listed since the member last came (back), and what was deleted while it was away
+    /// has been deleted in it.
     pub(crate) fn is_listed(&self) -> bool {
+        self.is_seen() && self.listed.contains(TOMBSTONES)
+    }
+
+    /// Whether it answers, and all of it is known: it takes writes.
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.api == ApiHealth::Ready && self.is_listed()
+    }
+
+    /// Whether `copy` is to go because its object was deleted while the member was away.
+    pub(crate) fn is_buried(&self, key: &ObjectKey, copy: &DynamicObject) -> bool {
+        self.buried.get(key).is_some_and(|uid| uid == ANY_COPY || copy.metadata.uid.as_ref() == Some(uid))
+    }
+
+    /// Whether every list is complete.
+    pub(crate) fn is_seen(&self) -> bool {
         FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES]).all(|kind| self.listed.contains(kind))
+    }
+
+    /// It is reached by other credentials now: what it is and holds has to be seen again. One that is dead stays so until it answers.
+    pub(crate) fn reconnects(&mut self) {
+        self.listed.clear();
+        if !matches!(self.api, ApiHealth::Offline { .. }) {
+            self.api = ApiHealth::Unknown;
+        }
     }
 
     /// Since when the member is dead by both signals: its API does not answer, and no address of it does. The later of the

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use kfed_api::Cluster;
 use kfed_dnsprovider::Resource;
 
-pub(crate) use member::{Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member};
+pub(crate) use member::{Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member, TOMBSTONES};
 pub(crate) use objects::{Change, Objects};
 #[cfg(test)]
 pub(crate) use view::Share;
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) listed: BTreeSet<&'static str>,
     /// The `Cluster` objects.
     pub(crate) clusters: BTreeMap<String, Arc<Cluster>>,
+    /// Of each Secret with credentials: a hash of the kubeconfig, which tells whether it is another one.
+    pub(crate) credentials: BTreeMap<String, u64>,
     /// What is known of each member.
     pub(crate) members: BTreeMap<String, Member>,
     /// What members last said when they refused an object; gone when they take it.

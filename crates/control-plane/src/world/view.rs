@@ -10,7 +10,7 @@ use kfed_dnsprovider::Resource;
 use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
-use super::member::{ApiHealth, Leaving, Member};
+use super::member::{Leaving, Member};
 use super::{Refusal, World};
 use crate::Settings;
 use crate::kinds::ObjectKey;
@@ -109,6 +109,7 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
     let mass_failure = world.mass_failure();
     let members = world.members.iter().map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
+            Some(object) if member.is_buried(key, object) => (None, false),
             Some(object) if is_managed(object, &settings.federation) => (Some(object.clone()), false),
             other => (None, other.is_some()),
         };
@@ -158,7 +159,7 @@ fn state(
     evict_after: Duration,
     now: Timestamp,
 ) -> MemberState {
-    let reachable = member.api == ApiHealth::Ready && member.is_listed();
+    let reachable = member.is_reachable();
     if let Some(stage) = member.leaving {
         return MemberState::Leaving { stage, reachable };
     }

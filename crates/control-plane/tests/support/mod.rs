@@ -16,7 +16,7 @@ use kfed_apiserver::ApiServer;
 use kfed_cluster_emulator::{ApiFault, ClusterEmulator, Faults, LbAnswer, LbFault, LoadBalancers};
 use kfed_cluster_health::{AddressTarget, Failure, Probe, ProbeOutcome};
 use kfed_control_plane::bootstrap::bootstrap;
-use kfed_control_plane::{AddressProbe, Connect, ControlPlane, MemberConnector, Settings};
+use kfed_control_plane::{AddressProbe, Clock, Connect, ControlPlane, ControlPlaneBuilder, MemberConnector, Settings};
 use kfed_dnsprovider::{DnsProvider, MemoryProvider, Owner, RecordData, RecordSet, RecordType, ZoneId};
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -75,22 +75,30 @@ impl Fleet {
 
     /// Starts a control plane.
     pub(crate) fn run(&mut self) {
+        self.run_as(self.builder(self.clock()));
+    }
+
+    /// Starts this control plane.
+    pub(crate) fn run_as(&mut self, control_plane: ControlPlaneBuilder) {
         let shutdown = CancellationToken::new();
+        self.running = Some((shutdown.clone(), tokio::spawn(control_plane.build().run(shutdown))));
+    }
+
+    /// A control plane with the parts of this federation.
+    pub(crate) fn builder(&self, clock: Clock) -> ControlPlaneBuilder {
+        let dns = DnsProvider::new(self.dns.clone());
+        ControlPlane::builder(self.client.clone(), self.settings.clone(), dns, clock)
+            .connector(connector(&self.members))
+            .address_probe(address_probe(&self.members))
+    }
+
+    /// The paused clock.
+    pub(crate) fn clock(&self) -> Clock {
         let epoch = self.epoch;
-        let clock = Arc::new(move || {
+        Arc::new(move || {
             let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
             start + SignedDuration::try_from(epoch.elapsed()).unwrap()
-        });
-        let control_plane = ControlPlane::builder(
-            self.client.clone(),
-            self.settings.clone(),
-            DnsProvider::new(self.dns.clone()),
-            clock,
-        )
-        .connector(connector(&self.members))
-        .address_probe(address_probe(&self.members))
-        .build();
-        self.running = Some((shutdown.clone(), tokio::spawn(control_plane.run(shutdown))));
+        })
     }
 
     /// Kills the control plane where it stands.
@@ -109,10 +117,23 @@ impl Fleet {
         self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
     }
 
+    /// Starts a member that has room for one pod, and lets it join.
+    pub(crate) async fn join_small(&self, name: &str) {
+        let member = ClusterEmulator::builder(name).region(name).zones(["1"]).nodes(1).pods_per_node(1);
+        let member = member.load_balancers(LoadBalancers::Simulated).start().await.unwrap();
+        self.members.lock().unwrap().insert(name.to_owned(), Arc::new(member));
+        self.join_again(name).await;
+        self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
+    }
+
     /// The two objects that make a member.
     pub(crate) async fn join_again(&self, name: &str) {
         let secret = Secret {
-            metadata: ObjectMeta { name: Some(format!("{name}-credentials")), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                name: Some(format!("{name}-credentials")),
+                labels: Some(BTreeMap::from([(kfed_api::keys::MEMBER.to_owned(), name.to_owned())])),
+                ..ObjectMeta::default()
+            },
             data: Some(BTreeMap::from([("kubeconfig".to_owned(), ByteString(b"in process".to_vec()))])),
             ..Secret::default()
         };

@@ -41,8 +41,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         return Err(Error::NotConfirmed);
     }
     let how = Unjoin { force: args.force, orphan: args.orphan };
-    unjoin(&federation, &args.name, how, args.timeout, |progress| output::note(progress)).await?;
-    output::line(format_args!("cluster {} has left", args.name));
+    let left = unjoin(&federation, &args.name, how, args.timeout, |progress| output::note(progress)).await?;
+    match left.left_behind {
+        None => output::line(format_args!("cluster {} has left", args.name)),
+        Some(what) => output::line(format_args!("cluster {} has left; {what}", args.name)),
+    }
     Ok(())
 }
 

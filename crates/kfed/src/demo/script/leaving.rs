@@ -78,7 +78,7 @@ pub(super) async fn unjoin_second(stage: &mut Stage, seen: &mut Seen) -> Result<
     match polite {
         Err(UnjoinError::NoRoom { why, .. }) if why.contains(HOSTNAME) && why.contains('4') => seen.put("refused", why),
         Err(other) => return Err(unmet("the unjoin is refused: 4 of hostname have no room", chain(&other))),
-        Ok(()) => return Err(unmet("the unjoin is refused: 4 of hostname have no room", "it went through")),
+        Ok(_) => return Err(unmet("the unjoin is refused: 4 of hostname have no room", "it went through")),
     }
     stage.pods(HOSTNAME, &[(first, 4), (second, 4)], SOON).await?;
     stage.pods(ROAMING, &[(first, 3), (second, 3)], SOON).await?;
@@ -87,7 +87,10 @@ pub(super) async fn unjoin_second(stage: &mut Stage, seen: &mut Seen) -> Result<
     let progress = |text: &str| stage.reporter.waiting(&format!("{second} leaves"), text, start.elapsed());
     let forced = Unjoin { force: true, orphan: false };
     let left = unjoin(&federation.client, second, forced, LEAVE, progress).await;
-    left.map_err(|error| unmet(format!("{second} leaves by force"), chain(&error)))?;
+    let left = left.map_err(|error| unmet(format!("{second} leaves by force"), chain(&error)))?;
+    if let Some(what) = left.left_behind {
+        return Err(unmet(format!("{second} leaves nothing behind"), what));
+    }
     seen.took("unjoin_seconds", start.elapsed());
 
     stage.pods(ROAMING, &[(first, 6)], SOON).await?;

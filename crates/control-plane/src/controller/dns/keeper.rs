@@ -1,0 +1,276 @@
+//! One pass after the other: what the zone holds, what it is to hold, and writes that carry what was read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kfed_dnsprovider::plan::{Change, GuardedPlan, PlanHash};
+use kfed_dnsprovider::{
+    Applied, ChangeSet, Desired, DnsError, Owner, Policy, RecordSetKey, Resource, Zone, ZoneSnapshot, apply,
+};
+use kfed_service_dns::{AddressPolicy, Fallback, Naming, Outcome, Rules, ServicePlan};
+use tokio::time::Instant;
+
+use super::backoff::{Backoff, concerns_the_zone};
+use super::sweep::Sweep;
+use crate::controller::{Key, Shared};
+use crate::kinds::ObjectKey;
+use crate::plan::publish::{self, InZone};
+use crate::world::DnsState;
+
+/// Keeps one zone.
+pub(super) struct Keeper {
+    shared: Arc<Shared>,
+    zone: Zone,
+    owner: Owner,
+    naming: Naming,
+    /// What the zone holds, kept up with every write; read anew from time to time.
+    snapshot: Option<ZoneSnapshot>,
+    sweep: Sweep,
+    /// Sets that the provider did not take. They wait by themselves: nobody else does for them.
+    refused: BTreeMap<RecordSetKey, Refusal>,
+    /// Deletions that look like lost input and wait for approval.
+    held: Option<GuardedPlan>,
+    /// Since when nobody serves a service although its members are well.
+    empty_since: BTreeMap<Resource, Instant>,
+}
+
+struct Refusal {
+    resource: Option<Resource>,
+    why: String,
+    backoff: Backoff,
+    until: Instant,
+}
+
+/// What one pass wants.
+#[derive(Default)]
+struct Wanted {
+    desired: Desired,
+    services: BTreeMap<Resource, Service>,
+    policy: Policy,
+    /// When a hold is over.
+    again: Option<Instant>,
+}
+
+/// A Service that is to be found by name.
+struct Service {
+    plan: ServicePlan,
+    /// Annotations that cannot be read.
+    mistakes: Vec<String>,
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    pub(super) fn new(shared: Arc<Shared>, zone: Zone) -> Self {
+        let settings = shared.settings();
+        Self {
+            owner: Owner(settings.federation.clone()),
+            naming: Naming { federation: settings.federation.clone(), zone: settings.zone.clone() },
+            zone,
+            snapshot: None,
+            sweep: Sweep::new(settings.dns_sweep),
+            refused: BTreeMap::new(),
+            held: None,
+            empty_since: BTreeMap::new(),
+            shared,
+        }
+    }
+
+    /// Why the zone could not be read when it was last tried.
+    pub(super) fn unread(&self) -> Option<&DnsError> {
+        self.sweep.failed()
+    }
+
+    /// Waits until the zone has been read anew; for ever if it is not being read.
+    pub(super) async fn swept(&mut self) {
+        self.sweep.end(&mut self.snapshot).await;
+    }
+
+    /// Deletions that wait for approval.
+    pub(super) fn held(&self) -> Option<&GuardedPlan> {
+        self.held.as_ref()
+    }
+
+    /// One pass: read where needed, plan, write, tell. When to come again although nothing happens; an error where nothing more
+    /// is to be sent to the zone for a while.
+    pub(super) async fn keep(&mut self, approved: Option<PlanHash>) -> Result<Instant, DnsError> {
+        let dns = self.shared.parts.dns.clone();
+        let mut snapshot = match self.snapshot.take() {
+            Some(snapshot) => snapshot,
+            None => dns.snapshot(&self.zone.id).await?,
+        };
+        self.sweep.begin_if_due(&dns, &self.zone);
+        let wanted = self.want(&snapshot, approved);
+        let mut changes = kfed_dnsprovider::plan(&snapshot, &wanted.desired, &self.owner, &wanted.policy);
+        if !changes.is_empty() {
+            tracing::debug!(zone = %self.zone.name, ?changes, "planned");
+        }
+        self.held.clone_from(&changes.guarded);
+        self.leave_out_refused(&mut changes);
+        self.sweep.written(changes.changes.iter().map(Change::key));
+        let applied = apply(&dns, &self.zone.id, &changes, &mut snapshot).await;
+        let (outage, mut failed) = self.judge(&changes, applied);
+        failed
+            .extend(self.refused.values().filter_map(|refusal| Some((refusal.resource.clone()?, refusal.why.clone()))));
+        self.tell(&snapshot, &wanted, &changes, &failed);
+        self.snapshot = Some(snapshot);
+        match outage {
+            Some(error) => Err(error),
+            None => {
+                let refused = self.refused.values().map(|refusal| refusal.until).min();
+                Ok([wanted.again, refused].into_iter().flatten().fold(self.sweep.at(), Instant::min))
+            }
+        }
+    }
+
+    /// What the zone is to hold.
+    fn want(&mut self, snapshot: &ZoneSnapshot, approved: Option<PlanHash>) -> Wanted {
+        let settings = self.shared.settings();
+        let in_zone = publish::published(snapshot, &self.owner);
+        let nothing = InZone::new();
+        let empty_before = std::mem::take(&mut self.empty_since);
+        let mut wanted = Wanted { policy: Policy { approved, ..Policy::default() }, ..Wanted::default() };
+        let keys: Vec<ObjectKey> = self.shared.world().published().cloned().collect();
+        let now = Instant::now();
+        for key in keys {
+            let resource = Resource::service(&key.namespace, &key.name);
+            // One Service at a time: nobody waits for the world while all are planned.
+            let in_zone = in_zone.get(&resource);
+            let (service, observation, has_records) = {
+                let world = self.shared.world();
+                let Some(service) = world.federation.get(&key) else { continue };
+                // What is there to be seen is the cause of all that becomes of its names, however many: what the user wants of
+                // it, where members are, which of them leave. Lost input looks like Services that are not there.
+                wanted.policy.caused.insert(resource.clone());
+                if !publish::is_published(service) {
+                    continue;
+                }
+                let observation = publish::observe(&world, &key, service, in_zone.unwrap_or(&nothing), settings);
+                (service.clone(), observation, publish::is_held(&world, in_zone))
+            };
+            let empty_since = empty_before.get(&resource).copied();
+            let rules = Rules {
+                address_policy: AddressPolicy { allow_loopback: self.zone.loopback, private_zone: self.zone.private },
+                empty_for: empty_since.map(|since| now - since),
+                empty_hold: settings.dns_empty_hold,
+                fallback: Fallback::Addresses,
+                has_records,
+            };
+            let plan = kfed_service_dns::plan(&self.naming, &observation, &rules);
+            match &plan.outcome {
+                Outcome::Publish(sets) => wanted.desired.sets.extend(sets.iter().cloned()),
+                Outcome::KeepLast { .. } => drop(wanted.desired.keep.insert(resource.clone())),
+                Outcome::EmptyHold => {
+                    let since = empty_since.unwrap_or(now);
+                    let over = since + settings.dns_empty_hold;
+                    wanted.again = Some(wanted.again.map_or(over, |again| again.min(over)));
+                    wanted.desired.keep.insert(resource.clone());
+                    self.empty_since.insert(resource.clone(), since);
+                }
+                // The hold is over, until the records are gone.
+                Outcome::Withdraw if has_records => {
+                    self.empty_since.extend(empty_since.map(|since| (resource.clone(), since)));
+                }
+                Outcome::Withdraw => {}
+            }
+            wanted.services.insert(resource, Service { plan, mistakes: publish::mistakes(&service) });
+        }
+        wanted
+    }
+
+    /// Takes out what the provider has refused and is not to be asked for yet.
+    fn leave_out_refused(&mut self, changes: &mut ChangeSet) {
+        let planned: BTreeSet<_> = changes.changes.iter().map(Change::key).collect();
+        self.refused.retain(|key, _| planned.contains(key));
+        let now = Instant::now();
+        let waiting: BTreeSet<_> =
+            self.refused.iter().filter(|(_, refusal)| refusal.until > now).map(|(key, _)| key).collect();
+        let waits = |change: &Change| {
+            // What comes and goes at one name depends on each other.
+            let beside = || waiting.iter().any(|key| key.name == change.key().name);
+            waiting.contains(change.key()) || (!matches!(change, Change::Update { .. }) && beside())
+        };
+        changes.changes.retain(|change| !waits(change));
+    }
+
+    /// What the failures mean: the zone is away, and what each Service is told; what was refused waits.
+    fn judge(&mut self, changes: &ChangeSet, applied: Applied) -> (Option<DnsError>, BTreeMap<Resource, String>) {
+        let resources: BTreeMap<_, _> =
+            changes.changes.iter().map(|change| (change.key(), change.resource())).collect();
+        let resource = |key: &RecordSetKey| resources.get(key).cloned().flatten();
+        let mut failed = BTreeMap::new();
+        let mut outage: Option<DnsError> = None;
+        let mut refused = BTreeSet::new();
+        for (key, error) in applied.failed {
+            if concerns_the_zone(&error) {
+                failed.extend(resource(&key).map(|resource| (resource, error.to_string())));
+                // The longest wait that was asked for.
+                if outage.as_ref().is_none_or(|other| other.retry_after() < error.retry_after()) {
+                    outage = Some(error);
+                }
+                continue;
+            }
+            tracing::info!(error = crate::effect::chain(&error), "a record set was not taken");
+            let refusal = self.refused.entry(key.clone()).or_insert_with(|| Refusal {
+                resource: resource(&key),
+                why: String::new(),
+                backoff: Backoff::default(),
+                until: Instant::now(),
+            });
+            refusal.why = error.to_string();
+            refusal.until = Instant::now() + refusal.backoff.after(&error);
+            refused.insert(key);
+        }
+        if let Some(error) = &outage {
+            let skipped = applied.skipped.iter().filter_map(resource);
+            failed.extend(skipped.map(|resource| (resource, error.to_string())));
+        }
+        // What was tried now and is in neither list was taken.
+        let skipped: BTreeSet<_> = applied.skipped.iter().collect();
+        let taken = |key: &RecordSetKey| {
+            resources.contains_key(key) && !refused.contains(key) && !skipped.contains(key) && outage.is_none()
+        };
+        self.refused.retain(|key, _| !taken(key));
+        (outage, failed)
+    }
+
+    /// Lets other decisions know how the zone stands, and brings those back that depend on it.
+    fn tell(&self, snapshot: &ZoneSnapshot, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
+        let mut state = DnsState::default();
+        for set in snapshot.iter().filter(|set| self.owner.owns(set)) {
+            if let Some(resource) = Resource::of(set) {
+                state.services.entry(resource).or_default().records += 1;
+            }
+        }
+        for (resource, members) in publish::published(snapshot, &self.owner) {
+            state.members.extend(members.keys().cloned());
+            state.services.entry(resource).or_default().addresses = members;
+        }
+        for (resource, Service { plan, mistakes }) in &wanted.services {
+            let dns = state.services.entry(resource.clone()).or_default();
+            let refused = failed.get(resource).cloned();
+            let standing = publish::Standing { resource, plan, mistakes, changes, refused, dns };
+            dns.condition = Some(publish::condition(&standing));
+        }
+        let (first, changed): (_, Vec<_>) = {
+            let mut world = self.shared.world();
+            let before = world.dns.replace(state);
+            let first = before.is_none();
+            let before = before.unwrap_or_default();
+            let now = world.dns.as_ref();
+            let differs = |key: &&ObjectKey| {
+                let resource = Resource::service(&key.namespace, &key.name);
+                before.services.get(&resource) != now.and_then(|state| state.services.get(&resource))
+                    || world.federation.get(key).is_some_and(|service| crate::object::is_deleted(service))
+            };
+            let services = world.published().filter(differs).cloned().map(Key::Object);
+            let leaving = world.members.iter().filter(|(_, member)| member.leaving.is_some());
+            (first, services.chain(leaving.map(|(name, _)| Key::Cluster(name.clone()))).collect())
+        };
+        self.shared.queue.add_all(changed);
+        if first {
+            // What a silent member publishes is known only now.
+            self.shared.dns.notify_one();
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What was deleted while a member was away is deleted on its return, before anything is planned with what it holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use super::member::RECONNECT;
+use super::{Key, Shared};
+use crate::effect::member::{MemberEffect, MemberEffects, run};
+use crate::effect::{EffectError, federation, within};
+use crate::kinds::{FEDERATED_KINDS, ObjectKey};
+use crate::object::{is_deleted, is_managed};
+use crate::plan::{ANY_COPY, MemberWrite};
+use crate::world::TOMBSTONES;
+
+/// How soon a copy that has been told to go is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How a tombstone stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The member shows no copy of that uid any more, or has begun to delete it.
+    Done,
+    /// The member has been told, and still shows the copy.
+    Told,
+    /// The member did not answer.
+    Untold,
+    /// It cannot be carried out now. The member is not held up by what it refuses.
+    Refused,
+}
+
+/// The tombstones of member `name`, as the federation API keeps them.
+pub(super) async fn read(shared: &Shared, name: &str) -> BTreeMap<ObjectKey, String> {
+    loop {
+        match within(shared.settings().deadline, federation::tombstones(&shared.parts.federation, name)).await {
+            Ok(tombstones) => return tombstones,
+            Err(error) => {
+                tracing::warn!(member = name, %error, "could not read what is to be deleted in the member");
+                tokio::time::sleep(RECONNECT).await;
+            }
+        }
+    }
+}
+
+/// A list of `what` in member `name` is complete. After the last, its tombstones are due.
+pub(super) fn listed(shared: &Shared, name: &str, what: &'static str) {
+    let (due, complete) = {
+        let mut world = shared.world();
+        let member = world.members.entry(name.to_owned()).or_default();
+        let before = member.is_listed();
+        member.listed.insert(what);
+        (member.is_seen() && !member.is_listed(), member.is_listed() && !before)
+    };
+    if due {
+        shared.queue.add(Key::Tombstones(name.to_owned()), Duration::ZERO);
+    }
+    if complete {
+        // One watch had failed and is back: what waited for it goes on.
+        shared.look_at_everything();
+    }
+}
+
+/// Carries out what can be carried out in member `name`. When nothing of it may be taken for a living copy any more, the member
+/// counts as listed.
+pub(super) async fn reconcile(shared: &Arc<Shared>, name: &str) -> Result<Option<Duration>, ()> {
+    let seen = shared.world().members.get(name).filter(|member| member.is_seen()).map(|member| member.buried.clone());
+    // The last list brings it here again.
+    let Some(tombstones) = seen else { return Ok(None) };
+    let Some(stack) = shared.stack(name) else { return Err(()) };
+    let deadline = shared.settings().deadline;
+    let api = &shared.parts.federation;
+    let mut states = Vec::new();
+    // What is in a namespace goes before it.
+    for kind in FEDERATED_KINDS.iter().rev() {
+        let of_kind = tombstones.iter().filter(|(key, _)| key.kind == kind);
+        states.extend(join_all(of_kind.map(|(key, uid)| carry_out(shared, name, &stack, key, uid))).await);
+    }
+    let is = |state| states.iter().any(|(_, other)| *other == state);
+    if !is(State::Told) && !is(State::Untold) {
+        complete(shared, name);
+    }
+    let done: Vec<_> = states.iter().filter(|(_, state)| *state == State::Done).map(|(key, _)| key.clone()).collect();
+    if !done.is_empty() {
+        if let Some(member) = shared.world().members.get_mut(name) {
+            member.buried.retain(|key, uid| !done.contains(key) || tombstones.get(key) != Some(uid));
+        }
+        within(deadline, federation::unbury(api, name, &done)).await.map_err(|error| {
+            tracing::warn!(member = name, %error, "could not forget what has been deleted");
+        })?;
+    }
+    if is(State::Untold) || is(State::Refused) {
+        return Err(());
+    }
+    Ok(is(State::Told).then_some(LOOK_AGAIN))
+}
+
+async fn carry_out(
+    shared: &Shared,
+    name: &str,
+    stack: &MemberEffects,
+    key: &ObjectKey,
+    uid: &str,
+) -> (ObjectKey, State) {
+    let is_there = {
+        let world = shared.world();
+        let copy = world.members.get(name).and_then(|member| member.objects.get(key));
+        copy.is_some_and(|copy| {
+            let ours = is_managed(copy, &shared.settings().federation);
+            let meant = uid == ANY_COPY || copy.metadata.uid.as_deref() == Some(uid);
+            meant && ours && !is_deleted(copy)
+        })
+    };
+    if !is_there {
+        return (key.clone(), State::Done);
+    }
+    let write = MemberWrite::Delete { uid: uid.to_owned() };
+    let state = match run(stack.clone(), MemberEffect { key: key.clone(), write }).await {
+        Ok(left) => {
+            shared.say_what_is_left(key, name, &left).await;
+            State::Told
+        }
+        Err(error) => {
+            tracing::warn!(member = name, %key, %error, "could not delete what was deleted while the member was away");
+            match error {
+                EffectError::Unreachable { .. } => State::Untold,
+                _ => State::Refused,
+            }
+        }
+    };
+    (key.clone(), state)
+}
+
+fn complete(shared: &Shared, name: &str) {
+    let news = {
+        let mut world = shared.world();
+        let Some(member) = world.members.get_mut(name).filter(|member| member.is_seen()) else { return };
+        member.known = true;
+        member.listed.insert(TOMBSTONES)
+    };
+    if news {
+        shared.look_at_everything();
+    }
+}
