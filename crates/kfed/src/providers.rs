@@ -1,12 +1,10 @@
 //! The DNS providers of this program, by the names that `--dns-provider` takes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use kfed_dnsprovider::layer::TraceLayer;
 use kfed_dnsprovider::registry::{BoxError, Factory};
 use kfed_dnsprovider::{DnsName, DnsProvider, MemoryProvider, Registry, Zone};
-use kfed_dnsprovider_azure::{AzureConfig, AzureDns};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -44,23 +42,11 @@ pub(crate) async fn connect(
 
 fn registry(zone: &DnsName, clock: &Clock) -> Result<Registry, Error> {
     let mut registry = Registry::default();
-    registry.register(AZURE, azure(clock.clone()))?;
+    for flavour in [&kfed_dnsprovider_azure::PUBLIC, &kfed_dnsprovider_azure::PRIVATE] {
+        registry.register(flavour.provider, kfed_dnsprovider_azure::factory(flavour, clock.clone()))?;
+    }
     registry.register(MEMORY, memory(zone.clone()))?;
     Ok(registry)
-}
-
-fn azure(clock: Clock) -> Factory {
-    Box::new(move |config| {
-        let (config, clock) = (config.map(Path::to_path_buf), clock.clone());
-        Box::pin(async move {
-            let path: PathBuf = config.ok_or("it needs --dns-provider-config, a file in the form of dns.conf")?;
-            let (config, warnings) = AzureConfig::read(&path)?;
-            for warning in warnings {
-                tracing::warn!("{warning}");
-            }
-            Ok(DnsProvider::new(AzureDns::new(&config, clock)?).layer(&TraceLayer))
-        })
-    })
 }
 
 fn memory(zone: DnsName) -> Factory {
