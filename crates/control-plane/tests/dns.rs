@@ -8,34 +8,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
 use kfed_api::Unjoin;
-use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
 use kfed_control_plane::membership::unjoin;
 use kfed_dnsprovider::memory::{Call, Fault};
 use kfed_dnsprovider::{DnsError, ErrorClass, OperationKind};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use support::{BOUNDED, FINE, Fleet, HANG, HOSTNAME, SPREAD};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// An API that hangs while the addresses answer.
-const API_HANGS: Faults = Faults { api: ApiFault::Hang, lb: LbFault::Ok };
-/// Addresses that hang while the API answers.
-const LB_HANGS: Faults = Faults { api: ApiFault::Ok, lb: LbFault::Hang };
-
-/// Two members, `hostname` in both, published.
-async fn published() -> Fleet {
-    let fleet = Fleet::start().await;
-    fleet.join("fed-west", "westus", &["1", "2"]).await;
-    fleet.join("fed-east", "eastus", &["1"]).await;
-    fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
-    fleet.service().await;
-    fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
-    fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
-    // Every address has been asked with endpoints behind it: one that has never answered counts as private.
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    fleet
-}
+use support::{API_SILENT, BOUNDED, FINE, Fleet, HANG, HOSTNAME, LB_SILENT, MINUTE, SPREAD};
 
 /// Creates another Service of type LoadBalancer before `hostname`.
 async fn another(fleet: &Fleet, name: &str, port: u16) {
@@ -76,7 +54,7 @@ async fn federation_says(fleet: &Fleet, type_: &str, words: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn one_record_that_is_refused_delays_no_failover() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;
     refuse(&fleet, ErrorClass::Invalid, creates_other);
     another(&fleet, "other", 8001).await;
@@ -89,7 +67,7 @@ async fn one_record_that_is_refused_delays_no_failover() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_record_is_told_on_its_own_service_alone_and_tried_again() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.says("Service", "hostname", "Published", "True").await;
     refuse(&fleet, ErrorClass::Invalid, creates_other);
     another(&fleet, "other", 8001).await;
@@ -105,7 +83,7 @@ async fn a_refused_record_is_told_on_its_own_service_alone_and_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_always_conflicts_is_asked_ever_more_rarely() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     refuse(&fleet, ErrorClass::Conflict, creates_other);
     fleet.dns.forget_calls();
     another(&fleet, "other", 8001).await;
@@ -116,7 +94,7 @@ async fn a_provider_that_always_conflicts_is_asked_ever_more_rarely() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_fails_does_not_stop_failover_and_is_told() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;
     refuse(&fleet, ErrorClass::Throttled, |call| call.kind == OperationKind::List);
     tokio::time::sleep(15 * MINUTE).await;
@@ -129,7 +107,7 @@ async fn a_sweep_that_fails_does_not_stop_failover_and_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_hangs_does_not_stop_failover() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;
     fleet.dns.on_request(|call| (call.kind == OperationKind::List).then_some(Fault::Hang));
     tokio::time::sleep(15 * MINUTE).await;
@@ -139,20 +117,20 @@ async fn a_sweep_that_hangs_does_not_stop_failover() {
 
 #[tokio::test(start_paused = true)]
 async fn a_zone_that_is_away_does_not_blind_the_second_signal() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
     refuse(&fleet, ErrorClass::Unavailable, |_| true);
     fleet.kill().await;
     fleet.run();
     tokio::time::sleep(2 * MINUTE).await;
-    fleet.member("fed-west").set_faults(API_HANGS);
+    fleet.member("fed-west").set_faults(API_SILENT);
     fleet.always(5 * MINUTE, "nothing moves", async || fleet.spread("roaming").await["fed-east"] == (3, 3)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unjoin_with_many_services_needs_no_approval() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     for n in 0..12 {
         another(&fleet, &format!("s{n}"), 9000 + n).await;
     }
@@ -164,7 +142,7 @@ async fn an_unjoin_with_many_services_needs_no_approval() {
 
 #[tokio::test(start_paused = true)]
 async fn records_of_services_that_vanished_without_a_word_wait_for_approval() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     for n in 0..12 {
         another(&fleet, &format!("s{n}"), 9000 + n).await;
     }
@@ -190,7 +168,7 @@ async fn records_of_services_that_vanished_without_a_word_wait_for_approval() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_no_longer_published_does_not_say_that_it_is() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.says("Service", "hostname", "Published", "True").await;
     change(&fleet, json!({"spec": {"type": "ClusterIP"}})).await;
     fleet.eventually("no names", async || fleet.owned().is_empty()).await;
@@ -201,7 +179,7 @@ async fn a_service_that_is_no_longer_published_does_not_say_that_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn annotations_that_mean_nothing_are_told_and_harm_nobody() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     for (annotation, value, names) in [
         ("kfed.io/health-check", r#"{"path": "/up""#, "line 1 column 14"),
         ("kfed.io/health-check", r#"{"expect": "399-200"}"#, "399-200"),
@@ -221,7 +199,7 @@ async fn annotations_that_mean_nothing_are_told_and_harm_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn the_hold_of_an_empty_service_starts_anew_each_time() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     for _ in 0..2 {
         fleet.replica_set("hostname", 0, Some(BOUNDED)).await;
         fleet.says("Service", "hostname", "Published", "the names stay for a while").await;
@@ -238,7 +216,7 @@ async fn the_hold_of_an_empty_service_starts_anew_each_time() {
 #[tokio::test(start_paused = true)]
 async fn an_address_stays_until_its_member_is_offline() {
     for offset in [0, 1, 2, 3, 4] {
-        let fleet = published().await;
+        let fleet = Fleet::published().await;
         let west = fleet.address("fed-west").await;
         tokio::time::sleep(Duration::from_secs(offset)).await;
         fleet.member("fed-west").set_faults(HANG);
@@ -257,9 +235,9 @@ async fn an_address_stays_until_its_member_is_offline() {
 
 #[tokio::test(start_paused = true)]
 async fn an_address_that_died_before_its_api_does_not_come_back_by_the_silence() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;
-    fleet.member("fed-west").set_faults(LB_HANGS);
+    fleet.member("fed-west").set_faults(LB_SILENT);
     fleet.eventually("its address is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
     fleet.member("fed-west").set_faults(HANG);
     fleet.always(MINUTE, "it stays away", async || !fleet.answer(HOSTNAME).contains(&west)).await;
@@ -269,7 +247,7 @@ async fn an_address_that_died_before_its_api_does_not_come_back_by_the_silence()
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_members_region_keeps_its_names_over_a_restart() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;
     fleet.member("fed-west").set_faults(HANG);
     fleet.eventually("its address is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
@@ -282,7 +260,7 @@ async fn a_dead_members_region_keeps_its_names_over_a_restart() {
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_slice_that_changes_sides_counts_for_its_new_service_alone() {
     use k8s_openapi::api::discovery::v1::EndpointSlice;
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     another(&fleet, "other", 8001).await;
     let slices = Api::<EndpointSlice>::namespaced(fleet.member("fed-west").client(), "default");
     let slice = json!({

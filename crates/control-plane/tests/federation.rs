@@ -12,23 +12,7 @@ use kfed_control_plane::membership::{UnjoinError, unjoin};
 use kfed_dnsprovider::OperationKind;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
-use support::{BOUNDED, FINE, Fleet, HANG, HOSTNAME, SPREAD};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Two members, `hostname` in both, published.
-async fn published() -> Fleet {
-    let fleet = Fleet::start().await;
-    fleet.join("fed-west", "westus", &["1", "2"]).await;
-    fleet.join("fed-east", "eastus", &["1"]).await;
-    fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
-    fleet.service().await;
-    fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
-    fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
-    // Every address has been asked with endpoints behind it: one that has never answered counts as private.
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    fleet
-}
+use support::{BOUNDED, FINE, Fleet, HANG, HOSTNAME, MINUTE, SPREAD};
 
 #[tokio::test(start_paused = true)]
 async fn a_workload_follows_its_preferences_and_a_service_its_members() {
@@ -65,7 +49,7 @@ async fn a_workload_follows_its_preferences_and_a_service_its_members() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_member_loses_its_names_and_then_its_replicas_and_gets_them_back() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
     let west = fleet.address("fed-west").await;
@@ -94,7 +78,7 @@ async fn a_dead_member_loses_its_names_and_then_its_replicas_and_gets_them_back(
 
 #[tokio::test(start_paused = true)]
 async fn an_api_that_is_silent_alone_takes_nothing_away() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.member("fed-west").set_faults(Faults { api: ApiFault::Hang, lb: LbFault::Ok });
     fleet.eventually("it is Offline", async || fleet.phase("fed-west").await == "Offline").await;
     fleet.always(5 * MINUTE, "it serves", async || fleet.answer(HOSTNAME).len() == 2).await;
@@ -104,7 +88,7 @@ async fn an_api_that_is_silent_alone_takes_nothing_away() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_bad_is_no_death() {
     for status in [401, 403, 500] {
-        let fleet = published().await;
+        let fleet = Fleet::published().await;
         fleet.member("fed-west").set_faults(Faults { api: ApiFault::Status(status), lb: LbFault::Ok });
         fleet.eventually("it is NotReady", async || fleet.phase("fed-west").await == "NotReady").await;
         fleet
@@ -117,7 +101,7 @@ async fn an_answer_that_is_bad_is_no_death() {
 
 #[tokio::test(start_paused = true)]
 async fn a_load_balancer_that_dies_alone_leaves_the_answers() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;
     fleet.member("fed-west").set_faults(Faults { api: ApiFault::Ok, lb: LbFault::Hang });
     fleet.eventually("its address is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
@@ -127,7 +111,7 @@ async fn a_load_balancer_that_dies_alone_leaves_the_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_addresses_stay_when_all_members_die() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.member("fed-west").set_faults(HANG);
     fleet.member("fed-east").set_faults(HANG);
     fleet.says("Service", "hostname", "Published", "LastTargetKept").await;
@@ -142,7 +126,7 @@ async fn the_last_addresses_stay_when_all_members_die() {
 
 #[tokio::test(start_paused = true)]
 async fn deleting_a_service_leaves_no_record_of_it_and_every_other() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let foreign = [fleet.plant("www.example.com."), fleet.plant("other.default.fed.svc.example.com.")];
     fleet.delete_service().await;
     fleet
@@ -172,7 +156,7 @@ async fn somebody_elses_record_of_our_name_is_a_conflict_and_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_deleted_while_a_member_was_away_is_deleted_on_its_return() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.member("fed-west").set_faults(HANG);
     fleet
         .eventually("it is evicted", async || {
@@ -188,7 +172,7 @@ async fn what_was_deleted_while_a_member_was_away_is_deleted_on_its_return() {
 
 #[tokio::test(start_paused = true)]
 async fn a_member_leaves_with_its_replicas_placed_elsewhere_first() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
     let refused = unjoin(&fleet.client, "fed-east", Unjoin::default(), MINUTE, |_| {}).await.unwrap_err();
@@ -210,7 +194,7 @@ async fn a_member_leaves_with_its_replicas_placed_elsewhere_first() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_is_just_deleted_leaves_dns_and_keeps_its_workloads() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.clusters().delete("fed-east", &DeleteParams::default()).await.unwrap();
     fleet.eventually("it is gone", async || fleet.clusters().get_opt("fed-east").await.unwrap().is_none()).await;
     assert_eq!(fleet.answer(HOSTNAME).len(), 1);
@@ -223,7 +207,7 @@ async fn a_cluster_that_is_just_deleted_leaves_dns_and_keeps_its_workloads() {
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_changes_in_a_member_is_put_right_and_what_is_theirs_is_left() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let sets = Api::<k8s_openapi::api::apps::v1::ReplicaSet>::namespaced(fleet.member("fed-west").client(), "default");
     let drift = json!({"metadata": {"annotations": {"example.com/theirs": "1"}}, "spec": {"replicas": 9}});
     sets.patch("hostname", &PatchParams::default(), &Patch::Merge(drift)).await.unwrap();
@@ -272,7 +256,7 @@ async fn namespaces_go_before_what_is_in_them_and_come_back_out_clean() {
 
 #[tokio::test(start_paused = true)]
 async fn at_rest_nothing_is_written() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     tokio::time::sleep(5 * MINUTE).await;
     let writes = || {
         let west = fleet.dns.requests(OperationKind::Create) + fleet.dns.requests(OperationKind::Update);
@@ -314,7 +298,7 @@ async fn a_control_plane_that_is_killed_anywhere_goes_on_from_what_it_finds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_control_plane_that_starts_while_a_member_is_dead_withdraws_its_addresses() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;
     fleet.kill().await;
     fleet.member("fed-west").set_faults(HANG);

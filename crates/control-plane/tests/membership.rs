@@ -24,25 +24,11 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use support::{BOUNDED, FINE, Fleet, HANG, HOSTNAME, SPREAD};
+use support::{FINE, Fleet, HANG, HOSTNAME, MINUTE, SECOND, SPREAD};
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
 const FORCED: Unjoin = Unjoin { force: true, orphan: false };
-
-/// Two members, `hostname` in both, published.
-async fn published() -> Fleet {
-    let fleet = Fleet::start().await;
-    fleet.join("fed-west", "westus", &["1", "2"]).await;
-    fleet.join("fed-east", "eastus", &["1"]).await;
-    fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
-    fleet.service().await;
-    fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
-    fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
-    fleet
-}
 
 /// One member, which is handed out by `connector`.
 async fn one_member(connector: impl FnOnce(&Fleet) -> MemberConnector) -> Fleet {
@@ -67,10 +53,6 @@ fn refusal(code: u16, reason: &str) -> http::Response<Body> {
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason
     });
     http::Response::builder().status(code).body(Body::from(status.to_string().into_bytes())).unwrap()
-}
-
-async fn held(fleet: &Fleet, name: &str, member: &str) -> (i32, i32) {
-    fleet.spread(name).await.get(member).copied().unwrap_or((0, 0))
 }
 
 async fn dies(fleet: &Fleet, member: &str) {
@@ -181,15 +163,15 @@ async fn a_namespace_that_was_deleted_while_a_member_was_dead_goes_on_its_return
 
 #[tokio::test(start_paused = true)]
 async fn what_was_deleted_and_made_anew_never_counts_its_old_copies() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
     fleet.member("fed-west").set_faults(HANG);
-    fleet.eventually("evicted", async || held(&fleet, "roaming", "fed-east").await == (6, 6)).await;
+    fleet.eventually("evicted", async || fleet.held("roaming", "fed-east").await == (6, 6)).await;
     fleet.replica_sets().delete("roaming", &DeleteParams::default()).await.unwrap();
     fleet.eventually("it is gone", async || fleet.replica_sets().get_opt("roaming").await.unwrap().is_none()).await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
-    fleet.eventually("there again", async || held(&fleet, "roaming", "fed-east").await == (6, 6)).await;
+    fleet.eventually("there again", async || fleet.held("roaming", "fed-east").await == (6, 6)).await;
     fleet.member("fed-west").set_faults(FINE);
     for _ in 0..5_000 {
         let spread = fleet.spread("roaming").await;
@@ -201,7 +183,7 @@ async fn what_was_deleted_and_made_anew_never_counts_its_old_copies() {
 
 #[tokio::test(start_paused = true)]
 async fn a_forced_departure_does_not_wait_for_preferences_that_cannot_be_read() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
     fleet.replica_set("roaming", 6, Some("{oops")).await;
@@ -210,7 +192,7 @@ async fn a_forced_departure_does_not_wait_for_preferences_that_cannot_be_read() 
     assert!(matches!(&refused, UnjoinError::NoRoom { why, .. } if why.contains("3 of default/roaming")), "{refused}");
     let left = unjoin(&fleet.client, "fed-west", FORCED, MINUTE, |_| ()).await.unwrap();
     assert_eq!(left, Departed { left_behind: None });
-    assert_eq!(held(&fleet, "roaming", "fed-east").await, (3, 3));
+    assert_eq!(fleet.held("roaming", "fed-east").await, (3, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +208,7 @@ async fn a_forced_departure_does_not_wait_for_replicas_that_never_become_ready_e
 
 #[tokio::test(start_paused = true)]
 async fn the_only_live_member_leaves_by_force_and_takes_its_address_along() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     dies(&fleet, "fed-west").await;
     let east = fleet.address("fed-east").await;
     assert!(fleet.answer(HOSTNAME).contains(&east));
@@ -236,7 +218,7 @@ async fn the_only_live_member_leaves_by_force_and_takes_its_address_along() {
 
 #[tokio::test(start_paused = true)]
 async fn a_forced_departure_does_not_wait_for_a_zone_that_cannot_be_written() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let east = fleet.address("fed-east").await;
     fleet.dns.on_request(|_| Some(Fault::Fail(DnsError::new(ErrorClass::Unavailable, "any", "down"))));
     let left = unjoin(&fleet.client, "fed-east", FORCED, 2 * MINUTE, |_| ()).await.unwrap();
@@ -281,7 +263,7 @@ async fn a_departure_is_carried_through_restarts() {
 
 #[tokio::test(start_paused = true)]
 async fn deleting_the_cluster_ends_a_departure_that_waits_for_a_dead_member() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.replica_set("hostname", 4, None).await;
     dies(&fleet, "fed-west").await;
     let waits = unjoin(&fleet.client, "fed-west", Unjoin::default(), MINUTE, |_| ()).await.unwrap_err();
@@ -292,7 +274,7 @@ async fn deleting_the_cluster_ends_a_departure_that_waits_for_a_dead_member() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_only_somebody_elses_finalizer_keeps_stops_no_dns() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     fleet.join("fed-3", "x", &["1"]).await;
     let mut finalizers = fleet.clusters().get("fed-3").await.unwrap().metadata.finalizers.unwrap();
     finalizers.push("example.com/audit".to_owned());
@@ -333,21 +315,21 @@ async fn renewed_credentials_are_used_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn renewing_the_credentials_of_a_dead_member_brings_nothing_back_to_it() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
     dies(&fleet, "fed-west").await;
-    fleet.eventually("evicted", async || held(&fleet, "roaming", "fed-east").await == (6, 6)).await;
+    fleet.eventually("evicted", async || fleet.held("roaming", "fed-east").await == (6, 6)).await;
     let patch = Patch::Merge(json!({"data": {"kubeconfig": ByteString(b"new".to_vec())}}));
     secrets(&fleet).patch("fed-west-credentials", &PatchParams::default(), &patch).await.unwrap();
-    fleet.always(3 * MINUTE, "nothing moves", async || held(&fleet, "roaming", "fed-east").await == (6, 6)).await;
+    fleet.always(3 * MINUTE, "nothing moves", async || fleet.held("roaming", "fed-east").await == (6, 6)).await;
     fleet.member("fed-west").set_faults(FINE);
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_member_whose_credentials_lead_nowhere_gets_nothing_new_and_can_die() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     patch_cluster(&fleet, "fed-west", json!({"spec": {"secretRef": {"name": "nothing"}}})).await;
     fleet.says("Cluster", "fed-west", "Ready", "CredentialsInvalid").await;
     tokio::time::sleep(MINUTE).await;
@@ -355,14 +337,12 @@ async fn a_member_whose_credentials_lead_nowhere_gets_nothing_new_and_can_die() 
     fleet.member("fed-west").set_faults(HANG);
     fleet.eventually("its address is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
-    fleet
-        .eventually("it is placed where it can be", async || held(&fleet, "roaming", "fed-east").await == (6, 6))
-        .await;
+    fleet.eventually("it is placed where it can be", async || fleet.held("roaming", "fed-east").await == (6, 6)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_departure_by_force_leaves_behind_is_said() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     dies(&fleet, "fed-west").await;
     let left = unjoin(&fleet.client, "fed-west", FORCED, MINUTE, |_| ()).await.unwrap().left_behind.unwrap();
     assert!(left.contains("ReplicaSet default/hostname") && left.contains("Service default/hostname"), "{left}");
@@ -391,7 +371,7 @@ async fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
 
 #[tokio::test(start_paused = true)]
 async fn credentials_that_another_member_uses_or_that_are_not_this_members_stay() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     let mine = secrets(&fleet).get("fed-east-credentials").await.unwrap();
     patch_cluster(&fleet, "fed-east", json!({"spec": {"secretRef": {"name": "fed-west-credentials"}}})).await;
     tokio::time::sleep(MINUTE).await;
@@ -409,7 +389,7 @@ async fn credentials_that_another_member_uses_or_that_are_not_this_members_stay(
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_wish_is_not_carried_out_when_room_comes_later() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     // Whoever asks is killed before the answer.
     patch_cluster(&fleet, "fed-east", json!({"spec": {"unjoin": {}}})).await;
     fleet.says("Cluster", "fed-east", "Draining", "NoRoom").await;
@@ -417,14 +397,14 @@ async fn a_refused_wish_is_not_carried_out_when_room_comes_later() {
     tokio::time::sleep(10 * MINUTE).await;
     let cluster = fleet.clusters().get("fed-east").await.unwrap();
     assert_eq!(cluster.spec.unjoin, None, "the control plane has taken it back");
-    assert_eq!(held(&fleet, "hostname", "fed-east").await, (4, 4));
+    assert_eq!(fleet.held("hostname", "fed-east").await, (4, 4));
     // Asked again, it leaves.
     unjoin(&fleet.client, "fed-east", Unjoin::default(), MINUTE, |_| ()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_ends_neither_a_watch_nor_the_zones_keeper() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     fleet.kill().await;
     let panics = Arc::new(AtomicUsize::new(0));
     let clock = fleet.clock();
@@ -473,7 +453,7 @@ async fn nothing_of_a_control_plane_outlives_it() {
 
 #[tokio::test(start_paused = true)]
 async fn another_cluster_of_the_same_name_inherits_nothing() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.clusters().delete("fed-east", &DeleteParams::default()).await.unwrap();
     leaves(&fleet, "fed-east").await;
     fleet.join("fed-east", "northeurope", &["9"]).await;

@@ -11,30 +11,11 @@ use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Service;
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
 use kube::api::{Api, DeleteParams};
-use support::{BOUNDED, FINE, Fleet, HANG, HOSTNAME, SPREAD};
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// The API says nothing; the addresses answer.
-const API_SILENT: Faults = Faults { api: ApiFault::Hang, lb: LbFault::Ok };
-
-/// Two members, `hostname` in both and published, every address asked at least once.
-async fn published() -> Fleet {
-    let fleet = Fleet::start().await;
-    fleet.join("fed-west", "westus", &["1", "2"]).await;
-    fleet.join("fed-east", "eastus", &["1"]).await;
-    fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
-    fleet.service().await;
-    fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
-    fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
-    tokio::time::sleep(15 * SECOND).await;
-    fleet
-}
+use support::{API_SILENT, BOUNDED, FINE, Fleet, HANG, MINUTE, SECOND, SPREAD};
 
 /// The same, with `roaming`, which may be anywhere.
 async fn roaming() -> Fleet {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.replica_set("roaming", 6, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 3)]).await;
     fleet
@@ -53,10 +34,6 @@ async fn spread_over(members: &[&str], replicas: i32) -> Fleet {
     fleet
 }
 
-async fn held(fleet: &Fleet, name: &str, member: &str) -> (i32, i32) {
-    fleet.spread(name).await.get(member).copied().unwrap_or_default()
-}
-
 async fn gone(fleet: &Fleet, name: &str) {
     fleet.eventually("it is gone", async || fleet.replica_sets().get_opt(name).await.unwrap().is_none()).await;
 }
@@ -67,7 +44,7 @@ fn copies(fleet: &Fleet, member: &str) -> Api<ReplicaSet> {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_deleted_while_the_control_plane_is_down_leaves_no_copy() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     fleet.kill().await;
     fleet.replica_sets().delete("hostname", &DeleteParams::default()).await.unwrap();
     fleet.run();
@@ -77,7 +54,7 @@ async fn what_is_deleted_while_the_control_plane_is_down_leaves_no_copy() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tombstone_is_left_for_a_member_that_has_been_dead_since_the_start() {
-    let mut fleet = published().await;
+    let mut fleet = Fleet::published().await;
     fleet.kill().await;
     fleet.member("fed-west").set_faults(HANG);
     fleet.run();
@@ -95,7 +72,7 @@ async fn a_restart_while_an_api_is_silent_moves_nothing() {
     fleet.kill().await;
     fleet.member("fed-west").set_faults(API_SILENT);
     fleet.run();
-    fleet.always(5 * MINUTE, "nothing moves", async || held(&fleet, "roaming", "fed-east").await == (3, 3)).await;
+    fleet.always(5 * MINUTE, "nothing moves", async || fleet.held("roaming", "fed-east").await == (3, 3)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,18 +82,18 @@ async fn a_restart_while_most_members_are_dead_moves_nothing() {
     fleet.member("a").set_faults(HANG);
     fleet.member("b").set_faults(HANG);
     fleet.run();
-    fleet.always(5 * MINUTE, "nothing moves", async || held(&fleet, "roaming", "c").await == (2, 2)).await;
+    fleet.always(5 * MINUTE, "nothing moves", async || fleet.held("roaming", "c").await == (2, 2)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_second_death_does_not_scale_the_survivor_down() {
     let fleet = spread_over(&["a", "b", "c"], 9).await;
     fleet.member("a").set_faults(HANG);
-    let ready = async || held(&fleet, "roaming", "b").await.1 + held(&fleet, "roaming", "c").await.1;
+    let ready = async || fleet.held("roaming", "b").await.1 + fleet.held("roaming", "c").await.1;
     fleet.eventually("the others have all", async || ready().await == 9).await;
-    let before = held(&fleet, "roaming", "c").await;
+    let before = fleet.held("roaming", "c").await;
     fleet.member("b").set_faults(HANG);
-    fleet.always(5 * MINUTE, "c keeps what it has", async || held(&fleet, "roaming", "c").await.0 >= before.0).await;
+    fleet.always(5 * MINUTE, "c keeps what it has", async || fleet.held("roaming", "c").await.0 >= before.0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,17 +101,17 @@ async fn the_last_of_four_members_keeps_what_it_has_taken_over() {
     let fleet = spread_over(&["a", "b", "c", "d"], 8).await;
     fleet.member("a").set_faults(HANG);
     fleet.member("b").set_faults(HANG);
-    let both = async || (held(&fleet, "roaming", "c").await, held(&fleet, "roaming", "d").await);
+    let both = async || (fleet.held("roaming", "c").await, fleet.held("roaming", "d").await);
     fleet.eventually("two have all", async || both().await == ((4, 4), (4, 4))).await;
     fleet.member("c").set_faults(HANG);
-    fleet.always(5 * MINUTE, "d keeps 4", async || held(&fleet, "roaming", "d").await.0 >= 4).await;
+    fleet.always(5 * MINUTE, "d keeps 4", async || fleet.held("roaming", "d").await.0 >= 4).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_member_that_returns_empty_takes_nothing_away_before_it_has_been_read() {
     let fleet = roaming().await;
     fleet.member("fed-west").set_faults(HANG);
-    fleet.eventually("it is evicted", async || held(&fleet, "roaming", "fed-east").await == (6, 6)).await;
+    fleet.eventually("it is evicted", async || fleet.held("roaming", "fed-east").await == (6, 6)).await;
     copies(&fleet, "fed-west").delete("roaming", &DeleteParams::default()).await.unwrap();
     tokio::time::sleep(5 * SECOND).await;
     fleet.member("fed-west").set_faults(FINE);
@@ -149,7 +126,7 @@ async fn a_member_that_returns_empty_takes_nothing_away_before_it_has_been_read(
 
 #[tokio::test(start_paused = true)]
 async fn what_a_member_refused_is_forgotten_when_nothing_is_left_to_write() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.says("ReplicaSet", "hostname", "Propagated", "True").await;
     fleet.member("fed-west").set_faults(API_SILENT);
     fleet.replica_set("hostname", 6, Some(BOUNDED)).await;
@@ -162,7 +139,7 @@ async fn what_a_member_refused_is_forgotten_when_nothing_is_left_to_write() {
 
 #[tokio::test(start_paused = true)]
 async fn orphans_stay_although_garbage_collectors_take_the_mark_away() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.services().delete("hostname", &DeleteParams::orphan()).await.unwrap();
     fleet.replica_sets().delete("hostname", &DeleteParams::orphan()).await.unwrap();
     fleet.eventually("it is gone", async || fleet.services().get_opt("hostname").await.unwrap().is_none()).await;
@@ -181,16 +158,16 @@ async fn the_time_to_eviction_counts_from_the_second_signal() {
     let fleet = roaming().await;
     fleet.member("fed-west").set_faults(API_SILENT);
     tokio::time::sleep(10 * MINUTE).await;
-    assert_eq!(held(&fleet, "roaming", "fed-east").await, (3, 3));
+    assert_eq!(fleet.held("roaming", "fed-east").await, (3, 3));
     fleet.member("fed-west").set_faults(HANG);
-    let evicted = async || held(&fleet, "roaming", "fed-east").await.0 == 6;
+    let evicted = async || fleet.held("roaming", "fed-east").await.0 == 6;
     let took = fleet.eventually("it is evicted", evicted).await;
     assert!(took >= MINUTE, "{took:?} after the address stopped answering");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_member_that_hangs_delays_nobody() {
-    let fleet = published().await;
+    let fleet = Fleet::published().await;
     fleet.member("fed-west").set_faults(API_SILENT);
     for n in 0..40 {
         fleet.replica_set(&format!("w{n}"), 2, Some(SPREAD)).await;

@@ -33,6 +33,14 @@ pub(crate) const HOSTNAME: &str = "hostname.default.fed.svc.example.com.";
 pub(crate) const HANG: Faults = Faults { api: ApiFault::Hang, lb: LbFault::Hang };
 pub(crate) const FINE: Faults = Faults { api: ApiFault::Ok, lb: LbFault::Ok };
 
+/// The API says nothing; the addresses answer.
+pub(crate) const API_SILENT: Faults = Faults { api: ApiFault::Hang, lb: LbFault::Ok };
+/// The addresses accept and say nothing; the API answers.
+pub(crate) const LB_SILENT: Faults = Faults { api: ApiFault::Ok, lb: LbFault::Hang };
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
 pub(crate) const SPREAD: &str = r#"{"rebalance": true, "clusters": {"*": {"weight": 1}}}"#;
 pub(crate) const BOUNDED: &str = r#"{"rebalance": true, "clusters": {
     "fed-west": {"minReplicas": 2, "maxReplicas": 4, "weight": 1}, "fed-east": {"minReplicas": 2, "maxReplicas": 4, "weight": 1}}}"#;
@@ -70,6 +78,20 @@ impl Fleet {
             epoch: tokio::time::Instant::now(),
         };
         fleet.run();
+        fleet
+    }
+
+    /// The same with two members, `hostname` in both and published.
+    pub(crate) async fn published() -> Self {
+        let fleet = Self::start().await;
+        fleet.join("fed-west", "westus", &["1", "2"]).await;
+        fleet.join("fed-east", "eastus", &["1"]).await;
+        fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
+        fleet.service().await;
+        fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
+        fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
+        // Every address has been asked with endpoints behind it: one that has never answered counts as private.
+        tokio::time::sleep(15 * SECOND).await;
         fleet
     }
 
@@ -208,6 +230,11 @@ impl Fleet {
             }
         }
         spread
+    }
+
+    /// The same in one member; nothing where it has no copy.
+    pub(crate) async fn held(&self, name: &str, member: &str) -> (i32, i32) {
+        self.spread(name).await.get(member).copied().unwrap_or_default()
     }
 
     /// Waits until `name` is so spread over the members, every replica ready.
