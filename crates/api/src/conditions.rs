@@ -16,6 +16,8 @@ pub mod types {
     pub const PUBLISHED: &str = "Published";
     /// Of the Federation: the control plane runs, and its DNS zone can be read and written.
     pub const DNS_READY: &str = "DNSReady";
+    /// Of the Federation: so many members are dead that kfed suspects its own network, and evicts nothing.
+    pub const MASS_FAILURE: &str = "MassFailure";
     /// Of the Federation: many names would go for no reason that the API shows; they stay until somebody approves.
     pub const DNS_DELETIONS_HELD: &str = "DNSDeletionsHeld";
 }
@@ -63,6 +65,10 @@ pub mod reasons {
     pub const ADDRESS_REFUSED: &str = "AddressRefused";
     /// More names would go than any cause in the API explains.
     pub const MASS_CHANGE: &str = "MassChange";
+    /// More than half of the members dead at once is rather a fault near kfed.
+    pub const OWN_NETWORK: &str = "OwnNetworkSuspected";
+    /// There is no mass failure.
+    pub const MOST_MEMBERS_LIVE: &str = "MostMembersLive";
     /// Nothing waits for approval.
     pub const NOTHING_HELD: &str = "NothingHeld";
     /// The DNS provider refused or did not answer.

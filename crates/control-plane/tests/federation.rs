@@ -115,6 +115,7 @@ async fn the_last_addresses_stay_when_all_members_die() {
     fleet.member("fed-west").set_faults(HANG);
     fleet.member("fed-east").set_faults(HANG);
     fleet.says("Service", "hostname", "Published", "LastTargetKept").await;
+    fleet.says("Federation", "fed", "MassFailure", "True OwnNetworkSuspected: fed-east, fed-west are dead").await;
     fleet.always(5 * MINUTE, "there is an answer", async || !fleet.answer(HOSTNAME).is_empty()).await;
     let spread = fleet.spread("hostname").await;
     assert_eq!(

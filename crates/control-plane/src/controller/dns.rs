@@ -29,6 +29,8 @@ struct Standing {
     error: Option<String>,
     /// Deletions that look like lost input and wait for approval.
     held: Option<GuardedPlan>,
+    /// Members that are dead, where they are so many that nothing is evicted for it.
+    mass_failure: Option<Vec<String>>,
 }
 
 /// Keeps the zone until the task ends.
@@ -63,11 +65,11 @@ async fn keep(
         match keeper.keep(approved).await {
             Ok(again) => {
                 outage.reset();
-                tell(&standing, keeper.unread(), keeper.held());
+                tell(shared, &standing, keeper.unread(), keeper.held());
                 next = again;
             }
             Err(error) => {
-                tell(&standing, Some(&error), keeper.held());
+                tell(shared, &standing, Some(&error), keeper.held());
                 let wait = outage.after(&error);
                 tracing::warn!(error = crate::effect::chain(&error), ?wait, "the zone could not be kept");
                 // Events do not shorten this wait: the provider asked for it, or is away.
@@ -85,7 +87,7 @@ async fn find(shared: &Shared, standing: &watch::Sender<Option<Standing>>) -> Zo
         match shared.parts.dns.find_zone(&shared.settings().zone).await {
             Ok(zone) => return zone,
             Err(error) => {
-                tell(standing, Some(&error), None);
+                tell(shared, standing, Some(&error), None);
                 let wait = outage.after(&error);
                 let zone = &shared.settings().zone;
                 tracing::warn!(%zone, error = crate::effect::chain(&error), ?wait, "the zone could not be found");
@@ -95,8 +97,17 @@ async fn find(shared: &Shared, standing: &watch::Sender<Option<Standing>>) -> Zo
     }
 }
 
-fn tell(standing: &watch::Sender<Option<Standing>>, error: Option<&DnsError>, held: Option<&GuardedPlan>) {
-    let now = Some(Standing { error: error.map(ToString::to_string), held: held.cloned() });
+fn tell(
+    shared: &Shared,
+    standing: &watch::Sender<Option<Standing>>,
+    error: Option<&DnsError>,
+    held: Option<&GuardedPlan>,
+) {
+    let mass_failure = {
+        let world = shared.world();
+        world.mass_failure().then(|| world.dead_members().map(str::to_owned).collect())
+    };
+    let now = Some(Standing { error: error.map(ToString::to_string), held: held.cloned(), mass_failure });
     standing.send_if_modified(|before| {
         let modified = *before != now;
         *before = now;

@@ -87,10 +87,14 @@ impl World {
         view::view(self, key, settings, now)
     }
 
-    /// Members that are dead by both signals, and whether they are so many that the fault may be ours.
+    /// Members that are dead by both signals.
+    pub(crate) fn dead_members(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().filter(|(_, member)| member.dead_since().is_some()).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether so many members are dead that the fault may be ours.
     pub(crate) fn mass_failure(&self) -> bool {
-        let dead = self.members.values().filter(|member| member.dead_since().is_some()).count();
-        dead * 2 > self.members.len()
+        self.dead_members().count() * 2 > self.members.len()
     }
 
     /// Forgets what is settled about the object in `view`: refusals of writes that `plan` no longer holds, and copies that

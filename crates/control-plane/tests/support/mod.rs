@@ -247,6 +247,10 @@ impl Fleet {
     pub(crate) async fn condition(&self, kind: &str, name: &str, type_: &str) -> String {
         let object = match kind {
             "ReplicaSet" => serde_json::to_value(self.replica_sets().get_opt(name).await.unwrap()).unwrap(),
+            "Federation" => {
+                let federations = Api::<kfed_api::Federation>::all(self.client.clone());
+                serde_json::to_value(federations.get_opt(name).await.unwrap()).unwrap()
+            }
             "Service" => serde_json::to_value(self.services().get_opt(name).await.unwrap()).unwrap(),
             _ => serde_json::to_value(self.clusters().get_opt(name).await.unwrap()).unwrap(),
         };

@@ -76,9 +76,21 @@ async fn report(shared: &Shared, standing: &Standing) -> Result<Option<PlanHash>
     };
     let holds = standing.held.is_some();
     let held = WantedCondition { type_: types::DNS_DELETIONS_HELD, holds, reason: reason.to_owned(), message };
+    let (reason, message) = match &standing.mass_failure {
+        None => (reasons::MOST_MEMBERS_LIVE, "at most half of the members are dead".to_owned()),
+        Some(dead) => {
+            let dead = dead.join(", ");
+            (
+                reasons::OWN_NETWORK,
+                format!("{dead} are dead, more than half: rather kfed's own network. Nothing is evicted"),
+            )
+        }
+    };
+    let holds = standing.mass_failure.is_some();
+    let mass = WantedCondition { type_: types::MASS_FAILURE, holds, reason: reason.to_owned(), message };
 
     let before = serde_json::to_value(federation.status.unwrap_or_default().conditions).unwrap_or_default();
-    let after = conditions(Some(&before), &[ready, held], shared.now());
+    let after = conditions(Some(&before), &[ready, held, mass], shared.now());
     if before.as_array() != Some(&after) {
         let patch = Patch::Merge(json!({"status": {"conditions": after}}));
         let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
