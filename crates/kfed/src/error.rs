@@ -75,6 +75,7 @@ pub(crate) enum Error {
     #[diagnostic(transparent)]
     DnsConf(ConfigError),
     #[error(transparent)]
+    #[diagnostic(help("{}", provider_help(.0)))]
     Provider(RegistryError),
     #[error("DNS provider `{provider}` does not give the zone")]
     #[diagnostic(help("{}", zone_help(source)))]
@@ -126,6 +127,15 @@ impl From<RegistryError> for Error {
             },
             other => Self::Provider(other),
         }
+    }
+}
+
+fn provider_help(error: &RegistryError) -> &'static str {
+    match error {
+        RegistryError::Setup { .. } => {
+            "--dns-provider-config names the provider's configuration, a file in the form of dns.conf"
+        }
+        _ => "--dns-provider takes one of these",
     }
 }
 
