@@ -33,7 +33,7 @@
 //!
 //! Not here: what follows from a death, and how an API server is asked (that takes a client with the member's credentials).
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
 #[cfg(feature = "tower")]
 mod address;

@@ -1,6 +1,6 @@
 //! The zone under trouble, on a paused clock: refusals, conflicts, failing reads; what is said of it, and who is not harmed by it.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 
 mod support;
 

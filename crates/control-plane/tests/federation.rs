@@ -1,6 +1,6 @@
 //! Whole federations on a paused clock: members die, come back, leave; the control plane is killed; the zone is right throughout.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 
 mod support;
 

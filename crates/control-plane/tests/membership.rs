@@ -1,6 +1,6 @@
 //! How members join, are renewed and leave, and what becomes of what they hold; and what a control plane survives.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 
 mod support;
 

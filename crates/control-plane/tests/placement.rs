@@ -1,7 +1,7 @@
 //! Where replicas are while members die, return and hang and the control plane restarts: nothing is moved on what was true
 //! before, and nothing that was asked for is forgotten.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 
 mod support;
 

@@ -55,7 +55,7 @@
 //!
 //! It neither creates nor deletes zones, does not write SOA, DS, TLSA and NAPTR, and reads no PKCS#12.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
 mod arm;
 mod certificate;

@@ -40,7 +40,7 @@
 //! The types and the planner are pure. Feature `tower` (default) adds the provider as `tower` services with their layers, and the
 //! in-memory provider.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 // A `DnsError` tells much and is rare; a box around it would be in everybody's way.
 #![allow(clippy::result_large_err)]
 

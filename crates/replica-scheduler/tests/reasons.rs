@@ -1,6 +1,6 @@
 //! The sentences a user reads.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use kfed_api::preferences::ReplicaPreferences;
 use kfed_replica_scheduler::{Member, Plan, Request, plan};

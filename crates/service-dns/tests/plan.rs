@@ -1,6 +1,6 @@
 //! What a service's names answer while its members come, fall silent, die and leave.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! What holds for every service.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
