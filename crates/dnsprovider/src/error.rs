@@ -1,5 +1,6 @@
 //! Why a provider did not do what it was asked.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use crate::record::RecordSetKey;
@@ -26,16 +27,34 @@ pub enum ErrorClass {
     Unknown,
 }
 
-/// A failed operation.
+/// A failed operation. As small as a pointer, because every result has room for it; its [details](ErrorDetails) are read and
+/// written as if they were its own.
+///
+/// ```
+/// use kfed_dnsprovider::{DnsError, ErrorClass};
+///
+/// let mut error = DnsError::new(ErrorClass::Throttled, "put record set", "too many requests");
+/// error.zone = Some("example.com in dns-rg".to_owned());
+/// assert!(error.is_retryable());
+/// assert_eq!(error.to_string(), "could not put record set: zone example.com in dns-rg: too many requests");
+/// ```
 #[derive(Debug, thiserror::Error)]
-#[error("could not {operation}{}: {message}{}", Of(.record_set), Hint(.code, .request_id))]
-pub struct DnsError {
+#[error(transparent)]
+pub struct DnsError(Box<ErrorDetails>);
+
+/// What there is to tell of a failed operation.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {operation}{}: {}{message}{}", Of(.record_set), In(.zone), Hint(.code, .request_id))]
+#[non_exhaustive]
+pub struct ErrorDetails {
     /// What the error means.
     pub class: ErrorClass,
     /// The operation's name.
     pub operation: &'static str,
     /// The record set it was about.
     pub record_set: Option<RecordSetKey>,
+    /// The zone, in the words that tell it from others of its name. None where the zone was not known yet, or the provider has one.
+    pub zone: Option<String>,
     /// The provider's own words. Never holds a secret.
     pub message: String,
     /// The provider's own code.
@@ -50,6 +69,7 @@ pub struct DnsError {
 }
 
 struct Of<'a>(&'a Option<RecordSetKey>);
+struct In<'a>(&'a Option<String>);
 struct Hint<'a>(&'a Option<String>, &'a Option<String>);
 
 // === impl ErrorClass ===
@@ -81,16 +101,17 @@ impl std::fmt::Display for ErrorClass {
 impl DnsError {
     /// An error of `class` in `operation`, in the provider's words.
     pub fn new(class: ErrorClass, operation: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ErrorDetails {
             class,
             operation,
             record_set: None,
+            zone: None,
             message: message.into(),
             code: None,
             request_id: None,
             retry_after: None,
             source: None,
-        }
+        }))
     }
 
     /// The same about `key`.
@@ -112,10 +133,35 @@ impl DnsError {
     }
 }
 
+impl Deref for DnsError {
+    type Target = ErrorDetails;
+
+    fn deref(&self) -> &ErrorDetails {
+        &self.0
+    }
+}
+
+impl DerefMut for DnsError {
+    fn deref_mut(&mut self) -> &mut ErrorDetails {
+        &mut self.0
+    }
+}
+
+// === the parts of its words ===
+
 impl std::fmt::Display for Of<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Some(key) => write!(f, " {key}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for In<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(zone) => write!(f, "zone {zone}: "),
             None => Ok(()),
         }
     }

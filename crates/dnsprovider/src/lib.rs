@@ -41,8 +41,6 @@
 //! in-memory provider.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
-// A `DnsError` tells much and is rare; a box around it would be in everybody's way.
-#![allow(clippy::result_large_err)]
 
 pub mod error;
 pub mod metadata;
@@ -71,7 +69,7 @@ pub mod provider;
 #[cfg(feature = "tower")]
 pub mod registry;
 
-pub use error::{DnsError, ErrorClass};
+pub use error::{DnsError, ErrorClass, ErrorDetails};
 pub use metadata::Metadata;
 pub use name::{DnsName, InvalidName};
 pub use operation::{

@@ -1,10 +1,5 @@
 //! A small client for the part of Azure's management API that holds DNS zones.
 
-#![allow(
-    clippy::result_large_err,
-    reason = "DnsError is what every operation fails with; it is rare, and only passed on"
-)]
-
 mod error;
 mod flavour;
 mod path;
@@ -91,10 +86,10 @@ impl Arm {
         self.urls.flavour
     }
 
-    /// `error` with the zone in its words: a record set's name does not tell in which of two zones of one name it is.
+    /// `error` with its zone: a record set's name does not tell in which of two zones of one name it is.
     pub(crate) fn locate(&self, mut error: DnsError, zone: Option<&ZoneId>) -> DnsError {
         if let Some(zone) = zone.and_then(|zone| ZoneResource::parse(zone, self.flavour()).ok()) {
-            error.message = format!("zone {} in {}: {}", zone.name.without_dot(), zone.resource_group, error.message);
+            error.zone = Some(format!("{} in {}", zone.name.without_dot(), zone.resource_group));
         }
         error
     }

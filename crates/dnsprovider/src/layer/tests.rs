@@ -20,7 +20,9 @@ fn fail(memory: &MemoryProvider, classes: Vec<ErrorClass>, retry_after: Option<D
     let mut classes = classes.into_iter();
     memory.on_request(move |call| {
         let class = classes.next()?;
-        Some(Fault::Fail(DnsError { retry_after, ..DnsError::new(class, call.operation, "a fault") }))
+        let mut error = DnsError::new(class, call.operation, "a fault");
+        error.retry_after = retry_after;
+        Some(Fault::Fail(error))
     });
 }
 
@@ -40,7 +42,7 @@ mod deadline {
 
         let put = provider.put(&zone_id(), ours("A", "web", &["192.0.2.1"]), Precondition::Absent).await;
         let error = put.unwrap_err();
-        assert_eq!((error.class, error.record_set), (ErrorClass::Unknown, Some(key("A", "web"))));
+        assert_eq!((error.class, &error.record_set), (ErrorClass::Unknown, &Some(key("A", "web"))));
     }
 
     #[tokio::test(start_paused = true)]
