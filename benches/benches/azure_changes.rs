@@ -52,6 +52,7 @@ fn set(n: usize) -> Result<RecordSet, Box<dyn Error>> {
         metadata: [("kfed-owner", "myfederation"), ("kfed-resource", "service/default/svc")].into(),
         etag: None,
         alias: false,
+        unknown_properties: false,
     })
 }
 

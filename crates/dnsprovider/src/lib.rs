@@ -51,6 +51,7 @@ pub mod plan;
 pub mod record;
 pub mod zone;
 
+mod packed;
 #[cfg(test)]
 mod testing;
 
@@ -81,7 +82,9 @@ pub use plan::{
     Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Guard, GuardedPlan, Mode, PlanHash, Policy,
     Stage, Truncated, Urgency, plan,
 };
-pub use record::{Caa, Etag, InvalidData, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv};
+pub use record::{
+    Caa, DataSet, DataSources, Etag, InvalidData, Members, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv,
+};
 pub use zone::{Zone, ZoneId, ZoneSnapshot};
 
 #[cfg(feature = "tower")]

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::packed::{self, Texts};
+
 /// Texts by key, in the order of the keys. Zones hold a hundred thousand of these, so all texts of one are in one piece of memory: a
 /// map of them takes several times as much, and as many cache misses to read.
 ///
@@ -19,25 +21,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Metadata {
     /// Key, value, key, value …
-    text: Box<str>,
-    /// Where each of them ends.
-    ends: Box<[u32]>,
+    packed: Box<str>,
 }
 
 /// The texts of a [`Metadata`], by key.
 #[derive(Debug, Clone)]
-pub struct Iter<'a> {
-    text: &'a str,
-    ends: std::slice::ChunksExact<'a, u32>,
-    start: usize,
-}
+pub struct Iter<'a>(Texts<'a>);
 
 /// Writes a [`Metadata`] whose keys come in order.
 #[derive(Default)]
-pub(crate) struct Builder {
-    text: String,
-    ends: Vec<u32>,
-}
+pub(crate) struct Builder(String);
 
 // === impl Metadata ===
 
@@ -62,17 +55,17 @@ impl Metadata {
 
     /// All keys with their texts, by key.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { text: &self.text, ends: self.ends.chunks_exact(2), start: 0 }
+        Iter(Texts(&self.packed))
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.ends.len() / 2
+        self.iter().count()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.packed.is_empty()
     }
 }
 
@@ -144,47 +137,33 @@ impl<'a> Iterator for Iter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let &[key, value] = self.ends.next()? else { return None };
-        let (key, value) = (key as usize, value as usize);
-        let pair = (&self.text[self.start..key], &self.text[key..value]);
-        self.start = value;
-        Some(pair)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.ends.size_hint()
+        Some((self.0.next()?, self.0.next()?))
     }
 }
-
-impl ExactSizeIterator for Iter<'_> {}
 
 // === impl Builder ===
 
 impl Builder {
-    /// Room for `pairs` and `bytes`, so that nothing is moved while it grows.
-    pub(crate) fn with_capacity(pairs: usize, bytes: usize) -> Self {
-        Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(pairs * 2) }
+    /// Room for `bytes`, so that nothing is moved while it grows.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
     }
 
     /// Adds `key`, which is greater than the one before.
     pub(crate) fn push(&mut self, key: &str, value: &str) {
-        self.push_with(key, |text| text.push_str(value));
+        packed::push(&mut self.0, key);
+        packed::push(&mut self.0, value);
     }
 
     /// The same with what `write` writes.
     pub(crate) fn push_with(&mut self, key: &str, write: impl FnOnce(&mut String)) {
-        self.text.push_str(key);
-        self.end();
-        write(&mut self.text);
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.ends.push(u32::try_from(self.text.len()).expect("providers allow a few kilobytes of metadata"));
+        packed::push(&mut self.0, key);
+        packed::push_with(&mut self.0, write);
     }
 
     pub(crate) fn finish(self) -> Metadata {
-        Metadata { text: self.text.into(), ends: self.ends.into() }
+        // A copy into memory that fits costs less than giving the rest of the room back.
+        Metadata { packed: self.0.as_str().into() }
     }
 }
 

@@ -12,7 +12,7 @@ mod guard;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::operation::Precondition;
 use crate::ownership::{Owner, Resource};
-use crate::record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
+use crate::record::{DataSet, DataSources, Etag, RecordData, RecordSet, RecordSetKey, RecordType};
 use crate::zone::ZoneSnapshot;
 
 pub use crate::ownership::sources;
@@ -34,7 +34,7 @@ pub struct DesiredRecordSet {
     /// Seconds.
     pub ttl: u32,
     /// Which member each datum came from. A datum of several members is there once for each.
-    pub data: BTreeMap<RecordData, BTreeSet<String>>,
+    pub data: DataSources,
     /// Who wants it.
     pub resource: Resource,
 }
@@ -176,6 +176,8 @@ pub enum ConflictReason {
     },
     /// The provider makes the answers from another resource.
     Alias,
+    /// The set has properties that are not known here: a write would drop them.
+    UnknownProperties,
     /// A CNAME stands alone at its name (RFC 1034 § 3.6.2), and these are there or wanted too.
     CnameBesideOthers {
         /// The other types.
@@ -239,6 +241,13 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// Whether it is known why nobody wants `set` any more.
+    fn is_caused(&self, set: &RecordSet) -> bool {
+        !self.caused.is_empty() && Resource::of(set).is_some_and(|resource| self.caused.contains(&resource))
+    }
+}
+
 impl Default for Guard {
     fn default() -> Self {
         Self { share: 0.30, at_least: 10 }
@@ -261,15 +270,11 @@ impl DesiredRecordSet {
         RecordSet {
             key: self.key.clone(),
             ttl: self.ttl,
-            data: {
-                // One by one: a handful of data is in its place before `collect` has sorted it.
-                let mut data = BTreeSet::new();
-                data.extend(self.data.keys().cloned());
-                data
-            },
+            data: DataSet::from_sorted(self.data.keys().cloned()),
             metadata: owner.mark_with(&self.resource, &self.data),
             etag: None,
             alias: false,
+            unknown_properties: false,
         }
     }
 }
@@ -348,9 +353,9 @@ fn phrase(verb: &str, set: &RecordSet, data: &[&RecordData]) -> String {
     let sources = sources(set);
     let named: Vec<_> = data
         .iter()
-        .map(|datum| match sources.get(*datum) {
+        .map(|datum| match sources.get(datum) {
             Some(members) => {
-                format!("{datum} ({})", members.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+                format!("{datum} ({})", members.iter().collect::<Vec<_>>().join(", "))
             }
             None => datum.to_string(),
         })
@@ -372,6 +377,9 @@ impl fmt::Display for ConflictReason {
             Self::ForeignOwner { owner: Some(owner) } => write!(f, "belongs to `{owner}`"),
             Self::ForeignOwner { owner: None } => f.write_str("belongs to somebody else"),
             Self::Alias => f.write_str("is an alias of another resource of the provider"),
+            Self::UnknownProperties => {
+                f.write_str("has properties that are not known here and that a write would drop")
+            }
             Self::CnameBesideOthers { types } => {
                 let types: Vec<_> = types.iter().map(|t| t.as_str()).collect();
                 write!(f, "a CNAME cannot stand beside {}", types.join(", "))

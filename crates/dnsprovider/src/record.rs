@@ -1,6 +1,8 @@
 //! Record sets: all records of one name and type.
 
 mod data;
+mod set;
+mod sources;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,6 +13,8 @@ use crate::metadata::Metadata;
 use crate::name::DnsName;
 
 pub use data::{Caa, InvalidData, Mx, RecordData, Srv};
+pub use set::DataSet;
+pub use sources::{DataSources, Members, MembersIter};
 
 /// RFC 2181 § 8.
 const LONGEST_TTL: u32 = i32::MAX as u32;
@@ -66,7 +70,7 @@ pub struct RecordSet {
     /// How long an answer may be cached, in seconds.
     pub ttl: u32,
     /// The data; their order means nothing.
-    pub data: BTreeSet<RecordData>,
+    pub data: DataSet,
     /// What the provider keeps beside the records; ownership lives here.
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
@@ -76,6 +80,9 @@ pub struct RecordSet {
     /// Whether the provider makes the answers itself from another resource (an alias). Such a set is never changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub alias: bool,
+    /// Whether the set has properties that are not known here, and that a write would drop. Such a set is never changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unknown_properties: bool,
 }
 
 // === impl RecordType ===
@@ -131,6 +138,11 @@ impl fmt::Display for RecordSetKey {
 // === impl RecordSet ===
 
 impl RecordSet {
+    /// Whether the set stays as it is, whoever owns it: nobody but the provider can write it whole.
+    pub fn is_fixed(&self) -> bool {
+        self.alias || self.unknown_properties
+    }
+
     /// Whether any provider could hold the set: its data fit its type and their own limits, there are some, and the TTL is one.
     ///
     /// # Errors
@@ -166,11 +178,14 @@ impl<'de> Deserialize<'de> for RecordSet {
             etag: Option<Etag>,
             #[serde(default)]
             alias: bool,
+            #[serde(default)]
+            unknown_properties: bool,
         }
-        let Text { key, ttl, data, metadata, etag, alias } = Text::deserialize(deserializer)?;
+        let Text { key, ttl, data, metadata, etag, alias, unknown_properties } = Text::deserialize(deserializer)?;
         // What a provider holds counts even if it cannot be read as its type.
         let read =
             |text| RecordData::parse(key.record_type, text).unwrap_or_else(|error| RecordData::Other(error.text));
-        Ok(Self { data: data.iter().map(|text| read(text)).collect(), key, ttl, metadata, etag, alias })
+        let data = data.iter().map(|text| read(text)).collect();
+        Ok(Self { key, ttl, data, metadata, etag, alias, unknown_properties })
     }
 }

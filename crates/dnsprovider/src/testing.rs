@@ -1,11 +1,11 @@
 //! Short names for what tests write often.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::metadata::Metadata;
 use crate::ownership::{Owner, Resource};
 use crate::plan::{Desired, DesiredRecordSet};
-use crate::record::{Etag, RecordData, RecordSet, RecordSetKey, RecordType};
+use crate::record::{DataSources, Etag, RecordData, RecordSet, RecordSetKey, RecordType};
 use crate::zone::ZoneId;
 
 pub(crate) fn owner() -> Owner {
@@ -36,12 +36,12 @@ pub(crate) fn datum(record_type: RecordType, text: &str) -> RecordData {
 /// A wanted set; each datum is `address` or `member=address`.
 pub(crate) fn want(record_type: &str, name: &str, data: &[&str]) -> DesiredRecordSet {
     let key = key(record_type, name);
-    let mut sources: BTreeMap<RecordData, BTreeSet<String>> = BTreeMap::new();
+    let mut sources = DataSources::new();
     for text in data {
         let pair = text.split_once('=').filter(|_| key.record_type != RecordType::Txt);
         let (member, text) = pair.unwrap_or(("", text));
-        let members = sources.entry(datum(key.record_type, text)).or_default();
-        members.extend((!member.is_empty()).then(|| member.to_owned()));
+        let members = sources.members_mut(datum(key.record_type, text));
+        members.extend((!member.is_empty()).then_some(member));
     }
     DesiredRecordSet { key, ttl: 30, data: sources, resource: web() }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use kfed_dnsprovider::{DesiredRecordSet, DnsName, RecordData, RecordSetKey, RecordType, Resource};
+use kfed_dnsprovider::{
+    DataSources, DesiredRecordSet, DnsName, Members, RecordData, RecordSetKey, RecordType, Resource,
+};
 
 use crate::names::{Level, Naming};
 use crate::observation::{MemberObservation, ServiceObservation};
@@ -62,7 +64,7 @@ pub(crate) fn record_sets(
             (None, Fallback::Cname) => sets.extend(upwards.next().map(|target| DesiredRecordSet {
                 key: RecordSetKey::new(name.clone(), RecordType::Cname),
                 ttl: service.ttl,
-                data: [(RecordData::Cname(target.clone()), BTreeSet::new())].into(),
+                data: [(RecordData::Cname(target.clone()), Members::new())].into(),
                 resource: resource.clone(),
             })),
         }
@@ -80,10 +82,10 @@ fn addresses<'a>(
     resource: &'a Resource,
 ) -> impl Iterator<Item = DesiredRecordSet> + use<'a> {
     [RecordType::A, RecordType::Aaaa].into_iter().filter_map(move |record_type| {
-        let data: BTreeMap<_, _> = answers
+        let data: DataSources = answers
             .iter()
             .filter(|(ip, _)| ip.is_ipv4() == (record_type == RecordType::A))
-            .map(|(ip, members)| (RecordData::from(*ip), members.clone()))
+            .map(|(ip, members)| (RecordData::from(*ip), Members::from_iter(members)))
             .collect();
         let key = RecordSetKey::new(name.clone(), record_type);
         (!data.is_empty()).then(|| DesiredRecordSet { key, ttl, data, resource: resource.clone() })

@@ -45,8 +45,8 @@ pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<Reso
                 RecordData::Aaaa(ip) => IpAddr::V6(ip),
                 _ => continue,
             };
-            for member in sources {
-                let addresses = members.entry(member).or_default();
+            for member in &sources {
+                let addresses = members.entry(member.to_owned()).or_default();
                 if !addresses.contains(&ip) {
                     addresses.push(ip);
                 }

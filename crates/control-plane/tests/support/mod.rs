@@ -287,10 +287,11 @@ impl Fleet {
         let set = RecordSet {
             key: kfed_dnsprovider::RecordSetKey::new(name.parse().unwrap(), RecordType::A),
             ttl: 300,
-            data: BTreeSet::from([RecordData::A("192.0.2.1".parse().unwrap())]),
+            data: [RecordData::A("192.0.2.1".parse().unwrap())].into(),
             metadata: Default::default(),
             etag: None,
             alias: false,
+            unknown_properties: false,
         };
         self.dns.insert(&self.zone, set)
     }

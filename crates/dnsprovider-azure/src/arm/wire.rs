@@ -2,9 +2,9 @@
 //!
 //! Public and private zones write the same properties in different letter case, so each is read by either name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use kfed_dnsprovider::{Caa, DnsName, Etag, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv};
+use kfed_dnsprovider::{Caa, DataSet, DnsName, Etag, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -169,7 +169,7 @@ impl WireRecordSet {
         if !unknown.is_empty() {
             tracing::debug!(%zone, name = self.name, ?unknown, "a record set with properties that a write would drop is left alone");
         }
-        let alias = alias || !unknown.is_empty();
+        let unknown_properties = !unknown.is_empty();
         Some(RecordSet {
             key: RecordSetKey::new(name, record_type),
             ttl: properties.ttl.unwrap_or_default(),
@@ -177,6 +177,7 @@ impl WireRecordSet {
             data: properties.data(record_type),
             etag: self.etag.map(Etag),
             alias,
+            unknown_properties,
         })
     }
 }
@@ -198,8 +199,8 @@ impl WireProperties {
         unknown.map(|(name, _)| name.as_str())
     }
 
-    fn data(self, record_type: RecordType) -> BTreeSet<RecordData> {
-        fn all<T>(records: Option<Vec<T>>, read: impl Fn(T) -> RecordData) -> BTreeSet<RecordData> {
+    fn data(self, record_type: RecordType) -> DataSet {
+        fn all<T>(records: Option<Vec<T>>, read: impl Fn(T) -> RecordData) -> DataSet {
             records.into_iter().flatten().map(read).collect()
         }
         // What Azure holds counts even if it cannot be read as its type: it is kept as it is written.
@@ -225,7 +226,7 @@ impl WireProperties {
                     r.host, r.email, r.serial_number, r.refresh_time, r.retry_time, r.expire_time, r.minimum_ttl
                 ))
             }),
-            _ => BTreeSet::new(),
+            _ => DataSet::new(),
         }
     }
 }
@@ -252,6 +253,11 @@ fn host(name: &DnsName) -> &str {
 
 /// The body of a PUT. It replaces the whole set, so metadata is always in it.
 pub(crate) fn put_body(set: &RecordSet, flavour: &ZoneFlavour) -> Result<Value, Unwritable> {
+    if set.unknown_properties {
+        return Err(Unwritable(
+            "a set with properties that are not known here is never written: they would go".to_owned(),
+        ));
+    }
     if set.alias {
         return Err(Unwritable("an alias set is never written: another resource makes its answers".to_owned()));
     }

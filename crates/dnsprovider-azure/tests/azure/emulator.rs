@@ -52,6 +52,7 @@ pub(crate) fn set(relative: &str, record_type: RecordType, data: impl IntoIterat
         metadata: [("kfed-owner", "myfederation")].into(),
         etag: None,
         alias: false,
+        unknown_properties: false,
     }
 }
 

@@ -121,6 +121,7 @@ async fn a_write_without_an_answer_is_unknown() {
         metadata: Default::default(),
         etag: None,
         alias: false,
+        unknown_properties: false,
     };
     let error = provider.put(&zone(), set, Precondition::Absent).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Unknown);

@@ -1,6 +1,5 @@
 //! Requests and answers, byte by byte, over real HTTP. Nothing here runs under a paused clock.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kfed_dnsprovider::{DnsError, DnsProvider, ErrorClass, Etag, Precondition, RecordData, RecordSet, RecordType};
@@ -51,6 +50,7 @@ fn www(addresses: &[[u8; 4]]) -> RecordSet {
         metadata: [("kfed-owner", "myfederation")].into(),
         etag: None,
         alias: false,
+        unknown_properties: false,
     }
 }
 
@@ -314,7 +314,7 @@ async fn private_zones_differ_by_data_alone() {
     let id = zone().0.replace("dnszones/example.com", "privateDnsZones/corp.example");
     let snapshot = DnsProvider::new(azure).snapshot(&kfed_dnsprovider::ZoneId(id)).await.unwrap();
     let hostname = snapshot.get(&key("hostname.corp.example", RecordType::A)).unwrap();
-    assert_eq!(hostname.data, BTreeSet::from([RecordData::A([10, 1, 2, 3].into())]));
+    assert_eq!(hostname.data, [RecordData::A([10, 1, 2, 3].into())].into());
     assert_eq!(hostname.metadata.get("kfed-owner"), Some("myfederation"));
 }
 

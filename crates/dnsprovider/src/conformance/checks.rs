@@ -337,7 +337,7 @@ async fn paging(b: &Bench) -> Outcome {
 async fn plan_and_apply(b: &Bench) -> Outcome {
     let (owner, resource) = (Owner("kfed-conformance-plan".into()), Resource::service("default", "plan"));
     let want = |n: u8| -> Result<Desired, String> {
-        let data = BTreeMap::from([(RecordData::A([192, 0, 2, n].into()), ["west".to_owned()].into())]);
+        let data = [(RecordData::A([192, 0, 2, n].into()), ["west".to_owned()].into())].into();
         let key = b.key(RecordType::A, "plan")?;
         let set = DesiredRecordSet { key, ttl: 30, data, resource: resource.clone() };
         Ok(Desired { sets: vec![set], ..Desired::default() })
@@ -372,7 +372,15 @@ fn set<E: ToString>(
 ) -> Result<RecordSet, String> {
     let data = data.into_iter().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let key = b.key(record_type, label)?;
-    Ok(RecordSet { key, ttl: 30, data, metadata: Metadata::default(), etag: None, alias: false })
+    Ok(RecordSet {
+        key,
+        ttl: 30,
+        data,
+        metadata: Metadata::default(),
+        etag: None,
+        alias: false,
+        unknown_properties: false,
+    })
 }
 
 pub(super) async fn create(b: &Bench, set: &RecordSet) -> Result<RecordSet, String> {

@@ -4,20 +4,19 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::name::DnsName;
 use crate::ownership::{OWNER_KEY, Owner, RESOURCE_KEY, Resource, SOURCES_KEY, same_sources};
 use crate::plan::guard::guard;
 use crate::plan::{
     Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Mode, Policy, Stage, Truncated, Urgency,
 };
-use crate::record::{RecordData, RecordSet, RecordSetKey, RecordType};
+use crate::record::{DataSources, RecordData, RecordSet, RecordSetKey, RecordType};
 use crate::zone::ZoneSnapshot;
 
 /// Our metadata keys; what others put beside them survives an update.
 const OURS: [&str; 3] = [OWNER_KEY, RESOURCE_KEY, SOURCES_KEY];
-
-/// How many names are fetched from memory together.
-const AHEAD: usize = 16;
 
 /// One run of the planner.
 pub(super) struct Diff<'a> {
@@ -31,6 +30,8 @@ pub(super) struct Diff<'a> {
     ranks: [Vec<Change>; Rank::COUNT],
     /// Sets of names that go as a whole.
     deletions: Vec<Arc<RecordSet>>,
+    /// How many names they are, without those whose deletion has a cause.
+    gone_names: usize,
     conflicts: Vec<Conflict>,
     truncated: Vec<Truncated>,
     owned_names: usize,
@@ -50,6 +51,10 @@ enum Rank {
 
 impl Rank {
     const COUNT: usize = 5;
+
+    fn of_creation(record_type: RecordType) -> Self {
+        if record_type == RecordType::Cname { Self::AddsCname } else { Self::Adds }
+    }
 }
 
 /// FNV-1a: small, stable between versions and machines, and not for secrets.
@@ -65,6 +70,7 @@ impl<'a> Diff<'a> {
             registered: registered(snapshot, owner),
             ranks: Default::default(),
             deletions: Vec::new(),
+            gone_names: 0,
             conflicts: Vec::new(),
             truncated: Vec::new(),
             owned_names: 0,
@@ -75,13 +81,7 @@ impl<'a> Diff<'a> {
         let have: Vec<&Arc<RecordSet>> = self.snapshot.shared().collect();
         let want = self.wanted();
         let (mut have, mut want) = (&have[..], &want[..]);
-        let mut warm_for = 0;
         loop {
-            if warm_for == 0 {
-                warm(have, want);
-                warm_for = AHEAD;
-            }
-            warm_for -= 1;
             // One comparison a name, whichever side has it.
             let (from_have, from_want) = match (have.first(), want.first()) {
                 (None, None) => break,
@@ -120,11 +120,20 @@ impl<'a> Diff<'a> {
     fn name(&mut self, have: &[&'a Arc<RecordSet>], want: &[&'a DesiredRecordSet]) {
         // Nearly every name is as it should be.
         let settled = |(set, want): (&&Arc<RecordSet>, &&DesiredRecordSet)| {
-            set.key == want.key && !set.alias && self.registered_owner(&set.key).is_none() && self.same(set, want)
+            set.key.record_type == want.key.record_type
+                && !set.is_fixed()
+                && self.same(set, want)
+                && self.registered_owner(&set.key).is_none()
         };
         if have.len() == want.len() && have.iter().zip(want).all(settled) {
             self.owned_names += 1;
             return;
+        }
+        // And most others come or go as a whole.
+        match want {
+            [want] if have.is_empty() => return self.create(want),
+            [] => return self.leave(have),
+            _ => {}
         }
         self.owned_names += usize::from(have.iter().any(|set| self.owner.owns(set)));
 
@@ -173,28 +182,59 @@ impl<'a> Diff<'a> {
             self.push(rank, clashing);
         }
         if accepted.is_empty() {
-            self.deletions.append(&mut surplus);
+            self.delete_name(surplus);
         } else if !surplus.is_empty() {
             // One type goes, another stays or comes: answers are wrong now. What comes comes first.
             creates.extend(surplus.into_iter().map(|set| Change::Delete { set }));
             self.push(Rank::AllWrong, creates);
         } else {
             for change in creates {
-                let cname = change.key().record_type == RecordType::Cname;
-                self.push(if cname { Rank::AddsCname } else { Rank::Adds }, [change]);
+                self.push(Rank::of_creation(change.key().record_type), [change]);
             }
         }
     }
 
+    /// A set at a name that holds nothing.
+    fn create(&mut self, want: &DesiredRecordSet) {
+        let set = self.target(None, want);
+        self.push(Rank::of_creation(want.key.record_type), [Change::Create { set }]);
+    }
+
+    /// A name at which nothing is wanted.
+    fn leave(&mut self, have: &[&'a Arc<RecordSet>]) {
+        let owned: SmallVec<[_; 2]> = have.iter().copied().filter(|set| self.owner.owns(set)).collect();
+        self.owned_names += usize::from(!owned.is_empty());
+        if self.policy.mode == Mode::Sync {
+            let gone: SmallVec<[_; 2]> =
+                owned.into_iter().filter(|set| self.fixed_though_owned(set).is_none()).map(Arc::clone).collect();
+            self.delete_name(gone);
+        }
+    }
+
+    /// The sets of one name that go, all that nobody else has there.
+    fn delete_name(&mut self, sets: impl IntoIterator<Item = Arc<RecordSet>>) {
+        let before = self.deletions.len();
+        self.deletions.extend(sets);
+        let gone = &self.deletions[before..];
+        self.gone_names += usize::from(gone.iter().any(|set| !self.policy.is_caused(set)));
+    }
+
     /// Why `set` must stay as it is, if it must.
     fn fixed(&self, set: &RecordSet) -> Option<ConflictReason> {
+        if set.is_fixed() || self.owner.owns(set) {
+            return self.fixed_though_owned(set);
+        }
+        let owner = set.metadata.get(OWNER_KEY).map(str::to_owned).or_else(|| self.registered_owner(&set.key).cloned());
+        Some(ConflictReason::ForeignOwner { owner })
+    }
+
+    /// The same for a set whose mark is no obstacle.
+    fn fixed_though_owned(&self, set: &RecordSet) -> Option<ConflictReason> {
         if set.alias {
             return Some(ConflictReason::Alias);
         }
-        if !self.owner.owns(set) {
-            let owner =
-                set.metadata.get(OWNER_KEY).map(str::to_owned).or_else(|| self.registered_owner(&set.key).cloned());
-            return Some(ConflictReason::ForeignOwner { owner });
+        if set.unknown_properties {
+            return Some(ConflictReason::UnknownProperties);
         }
         if let Some(owner) = self.registered_owner(&set.key) {
             return Some(ConflictReason::ForeignOwner { owner: Some(owner.clone()) });
@@ -292,7 +332,7 @@ impl<'a> Diff<'a> {
     }
 
     fn finish(mut self) -> ChangeSet {
-        let (deletions, guarded) = guard(self.deletions, self.owned_names, self.owner, self.policy);
+        let (deletions, guarded) = guard(self.deletions, self.gone_names, self.owned_names, self.owner, self.policy);
         let [all_wrong, some_wrong, adds, adds_cname, tidies] = self.ranks;
         let (mut changes, mut stages) = (Vec::new(), Vec::new());
         for (urgency, part) in [
@@ -317,59 +357,41 @@ impl<'a> Diff<'a> {
     }
 }
 
-/// Looks at what the comparison of the next names will look at, level by level. A set is half a dozen places in memory that lead from
-/// one to the next; seen one by one each is a wait, while the same places of many sets are waited for together.
-fn warm(have: &[&Arc<RecordSet>], want: &[&DesiredRecordSet]) {
-    fn head(text: &str) -> usize {
-        text.as_bytes().first().map_or(0, |byte| usize::from(*byte))
-    }
-    let (have, want) = (&have[..have.len().min(AHEAD)], &want[..want.len().min(AHEAD)]);
-    let mut seen = 0;
-    seen += have.iter().map(|set| set.data.len()).sum::<usize>();
-    seen += want.iter().map(|want| want.data.len()).sum::<usize>();
-    for set in have {
-        seen += head(set.key.name.as_str()) + usize::from(set.data.first().is_some());
-        seen += set.metadata.iter().next().map_or(0, |(key, _)| head(key));
-    }
-    for want in want {
-        let Resource { kind, namespace, name } = &want.resource;
-        seen += head(want.key.name.as_str()) + head(kind) + head(namespace) + head(name);
-        seen += want.data.values().map(BTreeSet::len).sum::<usize>();
-    }
-    let members = |want: &&DesiredRecordSet| {
-        want.data.values().filter_map(BTreeSet::first).map(|member| head(member)).sum::<usize>()
-    };
-    seen += want.iter().map(members).sum::<usize>();
-    std::hint::black_box(seen);
-}
-
 /// Takes the sets of one name off the front of `sets`.
 fn take_name<'s, T>(sets: &mut &'s [T], name: impl Fn(&T) -> &DnsName) -> &'s [T] {
-    let first = sets.first().map(&name);
-    let same = sets.iter().take_while(|set| Some(name(set)) == first).count();
+    let same = sets.windows(2).take_while(|two| name(&two[0]) == name(&two[1])).count() + usize::from(!sets.is_empty());
     let (taken, rest) = sets.split_at(same);
     *sets = rest;
     taken
 }
 
 /// By key and then by resource. Names are far away in memory and begin alike, so the first octets in which they may differ are
-/// brought together and compared first.
+/// brought together and sorted as numbers; only what they leave open is compared.
 fn sort(want: &mut Vec<&DesiredRecordSet>) {
     let Some(first) = want.first().map(|want| want.key.name.as_str().as_bytes()) else { return };
     let alike = want.iter().fold(first.len(), |alike, want| {
-        let name = &want.key.name.as_str().as_bytes();
-        first[..alike].iter().zip(*name).take_while(|(a, b)| a == b).count()
+        let name = want.key.name.as_str().as_bytes();
+        if name.starts_with(&first[..alike]) {
+            alike
+        } else {
+            first.iter().zip(name).take_while(|(a, b)| a == b).count()
+        }
     });
     // Shorter is less, and no name holds a NUL.
     let octets = |want: &DesiredRecordSet| {
         let name = &want.key.name.as_str().as_bytes()[alike..];
         let mut octets = [0; 8];
-        let taken = name.len().min(8);
-        octets[..taken].copy_from_slice(&name[..taken]);
+        match name.first_chunk() {
+            Some(first) => octets = *first,
+            None => octets[..name.len()].copy_from_slice(name),
+        }
         u64::from_be_bytes(octets)
     };
     let mut keyed: Vec<(u64, &DesiredRecordSet)> = want.iter().map(|want| (octets(want), *want)).collect();
-    keyed.sort_by(|(x, a), (y, b)| x.cmp(y).then_with(|| a.key.cmp(&b.key)).then_with(|| a.resource.cmp(&b.resource)));
+    keyed.sort_by_key(|(octets, _)| *octets);
+    for open in keyed.chunk_by_mut(|(x, _), (y, _)| x == y).filter(|chunk| chunk.len() > 1) {
+        open.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key).then_with(|| a.resource.cmp(&b.resource)));
+    }
     want.clear();
     want.extend(keyed.into_iter().map(|(_, want)| want));
 }
@@ -419,17 +441,13 @@ fn conflict(want: &DesiredRecordSet, why: ConflictReason) -> Conflict {
 
 /// The `limit` data to publish, and the others: what is published stays, then one of every member before the second of any, in an
 /// order that differs from name to name so that not the same member is left out everywhere.
-fn choose(
-    want: &DesiredRecordSet,
-    from: Option<&RecordSet>,
-    limit: usize,
-) -> (BTreeMap<RecordData, BTreeSet<String>>, Vec<RecordData>) {
+fn choose(want: &DesiredRecordSet, from: Option<&RecordSet>, limit: usize) -> (DataSources, Vec<RecordData>) {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut ranked: Vec<_> = want
         .data
         .iter()
         .map(|(datum, members)| {
-            let member = members.iter().next().map_or("", String::as_str);
+            let member = members.iter().next().unwrap_or_default();
             let nth = seen.entry(member).or_default();
             *nth += 1;
             let mut hash = Fnv::default();

@@ -2,34 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::ownership::{Owner, Resource};
+use crate::ownership::Owner;
 use crate::plan::{Change, GuardedPlan, PlanHash, Policy};
 use crate::record::{RecordSet, RecordSetKey};
 
-/// Splits `deletions` (of whole names) into those that may go and, if there are too many without a cause, those that wait.
+/// Splits `deletions` into those that may go and, if too many of the `owned` names go without a cause, those that wait. `names` says how
+/// many these are.
 pub(super) fn guard(
     deletions: Vec<Arc<RecordSet>>,
+    names: usize,
     owned: usize,
     owner: &Owner,
     policy: &Policy,
 ) -> (Vec<Change>, Option<GuardedPlan>) {
-    let caused = |set: &RecordSet| {
-        !policy.caused.is_empty() && Resource::of(set).is_some_and(|resource| policy.caused.contains(&resource))
-    };
-    // In order of their names.
-    let (mut names, mut last) = (0, None);
-    for set in deletions.iter().filter(|set| !caused(set)) {
-        names += usize::from(last != Some(&set.key.name));
-        last = Some(&set.key.name);
-    }
     let delete = |sets: Vec<Arc<RecordSet>>| sets.into_iter().map(|set| Change::Delete { set }).collect();
 
     let too_many = names > policy.guard.at_least && names as f64 > policy.guard.share * owned as f64;
     if too_many {
-        let keys: Vec<RecordSetKey> = deletions.iter().filter(|set| !caused(set)).map(|set| set.key.clone()).collect();
+        let keys: Vec<RecordSetKey> =
+            deletions.iter().filter(|set| !policy.is_caused(set)).map(|set| set.key.clone()).collect();
         let hash = hash(owner, &keys);
         if policy.approved.as_ref() != Some(&hash) {
-            let caused = deletions.into_iter().filter(|set| caused(set)).collect();
+            let caused = deletions.into_iter().filter(|set| policy.is_caused(set)).collect();
             return (delete(caused), Some(GuardedPlan { hash, deletions: keys, names, owned }));
         }
     }

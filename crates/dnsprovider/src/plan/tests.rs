@@ -150,6 +150,7 @@ fn when_one_address_family_goes_and_the_other_comes_it_comes_first() {
 fn what_belongs_to_somebody_else_stays_and_is_told() {
     let txt = "\"heritage=external-dns,external-dns/owner=cluster-7,external-dns/resource=service/x/y\"";
     let alias = RecordSet { alias: true, ..ours("A", "web", &["192.0.2.9"]) };
+    let richer = RecordSet { unknown_properties: true, ..ours("A", "web", &["192.0.2.9"]) };
     let cases: Vec<(&str, Vec<RecordSet>, &str, &str)> = vec![
         ("another owner's set", vec![of("other", "A", "web", &["192.0.2.9"])], "A", "belongs to `other`"),
         ("a set by hand", vec![bare("A", "web", &["192.0.2.9"])], "A", "belongs to somebody else"),
@@ -178,6 +179,18 @@ fn what_belongs_to_somebody_else_stays_and_is_told() {
             "a CNAME cannot stand beside TXT",
         ),
         ("an alias", vec![alias], "A", "is an alias of another resource of the provider"),
+        (
+            "a set of ours with more to it than is known",
+            vec![richer.clone()],
+            "A",
+            "has properties that are not known here and that a write would drop",
+        ),
+        (
+            "the same, where all that is known is as it is wanted",
+            vec![RecordSet { data: [RecordData::A([192, 0, 2, 1].into())].into(), ..richer }],
+            "A",
+            "has properties that are not known here and that a write would drop",
+        ),
         (
             "external-dns' old TXT at the name",
             vec![ours("A", "web", &["192.0.2.9"]), bare("TXT", "web", &[txt])],
@@ -257,7 +270,8 @@ fn a_set_that_holds_too_much_is_cut_stably_and_fairly_and_said() {
     let changes = plan_of(vec![], vec![want("A", "web", &data)]);
     let Change::Create { set } = &changes.changes[0] else { panic!("{changes:?}") };
     assert_eq!((set.data.len(), changes.truncated[0].kept, changes.truncated[0].dropped.len()), (20, 20, 10));
-    let members: BTreeSet<_> = sources(set).into_values().flatten().collect();
+    let from = sources(set);
+    let members: BTreeSet<_> = from.values().flatten().collect();
     assert_eq!(members.len(), 15, "every member has a part in it");
 
     let stands = snapshot([RecordSet { etag: Some(Etag("1".into())), ..set.clone() }]);
