@@ -177,3 +177,25 @@ impl std::fmt::Display for Hint<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_no_larger_than_a_pointer_and_tells_all_of_itself() {
+        assert_eq!(size_of::<DnsError>(), size_of::<usize>());
+        let key = crate::testing::key("A", "web");
+        let mut error = DnsError::new(ErrorClass::Conflict, "put record set", "it has changed").about(Some(&key));
+        error.zone = Some("example.com in dns-rg".to_owned());
+        error.code = Some("PreconditionFailed".to_owned());
+        error.request_id = Some("r-9".to_owned());
+        error.source = Some("the cause".into());
+        assert_eq!(
+            error.to_string(),
+            "could not put record set A web.example.com.: zone example.com in dns-rg: it has changed \
+             (PreconditionFailed, request r-9)"
+        );
+        assert_eq!(std::error::Error::source(&error).map(ToString::to_string).as_deref(), Some("the cause"));
+    }
+}

@@ -286,6 +286,75 @@ fn a_set_that_holds_too_much_is_cut_stably_and_fairly_and_said() {
     assert_eq!(to.data.intersection(&set.data).count(), 19);
 }
 
+/// A type, two data of it (a CNAME has one), another.
+const OF_EVERY_TYPE: [(&str, &[&str], &str); 9] = [
+    ("A", &["192.0.2.1", "192.0.2.2"], "192.0.2.3"),
+    ("AAAA", &["2001:db8::1", "2001:db8::2"], "2001:db8::3"),
+    ("CNAME", &["a.example.com"], "b.example.com"),
+    ("TXT", &["v=spf1 -all", "two words"], "a=b,c=d"),
+    ("SRV", &["10 5 5060 a.example.com", "10 5 5061 a.example.com"], "20 0 5060 ."),
+    ("MX", &["10 a.example.com", "20 b.example.com"], "0 ."),
+    ("PTR", &["a.example.com", "b.example.com"], "c.example.com"),
+    ("NS", &["ns1.example.com", "ns2.example.com"], "ns3.example.com"),
+    ("CAA", &["0 issue \"a.example\"", "128 iodef \"mailto:b@example.com\""], "0 issuewild \";\""),
+];
+
+#[test]
+fn sets_of_every_type_come_stay_change_and_go() {
+    let named: BTreeSet<_> = OF_EVERY_TYPE.iter().map(|(t, ..)| RecordType::parse(t).unwrap()).collect();
+    let writable = RecordType::ALL.into_iter().filter(|t| *t != RecordType::Soa).collect();
+    assert_eq!(named, writable, "every type but SOA, which the provider keeps");
+    for (record_type, data, other) in OF_EVERY_TYPE {
+        let actions = |changes: &ChangeSet| {
+            assert!(changes.conflicts.is_empty() && changes.truncated.is_empty(), "{record_type}: {changes:?}");
+            lines(changes).iter().map(|line| line.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let line = |verb| vec![format!("{verb} {record_type} web.example.com.")];
+        let held = || vec![ours(record_type, "web", data)];
+        let created = plan_of(vec![], vec![want(record_type, "web", data)]);
+        assert_eq!(actions(&created), line("create"));
+        let Change::Create { set } = &created.changes[0] else { panic!("{created:?}") };
+        assert_eq!((set.check(), set.data.len()), (Ok(()), data.len()));
+
+        let mut turned = data.to_vec();
+        turned.reverse();
+        assert_eq!(plan_of(held(), vec![want(record_type, "web", &turned)]), ChangeSet::default(), "{record_type}");
+        assert_eq!(actions(&plan_of(held(), vec![want(record_type, "web", &[other])])), line("update"));
+        assert_eq!(actions(&plan_of(held(), vec![])), line("delete"));
+    }
+}
+
+#[test]
+fn a_wanted_cname_with_two_targets_is_cut_to_one_and_said() {
+    let changes = plan_of(vec![], vec![want("CNAME", "web", &["a.example.com", "b.example.com"])]);
+    let Change::Create { set } = &changes.changes[0] else { panic!("{changes:?}") };
+    assert_eq!((set.data.len(), changes.truncated[0].kept, changes.truncated[0].dropped.len()), (1, 1, 1));
+}
+
+#[test]
+fn sources_that_others_wrote_in_other_words_are_the_same_and_others_are_not() {
+    let wanted = || vec![want("AAAA", "web", &["a=2001:db8::1", "b=2001:db8::1"])];
+    for (text, same) in [
+        ("a=2001:db8::1,b=2001:db8::1", true),
+        (",a=2001:0DB8:0::1,,b=2001:db8::1,", true),
+        ("a=2001:db8::1", false),
+        ("a=2001:db8::1,b=2001:db8::1,c=2001:db8::1", false),
+        ("a=2001:db8::1b=2001:db8::1", false),
+        ("a=2001:db8::1,b=2001:db8::11", false),
+        ("", false),
+    ] {
+        let mut set = ours("AAAA", "web", &["a=2001:db8::1", "b=2001:db8::1"]);
+        set.metadata.insert("kfed-sources", text);
+        assert_eq!(plan_of(vec![set], wanted()).is_empty(), same, "{text}");
+    }
+    for (text, same) in [("a=192.0.2.1", true), ("a=192.0.2.11", false), ("a=192.0.2", false), ("a=192.0.2.1x", false)]
+    {
+        let mut set = ours("A", "web", &["a=192.0.2.1"]);
+        set.metadata.insert("kfed-sources", text);
+        assert_eq!(plan_of(vec![set], vec![want("A", "web", &["a=192.0.2.1"])]).is_empty(), same, "{text}");
+    }
+}
+
 mod guarding {
     use super::*;
 
