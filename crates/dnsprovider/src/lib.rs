@@ -41,9 +41,12 @@
 //! in-memory provider.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
-// A `DnsError` tells much and is rare; a box around it would be in everybody's way.
-#![allow(clippy::result_large_err)]
+#![allow(
+    clippy::result_large_err,
+    reason = "a `DnsError` tells much and is rare; a box around it would be in everybody's way"
+)]
 
+pub mod backoff;
 pub mod error;
 pub mod metadata;
 pub mod name;
@@ -71,6 +74,7 @@ pub mod provider;
 #[cfg(feature = "tower")]
 pub mod registry;
 
+pub use backoff::Backoff;
 pub use error::{DnsError, ErrorClass};
 pub use metadata::Metadata;
 pub use name::{DnsName, InvalidName};
