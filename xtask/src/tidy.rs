@@ -12,6 +12,7 @@ mod licences;
 mod links;
 mod manifests;
 mod markers;
+mod named_tests;
 mod neutrality;
 mod paths;
 mod purity;
@@ -95,6 +96,7 @@ const CHECKS: &[Check] = checks![
     paths Files "no path of somebody's machine"
     fixtures Files "every file under a fixtures folder is named by a test or a README"
     documents Files "README, ARCHITECTURE (with every crate on its map), CHANGELOG, LICENSE, .ci/run"
+    named_tests Files "a test that a page names is there"
     links Files "relative links and anchors in Markdown lead somewhere"
 ];
 

@@ -54,7 +54,10 @@ pub enum CertificateError {
         source: std::io::Error,
     },
     /// A file holds no PEM, or none that can be read.
-    #[error("{} is no PEM file; of PKCS#12, `openssl pkcs12 -in FILE -nodes -out FILE.pem` makes one", path.display())]
+    #[error(
+        "{} is no PEM file; of PKCS#12, `openssl pkcs12 -in {} -nodes -out {}` makes one",
+        path.display(), path.display(), path.with_extension("pem").display()
+    )]
     NotPem {
         /// The file.
         path: PathBuf,

@@ -159,6 +159,20 @@ fn by_name<'a>(stage: Vec<(usize, &'a Change)>, broken: &BTreeSet<&DnsName>) -> 
     names
 }
 
+// === impl ChangeSet ===
+
+impl ChangeSet {
+    /// Leaves out the changes that `keep` does not want made now; the others stay in their stages.
+    pub fn retain(&mut self, keep: impl Fn(&Change) -> bool) {
+        let mut left = self.changes.iter();
+        for stage in &mut self.stages {
+            stage.changes = left.by_ref().take(stage.changes).filter(|change| keep(change)).count();
+        }
+        self.stages.retain(|stage| stage.changes > 0);
+        self.changes.retain(keep);
+    }
+}
+
 // === impl Run ===
 
 impl Run<'_> {

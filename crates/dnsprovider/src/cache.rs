@@ -1,21 +1,29 @@
 //! What a zone holds, kept up by what is written to it, and read anew as seldom as that can be trusted.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::apply::{Applied, apply};
+use crate::backoff::Backoff;
 use crate::error::DnsError;
-use crate::plan::ChangeSet;
+use crate::plan::{Change, ChangeSet};
 use crate::provider::DnsProvider;
+use crate::record::RecordSetKey;
 use crate::zone::{Zone, ZoneSnapshot};
 
 /// A zone and what is known of it. Its writer reads its own writes: a write's answer is what is known from then on.
 ///
-/// The zone is listed when nothing is known of it, when the last list is older than the sweep interval, and after
-/// [`invalidate`](Self::invalidate). Between two sweeps a zone that is as it should be costs no request. After a conflict or a lost
-/// answer [`apply`](Self::apply) reads that set again; where it cannot, or when it is dropped half-way, the next
-/// [`refresh`](Self::refresh) lists the zone.
+/// The zone is listed when nothing is known of it, which [`refresh`](Self::refresh) waits for, and after that from time to time: when
+/// the last list is older than the sweep interval, after [`invalidate`](Self::invalidate), and when a set could not be read again or
+/// [`apply`](Self::apply) was dropped half-way. Nobody waits for these *sweeps*: every write carries what was read, so what is known
+/// serves on until the new list is there. The first [`refresh`](Self::refresh) after that takes it; [`swept`](Self::swept) tells when.
+/// What is written during a sweep is newer than what the sweep brings, and stays.
+///
+/// Between two sweeps a zone that is as it should be costs no request. A sweep that fails is [told](Self::failed) and tried again, ever
+/// more rarely. Sweeps run as tasks of the tokio runtime, and end with the cache.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,20 +41,39 @@ use crate::zone::{Zone, ZoneSnapshot};
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ZoneCache {
     provider: DnsProvider,
     zone: Zone,
-    sweep: Duration,
+    every: Duration,
     snapshot: ZoneSnapshot,
-    /// When the zone is to be listed again; none when what is known cannot be trusted.
+    /// When the next sweep is due; none before the first list.
     sweep_at: Option<Instant>,
+    /// Whether the next sweep is due whatever the time: something of what is known cannot be trusted.
+    in_doubt: bool,
+    /// The sweep that is under way: at most one.
+    sweep: JoinSet<Result<ZoneSnapshot, DnsError>>,
+    /// Sets that were written since it began.
+    written: BTreeSet<RecordSetKey>,
+    backoff: Backoff,
+    failed: Option<DnsError>,
 }
 
 impl ZoneCache {
     /// Nothing is known of `zone` yet. It is listed every `sweep` at least.
     pub fn new(provider: DnsProvider, zone: Zone, sweep: Duration) -> Self {
-        Self { provider, zone, sweep, snapshot: ZoneSnapshot::default(), sweep_at: None }
+        Self {
+            provider,
+            zone,
+            every: sweep,
+            snapshot: ZoneSnapshot::default(),
+            sweep_at: None,
+            in_doubt: false,
+            sweep: JoinSet::new(),
+            written: BTreeSet::new(),
+            backoff: Backoff::default(),
+            failed: None,
+        }
     }
 
     /// The zone.
@@ -54,14 +81,24 @@ impl ZoneCache {
         &self.zone
     }
 
-    /// What is known, after the zone has been listed if that is due.
+    /// What is known. The first time the zone is listed; later a sweep begins if one is due.
     ///
     /// # Errors
-    /// [`DnsError`] when it is due and fails; what was known before is kept, and it stays due.
+    /// [`DnsError`] when nothing is known and the list fails.
     pub async fn refresh(&mut self) -> Result<&ZoneSnapshot, DnsError> {
-        if self.until_sweep().is_zero() {
-            self.snapshot = self.provider.snapshot(&self.zone.id).await?;
-            self.sweep_at = Some(Instant::now() + self.sweep);
+        while let Some(read) = self.sweep.try_join_next() {
+            self.take(read);
+        }
+        match self.sweep_at {
+            None => {
+                self.snapshot = self.provider.snapshot(&self.zone.id).await?;
+                self.sweep_at = Some(Instant::now() + self.every);
+            }
+            Some(_) if self.in_doubt => self.begin(),
+            Some(at) if at > Instant::now() => {}
+            Some(_) if self.sweep.is_empty() => self.begin(),
+            // It takes longer than the time between two: it is due again later, and not given up.
+            Some(_) => self.sweep_at = Some(Instant::now() + self.every),
         }
         Ok(&self.snapshot)
     }
@@ -73,37 +110,100 @@ impl ZoneCache {
 
     /// [Makes](apply) `changes` and knows their answers.
     pub async fn apply(&mut self, changes: &ChangeSet) -> Applied {
-        if changes.is_empty() {
+        if changes.changes.is_empty() {
             return Applied::default();
         }
-        // Whoever drops this half-way has answers under way that nobody will hear.
-        let sweep_at = self.sweep_at.take();
-        let applied = apply(&self.provider, &self.zone.id, changes, &mut self.snapshot).await;
-        if applied.unread.is_empty() {
-            self.sweep_at = sweep_at;
+        if !self.sweep.is_empty() {
+            self.written.extend(changes.changes.iter().map(Change::key).cloned());
         }
+        // Whoever drops this half-way has answers under way that nobody will hear.
+        let in_doubt = std::mem::replace(&mut self.in_doubt, true);
+        let applied = apply(&self.provider, &self.zone.id, changes, &mut self.snapshot).await;
+        self.in_doubt = in_doubt || !applied.unread.is_empty();
         applied
     }
 
-    /// How long what is known may be used; zero when the zone is to be listed.
+    /// Waits for the end of the sweep that is under way, and takes what it has brought; for ever if there is none. Nothing is lost
+    /// when it is dropped.
+    pub async fn swept(&mut self) {
+        match self.sweep.join_next().await {
+            Some(read) => self.take(read),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How long until the next sweep is due; zero when the next [`refresh`](Self::refresh) begins one, or lists the zone.
     pub fn until_sweep(&self) -> Duration {
+        if self.in_doubt {
+            return Duration::ZERO;
+        }
         self.sweep_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Lists the zone at the next [`refresh`](Self::refresh).
+    /// Why the last sweep failed, if it did.
+    pub fn failed(&self) -> Option<&DnsError> {
+        self.failed.as_ref()
+    }
+
+    /// Sweeps at the next [`refresh`](Self::refresh).
     pub fn invalidate(&mut self) {
-        self.sweep_at = None;
+        self.in_doubt = true;
+    }
+
+    /// Begins a sweep. One that is under way has begun before what is in doubt now, and ends.
+    fn begin(&mut self) {
+        self.in_doubt = false;
+        self.sweep_at = Some(Instant::now() + self.every);
+        self.written.clear();
+        self.sweep = JoinSet::new();
+        let (provider, zone) = (self.provider.clone(), self.zone.id.clone());
+        self.sweep.spawn(async move { provider.snapshot(&zone).await });
+    }
+
+    fn take(&mut self, read: Result<Result<ZoneSnapshot, DnsError>, JoinError>) {
+        match read {
+            Ok(Ok(mut snapshot)) => {
+                for key in &std::mem::take(&mut self.written) {
+                    match self.snapshot.get(key) {
+                        Some(set) => snapshot.insert(set.clone()),
+                        None => drop(snapshot.remove(key)),
+                    }
+                }
+                self.snapshot = snapshot;
+                self.backoff.reset();
+                self.failed = None;
+            }
+            Ok(Err(error)) => {
+                let wait = self.backoff.after(&error);
+                let cause: &(dyn std::error::Error + 'static) = &error;
+                tracing::warn!(zone = %self.zone.name, error = cause, ?wait, "the zone could not be read anew");
+                self.sweep_at = Some(Instant::now() + wait);
+                self.failed = Some(error);
+            }
+            Err(ended) => match ended.try_into_panic() {
+                // A provider that panics does so to whoever asked.
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is ending.
+                Err(_) => self.invalidate(),
+            },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll};
+
+    use futures::future::BoxFuture;
+    use tower::{Layer, Service, ServiceExt};
+
     use super::*;
     use crate::error::ErrorClass;
     use crate::memory::{Fault, MemoryProvider};
-    use crate::operation::OperationKind;
+    use crate::operation::{Operation, OperationKind};
     use crate::plan::{Policy, plan};
-    use crate::testing::{desired, key, ours, owner, want, zone_id};
+    use crate::provider::OperationService;
+    use crate::testing::{bare, desired, key, ours, owner, want, zone_id};
 
     const SWEEP: Duration = Duration::from_secs(600);
 
@@ -156,6 +256,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_written_during_a_sweep_is_newer_than_what_it_brings() {
+        let memory = memory();
+        for name in ["gone", "moved", "foreign"] {
+            memory.insert(&zone_id(), ours("A", name, &["192.0.2.1"]));
+        }
+        let provider = DnsProvider::new(memory.clone()).layer(&Late);
+        let zone = provider.find_zone(&"example.com".parse().unwrap()).await.unwrap();
+        let mut cache = ZoneCache::new(provider, zone, SWEEP);
+        cache.refresh().await.unwrap();
+        cache.invalidate();
+        cache.refresh().await.unwrap();
+        // It has read by now, and is not back yet.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let foreign = memory.insert(&zone_id(), bare("A", "foreign", &["192.0.2.9"]));
+        let wish = desired([want("A", "moved", &["192.0.2.2"]), want("A", "new", &["192.0.2.2"])]);
+        let changes = plan(cache.snapshot(), &wish, &owner(), &Policy::default());
+        let applied = cache.apply(&changes).await;
+        assert_eq!((applied.done, applied.failed.len()), (3, 1), "{changes:?}");
+        cache.swept().await;
+        assert_eq!(*cache.snapshot(), memory.contents(&zone_id()));
+        assert_eq!(cache.snapshot().get(&foreign.key), Some(&foreign), "read again after the conflict");
+        assert_eq!(memory.requests(OperationKind::List), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sweep_that_takes_longer_than_the_time_between_two_is_waited_for() {
+        let memory = memory();
+        let provider = DnsProvider::new(memory.clone()).layer(&Late);
+        let zone = provider.find_zone(&"example.com".parse().unwrap()).await.unwrap();
+        let mut cache = ZoneCache::new(provider, zone, LATE / 2);
+        cache.refresh().await.unwrap();
+        for _ in 0..10 {
+            tokio::time::advance(LATE / 4).await;
+            cache.refresh().await.unwrap();
+        }
+        // Listed by the 1st; swept from the 2nd to the 6th, and from there to the 10th.
+        assert!((3..=4).contains(&memory.requests(OperationKind::List)), "{:?}", memory.calls());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_conflict_reads_one_set_and_a_set_that_cannot_be_read_the_zone() {
         for get_fails in [false, true] {
             let memory = memory();
@@ -169,13 +309,16 @@ mod tests {
             });
             assert!(cache.apply(&changes).await.stale);
             cache.refresh().await.unwrap();
+            if get_fails {
+                cache.swept().await;
+            }
             assert_eq!(memory.requests(OperationKind::List), 1 + usize::from(get_fails));
             assert_eq!(*cache.snapshot(), memory.contents(&zone_id()));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_run_that_is_dropped_is_followed_by_a_list() {
+    async fn a_run_that_is_dropped_is_followed_by_a_sweep() {
         let memory = memory();
         let mut cache = cache(&memory).await;
         cache.refresh().await.unwrap();
@@ -184,23 +327,96 @@ mod tests {
         let given_up = tokio::time::timeout(Duration::from_secs(1), cache.apply(&changes)).await;
         assert!(given_up.is_err());
         memory.insert(&zone_id(), ours("A", "web", &["192.0.2.1"]));
-        assert!(cache.refresh().await.unwrap().get(&key("A", "web")).is_some());
+        cache.refresh().await.unwrap();
+        cache.swept().await;
+        assert!(cache.snapshot().get(&key("A", "web")).is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_list_that_fails_stays_due_and_nothing_is_forgotten() {
+    async fn a_sweep_that_fails_is_told_and_tried_again_and_nothing_is_forgotten() {
         let memory = memory();
         memory.insert(&zone_id(), ours("A", "web", &["192.0.2.1"]));
         let mut cache = cache(&memory).await;
-        cache.refresh().await.unwrap();
-        cache.invalidate();
         memory.on_request(|call| {
-            let first = call.number == 2;
-            first.then(|| Fault::Fail(DnsError::new(ErrorClass::Unavailable, call.operation, "away")))
+            let fails = (2..=3).contains(&call.number);
+            fails.then(|| Fault::Fail(DnsError::new(ErrorClass::Unavailable, call.operation, "away")))
         });
-        assert!(cache.refresh().await.is_err());
-        assert_eq!((cache.snapshot().len(), cache.until_sweep()), (1, Duration::ZERO));
         cache.refresh().await.unwrap();
+        tokio::time::advance(SWEEP).await;
+        for wait in [1, 2] {
+            assert_eq!(cache.refresh().await.unwrap().len(), 1);
+            cache.swept().await;
+            assert_eq!(cache.failed().map(|error| error.class), Some(ErrorClass::Unavailable));
+            assert_eq!((cache.snapshot().len(), cache.until_sweep().as_secs()), (1, wait));
+            tokio::time::advance(Duration::from_secs(wait)).await;
+        }
+        cache.refresh().await.unwrap();
+        cache.swept().await;
+        assert!(cache.failed().is_none());
         assert_eq!(cache.until_sweep(), SWEEP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_list_that_fails_is_an_error_and_the_next_one_works() {
+        let memory = memory();
+        memory.insert(&zone_id(), ours("A", "web", &["192.0.2.1"]));
+        let mut cache = cache(&memory).await;
+        memory.on_request(|call| {
+            (call.number == 1).then(|| Fault::Fail(DnsError::new(ErrorClass::Unavailable, call.operation, "away")))
+        });
+        assert_eq!(cache.refresh().await.unwrap_err().class, ErrorClass::Unavailable);
+        assert_eq!(cache.refresh().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_panics_does_so_to_its_user() {
+        let memory = memory();
+        let mut cache = cache(&memory).await;
+        cache.refresh().await.unwrap();
+        memory.on_request(|_| panic!("a defect of the provider"));
+        cache.invalidate();
+        cache.refresh().await.unwrap();
+        let panic = tokio::spawn(async move { cache.swept().await }).await.unwrap_err().into_panic();
+        assert_eq!(panic.downcast_ref(), Some(&"a defect of the provider"));
+    }
+
+    /// How late a list is answered.
+    const LATE: Duration = Duration::from_secs(20);
+
+    /// Reads at once, and answers lists late.
+    #[derive(Clone)]
+    struct Late;
+
+    #[derive(Clone)]
+    struct Delayed<S>(S);
+
+    impl<S> Layer<S> for Late {
+        type Service = Delayed<S>;
+
+        fn layer(&self, inner: S) -> Delayed<S> {
+            Delayed(inner)
+        }
+    }
+
+    impl<O: Operation, S: OperationService<O>> Service<O> for Delayed<S> {
+        type Response = O::Response;
+        type Error = DnsError;
+        type Future = BoxFuture<'static, Result<O::Response, DnsError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: O) -> Self::Future {
+            let inner = self.0.clone();
+            Box::pin(async move {
+                let lists = request.kind() == OperationKind::List;
+                let response = inner.oneshot(request).await;
+                if lists {
+                    tokio::time::sleep(LATE).await;
+                }
+                response
+            })
+        }
     }
 }

@@ -1,171 +1,172 @@
 //! What every provider must do. Run against a real zone or an emulator, it needs a zone to write in; it writes below
 //! `kfed-conformance` only, and leaves nothing there.
 //!
+//! A provider says of itself what cannot be seen from outside: how far its writes are [atomic](Atomicity), which types it writes, what it
+//! lets through, and how it is brought to refuse. All of it is checked; what it has not is skipped with the reason that it gives.
+//!
 //! ```
-//! use kfed_dnsprovider::{DnsProvider, MemoryProvider, ZoneId, conformance};
+//! use kfed_dnsprovider::conformance::{Atomicity, Provoked, Suite};
+//! use kfed_dnsprovider::{DnsProvider, MemoryProvider, RecordType, ZoneId};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let provider = DnsProvider::new(MemoryProvider::with_zone("example.com".parse()?));
-//! conformance::run(provider, ZoneId("example.com".into())).await.assert_passed();
+//! let report = Suite::new(provider, ZoneId("example.com".into()))
+//!     .atomicity(Atomicity::RecordSet)
+//!     .types(RecordType::ALL)
+//!     .never(Provoked::Forbidden, "everybody may write to a zone in memory")
+//!     .run()
+//!     .await;
+//! report.assert_passed();
+//! assert!(report.to_string().contains("held     a set that changed meanwhile is not replaced\n"));
+//! assert!(report.to_string().contains("skipped  what is forbidden is told so: everybody may write to a zone in memory\n"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod atomicity;
+mod bench;
 mod checks;
+mod errors;
 mod limits;
+mod report;
 #[cfg(test)]
 mod tests;
+mod types;
 
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::DnsError;
-use crate::layer::Limits;
-use crate::name::DnsName;
+use crate::layer::{Budget, Limits, Metrics};
 use crate::provider::DnsProvider;
-use crate::record::{Etag, RecordSet, RecordSetKey, RecordType};
-use crate::zone::{Zone, ZoneId, ZoneSnapshot};
+use crate::record::RecordType;
+use crate::zone::ZoneId;
 
-/// How a provider did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    /// Every check, in order.
-    pub checks: Vec<Check>,
-}
+use bench::{Bench, Outcome};
 
-/// One thing that a provider must do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What it must do, as a sentence.
-    pub name: &'static str,
-    /// What it did instead.
-    pub failure: Option<String>,
-}
+pub use report::{Check, Report, Verdict};
 
-/// Where checks work.
-pub(crate) struct Bench {
+/// Everything that a provider must do, and what it says of itself.
+#[derive(Debug, Clone)]
+pub struct Suite {
     provider: DnsProvider,
-    zone: Zone,
+    zone: ZoneId,
+    atomicity: Atomicity,
+    types: BTreeSet<RecordType>,
+    limits: Option<Limits>,
+    missing_zone: Option<ZoneId>,
+    provoked: BTreeMap<Provoked, DnsProvider>,
+    never: BTreeMap<Provoked, String>,
 }
 
-/// Asks `provider` for everything that a provider must do in `zone`. Of two runs in one zone at one time both may fail.
-pub async fn run(provider: DnsProvider, zone: ZoneId) -> Report {
-    let bench = match Bench::new(provider, zone).await {
-        Ok(bench) => bench,
-        Err(failure) => return Report::failed(failure),
-    };
-    let mut checks = checks::all(&bench).await;
-    checks.push(Check { name: "what was written can be removed", failure: bench.clean().await.err() });
-    Report { checks }
+/// How far a write is one step, and what makes a version old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Atomicity {
+    /// A record set is written as a whole or not at all, and has a version of its own: a write to another set does not concern it.
+    RecordSet,
+    /// A record set is written as a whole or not at all, and the zone has one version: any write to it makes old what was read of it.
+    Zone,
+    /// A write may be seen half done, and of two at one time both may be taken. It is true when it is over.
+    None,
 }
 
-/// Asks `provider` to hold sets of each of `types`, with data of every form that the type has.
-pub async fn types(provider: DnsProvider, zone: ZoneId, types: &[RecordType]) -> Report {
-    let bench = match Bench::new(provider, zone).await {
-        Ok(bench) => bench,
-        Err(failure) => return Report::failed(failure),
-    };
-    let mut checks = checks::types(&bench, types).await;
-    checks.push(Check { name: "what was written can be removed", failure: bench.clean().await.err() });
-    Report { checks }
+/// What a provider can be brought to, by being set up for it: wrong credentials, a spent budget, an address where nobody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Provoked {
+    /// Whoever asks may not write; whether reading is allowed does not matter.
+    Forbidden,
+    /// The credentials are wrong.
+    Unauthenticated,
+    /// Every request is one too many.
+    Throttled,
+    /// Nobody answers.
+    Unavailable,
 }
 
-/// Whether `limits` are those that `provider` (without a budget of its own) really has: half as many requests again as each allows are
-/// sent through a [`Budget`](crate::layer::Budget), all at once, and none may be throttled. It takes as long as the budget makes it:
-/// run it under a paused clock, or have some minutes.
-pub async fn within_limits(provider: DnsProvider, zone: ZoneId, limits: &Limits) -> Report {
-    limits::run(provider, zone, limits).await
-}
+// === impl Suite ===
 
-// === impl Report ===
-
-impl Report {
-    fn failed(failure: String) -> Self {
-        Self { checks: vec![Check { name: "the zone can be read and written", failure: Some(failure) }] }
+impl Suite {
+    /// The checks that need no more than `provider` and a `zone` of it to write in. `provider` has no layers that retry or wait.
+    pub fn new(provider: DnsProvider, zone: ZoneId) -> Self {
+        Self {
+            provider,
+            zone,
+            atomicity: Atomicity::RecordSet,
+            types: [RecordType::A, RecordType::Aaaa, RecordType::Cname, RecordType::Txt].into(),
+            limits: None,
+            missing_zone: None,
+            provoked: BTreeMap::new(),
+            never: BTreeMap::new(),
+        }
     }
 
-    /// Whether every check passed.
-    pub fn passed(&self) -> bool {
-        self.checks.iter().all(|check| check.failure.is_none())
+    /// How far its writes are atomic; [`Atomicity::RecordSet`] unless it says otherwise.
+    #[must_use]
+    pub fn atomicity(mut self, atomicity: Atomicity) -> Self {
+        self.atomicity = atomicity;
+        self
     }
 
-    /// # Panics
-    /// If any check failed, with all that did.
-    pub fn assert_passed(&self) {
-        assert!(self.passed(), "\n{self}");
+    /// The types that it writes, beside A, AAAA, CNAME and TXT, which all must.
+    #[must_use]
+    pub fn types(mut self, types: impl IntoIterator<Item = RecordType>) -> Self {
+        self.types.extend(types);
+        self
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for check in &self.checks {
-            match &check.failure {
-                None => writeln!(f, "ok      {}", check.name)?,
-                Some(failure) => writeln!(f, "FAILED  {}: {failure}", check.name)?,
+    /// What it lets through: everything is sent through a [`Budget`] of these limits, half as many requests again as each allows among
+    /// it, all at once, and none may be throttled. It takes as long as the budget makes it: run it under a paused clock, or have some
+    /// minutes.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// The identifier of a zone that is not there; unless it is given, it is made of the zone's own, where that holds the zone's name.
+    #[must_use]
+    pub fn missing_zone(mut self, zone: ZoneId) -> Self {
+        self.missing_zone = Some(zone);
+        self
+    }
+
+    /// The same provider, set up so that it must refuse in this way whatever it is asked about the zone.
+    #[must_use]
+    pub fn provoked(mut self, how: Provoked, provider: DnsProvider) -> Self {
+        self.provoked.insert(how, provider);
+        self
+    }
+
+    /// Says why it cannot be brought to that.
+    #[must_use]
+    pub fn never(mut self, how: Provoked, why: impl Into<String>) -> Self {
+        self.never.insert(how, why.into());
+        self
+    }
+
+    /// Asks for all of it. Of two runs in one zone at one time both may fail.
+    pub async fn run(self) -> Report {
+        let metrics = Metrics::default();
+        let provider = match &self.limits {
+            None => self.provider.clone(),
+            Some(limits) => {
+                let budget = Budget::new(limits.clone());
+                self.provider.clone().layer(&metrics.layer()).layer(&budget.layer())
             }
-        }
-        Ok(())
-    }
-}
-
-// === impl Bench ===
-
-/// What went wrong, with its causes.
-fn full(error: &DnsError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
-}
-
-impl Bench {
-    /// A place to work in that holds nothing of an earlier run.
-    async fn new(provider: DnsProvider, zone: ZoneId) -> Result<Self, String> {
-        let zones = provider.list_zones(None).await;
-        let zones = zones.map_err(|error| format!("the zones could not be listed: {}", full(&error)))?;
-        let Some(zone) = zones.into_iter().find(|listed| listed.id == zone) else {
-            return Err(format!("zone `{}` is not among those listed", zone.0));
         };
-        let bench = Self { provider, zone };
-        bench.clean().await?;
-        Ok(bench)
+        let mut report = Report::default();
+        let bench = match Bench::new(provider, self.zone.clone()).await {
+            Ok(bench) => bench,
+            Err(failure) => {
+                report.note("the zone can be read and written", Outcome::Err(failure));
+                return report;
+            }
+        };
+        checks::run(&bench, &mut report).await;
+        atomicity::run(&bench, self.atomicity, &mut report).await;
+        types::run(&bench, &self.types, &mut report).await;
+        errors::run(&bench, &self, &mut report).await;
+        limits::run(&bench, self.limits.as_ref(), &metrics, &mut report).await;
+        report.note("what was written can be removed", bench.clean().await);
+        report
     }
-
-    /// The name `label` below the one place that checks write in.
-    fn name(&self, label: &str) -> Result<DnsName, String> {
-        self.zone.name.child(&format!("{label}.kfed-conformance")).map_err(|error| error.to_string())
-    }
-
-    fn key(&self, record_type: RecordType, label: &str) -> Result<RecordSetKey, String> {
-        Ok(RecordSetKey::new(self.name(label)?, record_type))
-    }
-
-    async fn snapshot(&self) -> Result<ZoneSnapshot, String> {
-        self.provider.snapshot(&self.zone.id).await.map_err(|error| full(&error))
-    }
-
-    async fn get(&self, key: &RecordSetKey) -> Result<Option<RecordSet>, String> {
-        self.provider.get(&self.zone.id, key).await.map_err(|error| full(&error))
-    }
-
-    async fn delete(&self, set: &RecordSet) -> Result<(), String> {
-        let etag = etag(set)?;
-        self.provider.delete(&self.zone.id, &set.key, etag).await.map_err(|error| full(&error))
-    }
-
-    /// Removes what a run has left.
-    async fn clean(&self) -> Result<(), String> {
-        let place = self.zone.name.child("kfed-conformance").map_err(|error| error.to_string())?;
-        for set in self.snapshot().await?.iter().filter(|set| set.key.name.is_in(&place)) {
-            self.delete(set).await?;
-        }
-        Ok(())
-    }
-}
-
-fn etag(set: &RecordSet) -> Result<Etag, String> {
-    set.etag.clone().ok_or_else(|| format!("{} was read without a version", set.key))
 }

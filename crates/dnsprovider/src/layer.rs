@@ -1,9 +1,9 @@
 //! Layers that fit around any operation of any provider.
 //!
 //! ```text
-//! request ─► trace ─► retry ─► budget ─► metrics ─► deadline ─► provider
+//! request ─► trace ─► retry ─► budget ─► concurrency ─► metrics ─► deadline ─► provider
 //! ```
-//! In this order a retry takes its turn in the budget again, waiting for a turn does not use up a request's deadline, and metrics count
+//! The limit on concurrency is `tower`'s own. In this order a retry takes its turn in the budget again, waiting for a turn does not use up a request's deadline, and metrics count
 //! what is sent and how long the provider takes.
 
 mod budget;
@@ -14,7 +14,10 @@ mod retry;
 mod tests;
 mod trace;
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
+
+use tower::limit::GlobalConcurrencyLimitLayer;
 
 use crate::provider::DnsProvider;
 
@@ -29,6 +32,8 @@ pub use trace::{Trace, TraceLayer};
 pub struct Settings {
     /// How long one request may take.
     pub deadline: Duration,
+    /// How many requests are under way at the same time, over all zones and operations.
+    pub concurrency: NonZeroUsize,
     /// What the provider allows.
     pub limits: Limits,
     /// When a request is sent again.
@@ -45,6 +50,7 @@ pub fn stack(provider: DnsProvider, settings: &Settings) -> (DnsProvider, Budget
     let provider = provider
         .layer(&DeadlineLayer::new(settings.deadline))
         .layer(&settings.metrics.layer())
+        .layer(&GlobalConcurrencyLimitLayer::new(settings.concurrency.get()))
         .layer(&budget.layer())
         .layer(&RetryLayer::new(settings.retry, settings.seed))
         .layer(&TraceLayer);
@@ -52,10 +58,11 @@ pub fn stack(provider: DnsProvider, settings: &Settings) -> (DnsProvider, Budget
 }
 
 impl Default for Settings {
-    /// 30 s a request, no limits.
+    /// 30 s a request, 64 at a time, no limits.
     fn default() -> Self {
         Self {
             deadline: Duration::from_secs(30),
+            concurrency: NonZeroUsize::new(64).expect("64 is not zero"),
             limits: Limits::default(),
             retry: RetryPolicy::default(),
             seed: 0,

@@ -42,6 +42,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
+pub mod backoff;
 pub mod error;
 pub mod metadata;
 pub mod name;
@@ -70,6 +71,7 @@ pub mod provider;
 #[cfg(feature = "tower")]
 pub mod registry;
 
+pub use backoff::Backoff;
 pub use error::{DnsError, ErrorClass, ErrorDetails};
 pub use metadata::Metadata;
 pub use name::{DnsName, InvalidName};

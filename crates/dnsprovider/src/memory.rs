@@ -68,6 +68,8 @@ type Hook = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
 struct State {
     zones: BTreeMap<ZoneId, MemoryZone>,
     page_size: usize,
+    /// Whether each write gives every set of its zone a new version.
+    version_per_zone: bool,
     calls: Vec<Call>,
     hook: Option<Hook>,
     /// The last version that was given out.
@@ -80,7 +82,8 @@ impl MemoryProvider {
     /// A provider of `zones`, all empty.
     pub fn new(zones: impl IntoIterator<Item = Zone>) -> Self {
         let zones = zones.into_iter().map(|zone| (zone.id.clone(), MemoryZone::new(zone))).collect();
-        let state = State { zones, page_size: usize::MAX, calls: Vec::new(), hook: None, version: 0 };
+        let state =
+            State { zones, page_size: usize::MAX, version_per_zone: false, calls: Vec::new(), hook: None, version: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -94,6 +97,13 @@ impl MemoryProvider {
     #[must_use]
     pub fn page_size(self, sets: usize) -> Self {
         self.lock().page_size = sets.max(1);
+        self
+    }
+
+    /// The same, with one version a zone: any write to a zone makes old what was read of it, as where a zone is one file.
+    #[must_use]
+    pub fn version_per_zone(self) -> Self {
+        self.lock().version_per_zone = true;
         self
     }
 

@@ -65,11 +65,14 @@ pub struct ListZones {
     pub name: Option<DnsName>,
 }
 
-/// One page of a zone's record sets. The first page has no `page`; follow [`Page::next`] to the last.
+/// One page of a zone's record sets. The first page has no `page`; follow [`Page::next`] to the last, with the same `below`. A page
+/// may be empty and not be the last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListRecordSets {
     /// The zone.
     pub zone: ZoneId,
+    /// Only sets whose names lie below this one, itself not among them; all sets if none.
+    pub below: Option<DnsName>,
     /// The page, as the page before named it.
     pub page: Option<String>,
 }
@@ -152,6 +155,15 @@ impl OperationKind {
 impl std::fmt::Display for OperationKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+// === impl ListRecordSets ===
+
+impl ListRecordSets {
+    /// Whether a set of this name is asked for. Providers that cannot tell so filter by it.
+    pub fn asks_for(&self, name: &DnsName) -> bool {
+        self.below.as_ref().is_none_or(|below| name != below && name.is_in(below))
     }
 }
 

@@ -199,18 +199,33 @@ impl DnsProvider {
         }
     }
 
-    /// One page of a zone's record sets; `page` as the page before named it.
-    pub async fn list_record_sets(&self, zone: &ZoneId, page: Option<String>) -> Result<Page<RecordSet>, DnsError> {
-        self.list_record_sets.clone().oneshot(ListRecordSets { zone: zone.clone(), page }).await
+    /// One page of a zone's record sets, or of those below a name; `page` as the page before named it.
+    pub async fn list_record_sets(
+        &self,
+        zone: &ZoneId,
+        below: Option<&DnsName>,
+        page: Option<String>,
+    ) -> Result<Page<RecordSet>, DnsError> {
+        let request = ListRecordSets { zone: zone.clone(), below: below.cloned(), page };
+        self.list_record_sets.clone().oneshot(request).await
     }
 
     /// All that a zone holds. An error on any page is an error: half a zone would look like deletions.
     pub async fn snapshot(&self, zone: &ZoneId) -> Result<ZoneSnapshot, DnsError> {
+        self.all(zone, None).await
+    }
+
+    /// All that a zone holds below `name`, that name itself left out: of a large zone that many share it may be a few pages.
+    pub async fn snapshot_below(&self, zone: &ZoneId, name: &DnsName) -> Result<ZoneSnapshot, DnsError> {
+        self.all(zone, Some(name)).await
+    }
+
+    async fn all(&self, zone: &ZoneId, below: Option<&DnsName>) -> Result<ZoneSnapshot, DnsError> {
         let mut snapshot = ZoneSnapshot::default();
         let mut seen = BTreeSet::new();
         let mut page = None;
         loop {
-            let Page { items, next } = self.list_record_sets(zone, page).await?;
+            let Page { items, next } = self.list_record_sets(zone, below, page).await?;
             for set in items {
                 snapshot.insert(set);
             }

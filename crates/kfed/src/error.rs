@@ -9,7 +9,7 @@ use kfed_control_plane::connect::ConnectError;
 use kfed_control_plane::membership::{JoinError, UnjoinError};
 use kfed_dnsprovider::registry::RegistryError;
 use kfed_dnsprovider::{DnsError, ErrorClass};
-use kfed_dnsprovider_azure::ConfigError;
+use kfed_dnsprovider_azure::{ConfigError, ConnectError as AzureConnectError};
 use kube::config::KubeconfigError;
 use miette::Diagnostic;
 
@@ -132,12 +132,21 @@ impl From<RegistryError> for Error {
 
 fn provider_help(error: &RegistryError) -> &'static str {
     match error {
+        RegistryError::Setup { source, .. } if is_refusal(source.as_ref()) => REFUSED,
         RegistryError::Setup { .. } => {
             "--dns-provider-config names the provider's configuration, a file in the form of dns.conf"
         }
         _ => "--dns-provider takes one of these",
     }
 }
+
+/// Whether the provider does not take the credentials.
+fn is_refusal(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(AzureConnectError::Authenticate(_)))
+}
+
+const REFUSED: &str =
+    "the credentials in --dns-provider-config are refused: client-id, secret and tenant-id must belong together";
 
 fn listen_help(source: &io::Error, address: &SocketAddr) -> String {
     match source.kind() {
@@ -154,13 +163,13 @@ fn listen_help(source: &io::Error, address: &SocketAddr) -> String {
 fn zone_help(source: &DnsError) -> &'static str {
     match source.class {
         ErrorClass::NotFound => {
-            "--dns-zone-name names a zone that the provider holds: create it there, or name another"
+            "--dns-zone-name names a zone, --dns-provider-config where it is: correct one of them, or create the zone there"
         }
-        ErrorClass::Unauthenticated => {
-            "the credentials in --dns-provider-config are refused: client-id, secret and tenant-id must belong together"
-        }
+        ErrorClass::Unauthenticated => REFUSED,
         ErrorClass::Forbidden => "give the service principal the role `DNS Zone Contributor` on the resource group",
-        _ => "is the provider reachable from here?",
+        _ => {
+            "are the endpoints in --dns-provider-config reachable from here? An authority of one's own is named there by ca-file"
+        }
     }
 }
 

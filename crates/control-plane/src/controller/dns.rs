@@ -1,20 +1,17 @@
 //! The zone: one loop that keeps it as the services need it, and beside it one that tells the Federation how it stands. Neither
 //! waits for the other: a federation API that hangs delays no failover.
 
-mod backoff;
 mod keeper;
 mod report;
-mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kfed_dnsprovider::plan::{GuardedPlan, PlanHash};
-use kfed_dnsprovider::{DnsError, Zone};
+use kfed_dnsprovider::{Backoff, DnsError, Zone};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::backoff::Backoff;
 use self::keeper::Keeper;
 use super::Shared;
 use super::federation::CLUSTERS;

@@ -108,7 +108,11 @@ impl Fleet {
 
     /// A control plane with the parts of this federation.
     pub(crate) fn builder(&self, clock: Clock) -> ControlPlaneBuilder {
-        let dns = DnsProvider::new(self.dns.clone());
+        self.builder_with(DnsProvider::new(self.dns.clone()), clock)
+    }
+
+    /// A control plane with another provider.
+    pub(crate) fn builder_with(&self, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
         ControlPlane::builder(self.client.clone(), self.settings.clone(), dns, clock)
             .connector(connector(&self.members))
             .address_probe(address_probe(&self.members))

@@ -96,6 +96,11 @@ impl ZoneFlavour {
         self.limits.iter().fold(Limits::default(), |limits, (kind, requests)| limits.with(*kind, *requests, MINUTE))
     }
 
+    /// The types of record sets that are written.
+    pub fn types(&self) -> impl Iterator<Item = RecordType> {
+        self.records.iter().map(|(record_type, _)| *record_type)
+    }
+
     /// The property for records of a type that is written; none for the others.
     pub(crate) fn records_property(&self, record_type: RecordType) -> Option<&'static str> {
         self.records.iter().find(|(t, _)| *t == record_type).map(|(_, property)| *property)

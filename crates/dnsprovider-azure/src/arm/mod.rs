@@ -154,7 +154,16 @@ impl Arm {
         let zone = self.resource(operation, &operation.zone)?;
         let url = match &operation.page {
             Some(link) => self.page(operation, link)?,
-            None => self.urls.record_sets(&zone, RECORD_SETS_A_PAGE),
+            None => {
+                let below = operation.below.as_ref();
+                let outside = || {
+                    self.invalid(
+                        operation,
+                        format!("{} is not in zone {}", below.map_or("", DnsName::as_str), zone.name),
+                    )
+                };
+                self.urls.record_sets(&zone, below, RECORD_SETS_A_PAGE).ok_or_else(outside)?
+            }
         };
         let response = self.send(operation, Call::get(url)).await?;
         let page: WirePage<WireRecordSet> = self.read(operation, &self.succeeded(operation, response)?)?;
@@ -164,7 +173,8 @@ impl Arm {
             if read.is_none() {
                 tracing::debug!(zone = %zone.name, name, resource_type, "a record set of a kind that is left alone");
             }
-            read
+            // Whatever the service makes of the suffix.
+            read.filter(|set| operation.asks_for(&set.key.name))
         });
         Ok(Page { items: items.collect(), next: page.next_link })
     }

@@ -67,9 +67,18 @@ impl Urls {
         self.build(&self.zones_path(&zone.subscription, &zone.resource_group), &[zone.name.without_dot()], None)
     }
 
-    pub(crate) fn record_sets(&self, zone: &ZoneResource, top: u32) -> Url {
+    /// All record sets, or those below a name; none for a name outside of the zone.
+    pub(crate) fn record_sets(&self, zone: &ZoneResource, below: Option<&DnsName>, top: u32) -> Option<Url> {
         let path = self.zones_path(&zone.subscription, &zone.resource_group);
-        self.build(&path, &[zone.name.without_dot(), self.flavour.list_all], Some(top))
+        let mut url = self.build(&path, &[zone.name.without_dot(), self.flavour.list_all], Some(top));
+        // Below the zone's own name is everything, but for what is at it.
+        if let Some(suffix) = below.filter(|below| **below != zone.name) {
+            let suffix = suffix.relative_to(&zone.name)?;
+            let query = url.query().unwrap_or_default();
+            let query = format!("{query}&$recordsetnamesuffix={}", utf8_percent_encode(suffix, SEGMENT));
+            url.set_query(Some(&query));
+        }
+        Some(url)
     }
 
     /// None for a name outside of the zone.

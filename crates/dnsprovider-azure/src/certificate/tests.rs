@@ -93,7 +93,11 @@ fn what_cannot_sign_is_told_without_the_key() {
     let good = fixture("client-certificate.pem");
     for (certificate_file, key_file, expected) in [
         (folder.path().join("nothing.pem"), None, "cannot read "),
-        (pfx, None, "client.pfx is no PEM file; of PKCS#12, `openssl pkcs12"),
+        (
+            pfx.clone(),
+            None,
+            &format!("`openssl pkcs12 -in {} -nodes -out {}`", pfx.display(), pfx.with_extension("pem").display()),
+        ),
         (encrypted.clone(), None, "encrypted.pem holds no certificate"),
         (good.clone(), None, "client-certificate.pem holds no private key that is not encrypted"),
         (good.clone(), Some(encrypted), "encrypted.pem holds no private key that is not encrypted"),

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod certificate;
+mod conformance;
 mod defects;
 mod emulator;
 mod scale;

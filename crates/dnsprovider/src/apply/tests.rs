@@ -245,3 +245,23 @@ async fn what_cannot_be_read_again_is_told() {
     let applied = scene.apply().await;
     assert_eq!((applied.stale, applied.unread), (true, vec![key("A", "a")]));
 }
+
+#[tokio::test]
+async fn what_is_left_out_leaves_the_others_in_their_stages() {
+    let (sets, wanted) = mixed();
+    let scene = Scene::new(sets, wanted).await;
+    let stage_of = |changes: &ChangeSet| -> BTreeMap<RecordSetKey, Urgency> {
+        let staged = stages(changes).into_iter();
+        staged.flat_map(|(urgency, stage)| stage.into_iter().map(move |(_, c)| (c.key().clone(), urgency))).collect()
+    };
+    let before = stage_of(&scene.changes);
+    assert!(scene.changes.stages.len() > 1, "{:?}", scene.changes);
+    for left_out in before.keys() {
+        let mut changes = scene.changes.clone();
+        changes.retain(|change| change.key() != left_out);
+        let mut expected = before.clone();
+        expected.remove(left_out);
+        assert_eq!(stage_of(&changes), expected);
+        assert!(changes.stages.iter().all(|stage| stage.changes > 0));
+    }
+}

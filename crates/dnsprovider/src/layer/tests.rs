@@ -420,9 +420,37 @@ mod trace {
         let asked = "dns{operation=\"get record set\" kind=\"get\" zone=\"example.com\" record_set=A web.example.com.";
         assert!(line("answered").contains(asked), "{log}");
         assert!(line("answered").trim_start().starts_with("DEBUG"), "{log}");
-        assert!(line("failed error=").trim_start().starts_with("WARN"), "{log}");
+        assert!(line("failed error=").trim_start().starts_with("INFO"), "{log}");
         assert!(line("failed error=").contains("could not put record set: not yours"), "{log}");
         let closed: Vec<_> = log.lines().filter(|line| line.contains("close")).collect();
         assert!(closed[0].contains("outcome=\"ok\"") && closed[1].contains("outcome=\"forbidden\""), "{log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_requests_are_under_way_than_are_allowed_whatever_their_operation() {
+    let (memory, provider) = memory();
+    memory.on_request(|_| Some(Fault::Hang));
+    let retry = RetryPolicy { tries: 1, ..RetryPolicy::default() };
+    let three = NonZeroUsize::new(3).unwrap();
+    let (provider, _) = stack(provider, &Settings { concurrency: three, retry, ..Settings::default() });
+    let tasks: Vec<_> = (0..4)
+        .flat_map(|n| {
+            let (lists, gets) = (provider.clone(), provider.clone());
+            let key = key("A", &format!("n{n}"));
+            [
+                tokio::spawn(async move { lists.snapshot(&zone_id()).await.map(drop) }),
+                tokio::spawn(async move { gets.get(&zone_id(), &key).await.map(drop) }),
+            ]
+        })
+        .collect();
+    // Each waits for its turn, and ends at its own deadline after that.
+    for under_way in [3, 6, 8] {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(memory.calls().len(), under_way);
+        tokio::time::sleep(Duration::from_secs(29)).await;
+    }
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap_err().class, ErrorClass::Unavailable);
     }
 }

@@ -12,7 +12,8 @@ use crate::operation::Operation;
 use crate::provider::OperationService;
 
 /// Puts every request into a span `dns` with fields `operation`, `kind`, `zone`, `record_set`, and `outcome` (`ok` or the error's
-/// class) when it is answered. Failures are events at level `warn`, answers at `debug`.
+/// class) when it is answered. Failures are events at level `info`, since whoever asked tells of them in words of its own; answers are at
+/// `debug`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TraceLayer;
 
@@ -60,7 +61,7 @@ impl<O: Operation, S: OperationService<O>> Service<O> for Trace<S> {
                 }
                 Err(error) => {
                     recorded.record("outcome", error.class.as_str());
-                    tracing::warn!(%error, retry_after = ?error.retry_after, "failed");
+                    tracing::info!(%error, retry_after = ?error.retry_after, "failed");
                 }
             }
             result

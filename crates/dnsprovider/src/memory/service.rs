@@ -78,13 +78,24 @@ impl Run for GetRecordSet {
 
 impl Run for PutRecordSet {
     fn run(&self, state: &mut State) -> Result<Self::Response, DnsError> {
-        let version = state.next_version();
-        zone(state, &self.zone, self)?.put(self, version)
+        let (version, per_zone) = (state.next_version(), state.version_per_zone);
+        let zone = zone(state, &self.zone, self)?;
+        let set = zone.put(self, version.clone())?;
+        if per_zone {
+            zone.set_version(&version);
+        }
+        Ok(set)
     }
 }
 
 impl Run for DeleteRecordSet {
     fn run(&self, state: &mut State) -> Result<Self::Response, DnsError> {
-        zone(state, &self.zone, self)?.delete(self)
+        let (version, per_zone) = (state.next_version(), state.version_per_zone);
+        let zone = zone(state, &self.zone, self)?;
+        zone.delete(self)?;
+        if per_zone {
+            zone.set_version(&version);
+        }
+        Ok(())
     }
 }

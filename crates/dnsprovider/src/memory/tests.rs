@@ -38,7 +38,7 @@ async fn pages_follow_each_other_and_a_bad_one_is_refused() {
     }
     assert_eq!(provider.snapshot(&zone).await.unwrap().len(), 7);
     assert_eq!(memory.requests(OperationKind::List), 3);
-    let error = provider.list_record_sets(&zone, Some("nonsense".into())).await.unwrap_err();
+    let error = provider.list_record_sets(&zone, None, Some("nonsense".into())).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Invalid);
 }
 

@@ -27,7 +27,8 @@ impl MemoryZone {
                 DnsError::new(ErrorClass::Invalid, ListRecordSets::NAME, format!("`{token}` names no page"))
             })?),
         };
-        let mut rest = self.sets.range((start, Bound::Unbounded)).map(|(_, set)| set);
+        let sets = self.sets.range((start, Bound::Unbounded)).map(|(_, set)| set);
+        let mut rest = sets.filter(|set| request.asks_for(&set.key.name));
         let items: Vec<_> = rest.by_ref().take(size).cloned().collect();
         let next = rest.next().and(items.last()).map(|last| token(&last.key));
         Ok(Page { items, next })
@@ -74,6 +75,11 @@ impl MemoryZone {
             Some(_) => Err(DnsError::new(ErrorClass::Conflict, DeleteRecordSet::NAME, "the set has been modified")
                 .about(Some(&request.key))),
         }
+    }
+
+    /// Gives every set this version.
+    pub(super) fn set_version(&mut self, version: &Etag) {
+        self.sets.values_mut().for_each(|set| set.etag = Some(version.clone()));
     }
 
     fn invalid(&self, set: &RecordSet) -> Option<String> {

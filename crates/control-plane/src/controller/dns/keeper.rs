@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use kfed_dnsprovider::plan::{Change, GuardedPlan, PlanHash};
 use kfed_dnsprovider::{
-    Applied, ChangeSet, Desired, DnsError, Owner, Policy, RecordSetKey, Resource, Zone, ZoneSnapshot, apply,
+    Applied, Backoff, ChangeSet, Desired, DnsError, ErrorClass, Owner, Policy, RecordSetKey, Resource, Zone, ZoneCache,
 };
 use kfed_service_dns::{AddressPolicy, Fallback, Naming, Outcome, Rules, ServicePlan};
 use tokio::time::Instant;
 
-use super::backoff::{Backoff, concerns_the_zone};
-use super::sweep::Sweep;
 use crate::controller::{Key, Shared};
 use crate::kinds::ObjectKey;
 use crate::plan::publish::{self, InZone};
@@ -20,12 +18,9 @@ use crate::world::DnsState;
 /// Keeps one zone.
 pub(super) struct Keeper {
     shared: Arc<Shared>,
-    zone: Zone,
+    cache: ZoneCache,
     owner: Owner,
     naming: Naming,
-    /// What the zone holds, kept up with every write; read anew from time to time.
-    snapshot: Option<ZoneSnapshot>,
-    sweep: Sweep,
     /// Sets that the provider did not take. They wait by themselves: nobody else does for them.
     refused: BTreeMap<RecordSetKey, Refusal>,
     /// Deletions that look like lost input and wait for approval.
@@ -66,9 +61,7 @@ impl Keeper {
         Self {
             owner: Owner(settings.federation.clone()),
             naming: Naming { federation: settings.federation.clone(), zone: settings.zone.clone() },
-            zone,
-            snapshot: None,
-            sweep: Sweep::new(settings.dns_sweep),
+            cache: ZoneCache::new(shared.parts.dns.clone(), zone, settings.dns_sweep),
             refused: BTreeMap::new(),
             held: None,
             empty_since: BTreeMap::new(),
@@ -78,12 +71,12 @@ impl Keeper {
 
     /// Why the zone could not be read when it was last tried.
     pub(super) fn unread(&self) -> Option<&DnsError> {
-        self.sweep.failed()
+        self.cache.failed()
     }
 
     /// Waits until the zone has been read anew; for ever if it is not being read.
     pub(super) async fn swept(&mut self) {
-        self.sweep.end(&mut self.snapshot).await;
+        self.cache.swept().await;
     }
 
     /// Deletions that wait for approval.
@@ -94,39 +87,35 @@ impl Keeper {
     /// One pass: read where needed, plan, write, tell. When to come again although nothing happens; an error where nothing more
     /// is to be sent to the zone for a while.
     pub(super) async fn keep(&mut self, approved: Option<PlanHash>) -> Result<Instant, DnsError> {
-        let dns = self.shared.parts.dns.clone();
-        let mut snapshot = match self.snapshot.take() {
-            Some(snapshot) => snapshot,
-            None => dns.snapshot(&self.zone.id).await?,
-        };
-        self.sweep.begin_if_due(&dns, &self.zone);
-        let wanted = self.want(&snapshot, approved);
-        let mut changes = kfed_dnsprovider::plan(&snapshot, &wanted.desired, &self.owner, &wanted.policy);
+        self.cache.refresh().await?;
+        let wanted = self.want(approved);
+        let mut changes = kfed_dnsprovider::plan(self.cache.snapshot(), &wanted.desired, &self.owner, &wanted.policy);
         if !changes.is_empty() {
-            tracing::debug!(zone = %self.zone.name, ?changes, "planned");
+            tracing::debug!(zone = %self.cache.zone().name, ?changes, "planned");
         }
         self.held.clone_from(&changes.guarded);
         self.leave_out_refused(&mut changes);
-        self.sweep.written(changes.changes.iter().map(Change::key));
-        let applied = apply(&dns, &self.zone.id, &changes, &mut snapshot).await;
+        let applied = self.cache.apply(&changes).await;
         let (outage, mut failed) = self.judge(&changes, applied);
         failed
             .extend(self.refused.values().filter_map(|refusal| Some((refusal.resource.clone()?, refusal.why.clone()))));
-        self.tell(&snapshot, &wanted, &changes, &failed);
-        self.snapshot = Some(snapshot);
+        self.tell(&wanted, &changes, &failed);
         match outage {
             Some(error) => Err(error),
             None => {
                 let refused = self.refused.values().map(|refusal| refusal.until).min();
-                Ok([wanted.again, refused].into_iter().flatten().fold(self.sweep.at(), Instant::min))
+                Ok([wanted.again, refused]
+                    .into_iter()
+                    .flatten()
+                    .fold(Instant::now() + self.cache.until_sweep(), Instant::min))
             }
         }
     }
 
     /// What the zone is to hold.
-    fn want(&mut self, snapshot: &ZoneSnapshot, approved: Option<PlanHash>) -> Wanted {
-        let settings = self.shared.settings();
-        let in_zone = publish::published(snapshot, &self.owner);
+    fn want(&mut self, approved: Option<PlanHash>) -> Wanted {
+        let (settings, zone) = (self.shared.settings(), self.cache.zone());
+        let in_zone = publish::published(self.cache.snapshot(), &self.owner);
         let nothing = InZone::new();
         let empty_before = std::mem::take(&mut self.empty_since);
         let mut wanted = Wanted { policy: Policy { approved, ..Policy::default() }, ..Wanted::default() };
@@ -150,7 +139,7 @@ impl Keeper {
             };
             let empty_since = empty_before.get(&resource).copied();
             let rules = Rules {
-                address_policy: AddressPolicy { allow_loopback: self.zone.loopback, private_zone: self.zone.private },
+                address_policy: AddressPolicy { allow_loopback: zone.loopback, private_zone: zone.private },
                 empty_for: empty_since.map(|since| now - since),
                 empty_hold: settings.dns_empty_hold,
                 fallback: Fallback::Addresses,
@@ -190,7 +179,7 @@ impl Keeper {
             let beside = || waiting.iter().any(|key| key.name == change.key().name);
             waiting.contains(change.key()) || (!matches!(change, Change::Update { .. }) && beside())
         };
-        changes.changes.retain(|change| !waits(change));
+        changes.retain(|change| !waits(change));
     }
 
     /// What the failures mean: the zone is away, and what each Service is told; what was refused waits.
@@ -235,7 +224,8 @@ impl Keeper {
     }
 
     /// Lets other decisions know how the zone stands, and brings those back that depend on it.
-    fn tell(&self, snapshot: &ZoneSnapshot, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
+    fn tell(&self, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
+        let snapshot = self.cache.snapshot();
         let mut state = DnsState::default();
         for set in snapshot.iter().filter(|set| self.owner.owns(set)) {
             if let Some(resource) = Resource::of(set) {
@@ -273,4 +263,17 @@ impl Keeper {
             self.shared.dns.notify_one();
         }
     }
+}
+
+/// Whether nothing else is to be sent either: the provider asks for it, is away, or does not let us in.
+fn concerns_the_zone(error: &DnsError) -> bool {
+    error.retry_after().is_some()
+        || matches!(
+            error.class,
+            ErrorClass::Throttled
+                | ErrorClass::Unavailable
+                | ErrorClass::Unauthenticated
+                | ErrorClass::Forbidden
+                | ErrorClass::NotFound
+        )
 }

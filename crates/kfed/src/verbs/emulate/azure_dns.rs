@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// A zone to start with; may be given several times
     #[arg(long = "zone", value_name = "NAME", requires = "resource_group")]
     zones: Vec<String>,
+    /// A private zone to start with, for provider azure-private-dns; may be given several times
+    #[arg(long = "private-zone", value_name = "NAME", requires = "resource_group")]
+    private_zones: Vec<String>,
     /// The resource group of the zones
     #[arg(long, value_name = "NAME")]
     resource_group: Option<String>,
@@ -76,6 +79,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         builder = builder.resource_group(&group);
         for zone in args.zones {
             builder = builder.zone(&group, zone);
+        }
+        for zone in args.private_zones {
+            builder = builder.private_zone(&group, zone);
         }
     }
     let emulator = builder.build();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kfed_dnsprovider::{DnsError, ErrorClass};
+use crate::error::{DnsError, ErrorClass};
 
 /// The first wait where the zone was not as it was thought to be: what was read again may be right.
 const AFTER_CONFLICT: Duration = Duration::from_millis(100);
@@ -11,42 +11,44 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The longest wait that nobody asked for.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Failures in a row of one thing; each doubles the wait.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
+/// Failures in a row of one thing: of a record set, of a zone. Each doubles the wait, from 0.1 s after a conflict and 1 s after all
+/// else, up to a minute; what the provider asks for is waited at least.
+///
+/// The waits of [`RetryLayer`](crate::layer::RetryLayer) are within a request; these are between attempts that begin with a new plan.
+///
+/// ```
+/// use std::time::Duration;
+/// use kfed_dnsprovider::{Backoff, DnsError, ErrorClass};
+///
+/// let away = DnsError::new(ErrorClass::Unavailable, "put record set", "away");
+/// let mut backoff = Backoff::default();
+/// assert_eq!([backoff.after(&away), backoff.after(&away)], [Duration::from_secs(1), Duration::from_secs(2)]);
+/// backoff.reset();
+/// assert_eq!(backoff.after(&away), Duration::from_secs(1));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Backoff {
     failures: u32,
 }
 
 // === impl Backoff ===
 
 impl Backoff {
-    pub(super) fn reset(&mut self) {
+    /// It has worked.
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// The wait after another failure.
-    pub(super) fn after(&mut self, error: &DnsError) -> Duration {
+    pub fn after(&mut self, error: &DnsError) -> Duration {
         let first = match error.class {
             ErrorClass::Conflict | ErrorClass::Unknown => AFTER_CONFLICT,
             _ => AFTER_FAILURE,
         };
         let wait = first.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         error.retry_after().unwrap_or_default().max(wait)
     }
-}
-
-/// Whether nothing else is to be sent either: the provider asks for it, is away, or does not let us in.
-pub(super) fn concerns_the_zone(error: &DnsError) -> bool {
-    error.retry_after().is_some()
-        || matches!(
-            error.class,
-            ErrorClass::Throttled
-                | ErrorClass::Unavailable
-                | ErrorClass::Unauthenticated
-                | ErrorClass::Forbidden
-                | ErrorClass::NotFound
-        )
 }
 
 #[cfg(test)]
