@@ -16,7 +16,7 @@ fn measure(criterion: &mut Criterion, inputs: &[Input]) {
                 if explain {
                     bencher.iter(|| kfed_replica_scheduler::plan(black_box(&request)));
                 } else {
-                    bencher.iter(|| kfed_replica_scheduler::distribute(black_box(&request)));
+                    bencher.iter(|| kfed_replica_scheduler::federation_v1::distribute(black_box(&request)));
                 }
             });
         }

@@ -36,13 +36,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
-mod distribute;
-mod order;
+pub mod federation_v1;
 mod plan;
-mod portion;
 mod reason;
-mod seat;
 
-pub use distribute::distribute;
-pub use plan::{Member, Placement, Plan, Request, Share, plan};
+pub use federation_v1::Request;
+pub use plan::{Member, Placement, Plan, plan};
 pub use reason::Reason;

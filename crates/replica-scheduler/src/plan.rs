@@ -1,24 +1,9 @@
 //! What is asked of the planner, and its answer.
 
-use kfed_api::preferences::ReplicaPreferences;
 use serde::Serialize;
 
-use crate::distribute::Table;
-use crate::reason::{BeforeWeights, Reason, reasons};
-use crate::seat::Seat;
-
-/// One workload and the members that may run it.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// `namespace/name` of the workload. It breaks ties, so that not every workload favours the same member.
-    pub key: &'a str,
-    /// How many replicas to place.
-    pub replicas: i64,
-    /// What the user asks for.
-    pub preferences: &'a ReplicaPreferences,
-    /// The members that may run the workload, in any order, each once.
-    pub members: &'a [Member<'a>],
-}
+use crate::federation_v1::{self, Request, Share};
+use crate::reason::Reason;
 
 /// A member cluster as the planner sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,31 +39,20 @@ pub struct Placement {
     pub reasons: Vec<Reason>,
 }
 
-/// The numbers of one member, without reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Share {
-    /// Replicas expected to run there.
-    pub planned: i64,
-    /// Replicas asked for on top that do not fit at present.
-    pub overflow: i64,
-}
-
 /// Plans one workload, with a reason for every number.
 ///
-/// [`distribute`](crate::distribute) gives the same numbers alone, several times faster.
+/// [`federation_v1::distribute`] gives the same numbers alone, several times faster.
 pub fn plan(request: &Request<'_>) -> Plan {
-    let mut table = Table::new(request);
-    table.give_what_comes_before_weights();
-    let before: Vec<_> = table.seats.iter().map(BeforeWeights::of).collect();
-    table.give_by_weight();
-    let placed: i64 = table.seats.iter().map(|seat| seat.planned).sum();
-    let placement = |(at, (seat, before)): (usize, (&Seat, BeforeWeights))| Placement {
-        member: request.members[table.member(at)].name.to_owned(),
-        planned: seat.planned,
-        overflow: seat.overflow,
-        reasons: reasons(seat, before, table.weights),
+    let explained = federation_v1::distribute_with_reasons(request);
+    let placed: i64 = explained.iter().map(|(share, _)| share.planned).sum();
+    let placement = |(member, (share, reasons)): (&Member<'_>, (Share, Vec<Reason>))| Placement {
+        member: member.name.to_owned(),
+        planned: share.planned,
+        overflow: share.overflow,
+        reasons,
     };
-    let placements = table.seats.iter().zip(before).enumerate().map(placement).collect();
+    let mut placements: Vec<_> = request.members.iter().zip(explained).map(placement).collect();
+    placements.sort_by(|a, b| a.member.cmp(&b.member));
     Plan { placements, unplaced: request.replicas.saturating_sub(placed).max(0) }
 }
 
@@ -104,15 +78,6 @@ impl Plan {
 // === impl Placement ===
 
 impl Placement {
-    /// What the member's object gets: the planned replicas, and those that ask for capacity.
-    pub fn replicas(&self) -> i64 {
-        self.planned + self.overflow
-    }
-}
-
-// === impl Share ===
-
-impl Share {
     /// What the member's object gets: the planned replicas, and those that ask for capacity.
     pub fn replicas(&self) -> i64 {
         self.planned + self.overflow

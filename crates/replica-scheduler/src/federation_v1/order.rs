@@ -1,6 +1,6 @@
 //! The order in which members are served: the heavier first, equals by a hash that differs from workload to workload.
 
-use crate::seat::Seat;
+use crate::federation_v1::seat::Seat;
 
 const OFFSET_BASIS: u32 = 2_166_136_261;
 const PRIME: u32 = 16_777_619;
@@ -12,7 +12,7 @@ const LANES: usize = 16;
 /// Indices of the preferred seats: weight descending, then hash ascending, then index ascending.
 ///
 /// `name` gives the name of the seat at an index; names are sorted.
-pub(crate) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8]) -> Vec<u64> {
+pub(super) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8]) -> Vec<u64> {
     let preferred = || seats.iter().filter(|seat| seat.preferred);
     let (Some(lightest), Some(heaviest)) = (preferred().map(|s| s.weight).min(), preferred().map(|s| s.weight).max())
     else {
@@ -91,7 +91,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::Member;
+    use crate::Member;
 
     fn seats(weights: &[i64]) -> Vec<Seat> {
         let preferences = |&weight| ClusterPreferences { weight, ..ClusterPreferences::default() };
