@@ -1,25 +1,27 @@
-//! How many replicas of a workload each member cluster gets, and why: Federation v1's planner, bit for bit.
+//! How many replicas of a workload each member cluster gets, and why.
 //!
 //! ```text
-//! Request ─► match preferences ─► order ─► minimums ─► kept replicas ─► weighted rounds ─► overflow ─► Plan
-//!            (own entry or "*")   (weight, FNV-1)      (rebalance: false)
+//! Request ─► filter ──────────────► choose ─► divide ──────────────────────────► pace ─► Plan ─► explain
+//!            preferred? selector,   at most    federation-v1: v1, bit for bit     at most
+//!            taints, regions,       maxClusters proportional: groups, spread,     maxMoves
+//!            filters of your own               bounds, weights over the whole
 //! ```
 //!
 //! ```
-//! use kfed_api::preferences::ReplicaPreferences;
-//! use kfed_replica_scheduler::{Member, Reason, Request, plan};
+//! use kfed_api::policy::PlacementPolicy;
+//! use kfed_replica_scheduler::{Member, Reason, Request, schedule};
 //!
-//! let preferences: ReplicaPreferences =
+//! let policy: PlacementPolicy =
 //!     r#"{"clusters": {"fed-west": {"weight": 1, "maxReplicas": 2}, "fed-east": {"weight": 1}}}"#.parse()?;
 //! let members = [Member::new("fed-west"), Member::new("fed-east")];
-//! let plan = plan(&Request { key: "default/hostname", replicas: 10, preferences: &preferences, members: &members });
+//! let plan = schedule(&Request { key: "default/hostname", replicas: 10, policy: &policy, members: &members });
 //!
 //! assert_eq!(plan.of("fed-east").unwrap().replicas(), 8);
 //! let west = plan.of("fed-west").unwrap();
 //! assert_eq!(west.replicas(), 2);
 //! assert!(west.reasons.contains(&Reason::CutToMaximum { max: 2 }));
 //! assert_eq!(plan.unplaced, 0);
-//! # Ok::<(), kfed_api::preferences::InvalidPreferences>(())
+//! # Ok::<(), kfed_api::policy::InvalidPolicy>(())
 //! ```
 //!
 //! Invariants:
@@ -37,9 +39,15 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
 pub mod federation_v1;
+mod filter;
 mod plan;
 mod reason;
+mod request;
+mod schedule;
 
-pub use federation_v1::Request;
-pub use plan::{Member, Placement, Plan, plan};
+pub use filter::{Filter, Scorer, Verdict};
+pub use kfed_api::policy::{Taint, TaintEffect};
+pub use plan::{Placement, Plan};
 pub use reason::Reason;
+pub use request::{Attributes, Member, Request};
+pub use schedule::{Scheduler, schedule};

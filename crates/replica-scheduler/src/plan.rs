@@ -1,28 +1,19 @@
-//! What is asked of the planner, and its answer.
+//! The scheduler's answer.
 
 use serde::Serialize;
 
-use crate::federation_v1::{self, Request, Share};
 use crate::reason::Reason;
 
-/// A member cluster as the planner sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Member<'a> {
-    /// The member's name.
-    pub name: &'a str,
-    /// Replicas that run there now; none where the workload does not exist yet.
-    pub current: Option<i64>,
-    /// The most replicas that fit there; none is no known limit.
-    pub capacity: Option<i64>,
-}
-
 /// What every member gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Plan {
     /// One a member, sorted by name.
     pub placements: Vec<Placement>,
-    /// Replicas that no member took, because of maxima, capacities or missing weights.
+    /// Replicas that no member took, because of filters, maxima, capacities or missing weights.
     pub unplaced: i64,
+    /// Replicas that are to move, and wait for a later round.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub postponed: i64,
 }
 
 /// What one member gets.
@@ -35,34 +26,12 @@ pub struct Placement {
     /// Replicas asked for on top that do not fit at present. They stay pending on purpose: a cluster autoscaler adds
     /// nodes for pending pods.
     pub overflow: i64,
-    /// How the numbers came about, in the order in which the planner decided. Never empty.
+    /// How the numbers came about, in the order in which the scheduler decided. Never empty.
     pub reasons: Vec<Reason>,
 }
 
-/// Plans one workload, with a reason for every number.
-///
-/// [`federation_v1::distribute`] gives the same numbers alone, several times faster.
-pub fn plan(request: &Request<'_>) -> Plan {
-    let explained = federation_v1::distribute_with_reasons(request);
-    let placed: i64 = explained.iter().map(|(share, _)| share.planned).sum();
-    let placement = |(member, (share, reasons)): (&Member<'_>, (Share, Vec<Reason>))| Placement {
-        member: member.name.to_owned(),
-        planned: share.planned,
-        overflow: share.overflow,
-        reasons,
-    };
-    let mut placements: Vec<_> = request.members.iter().zip(explained).map(placement).collect();
-    placements.sort_by(|a, b| a.member.cmp(&b.member));
-    Plan { placements, unplaced: request.replicas.saturating_sub(placed).max(0) }
-}
-
-// === impl Member ===
-
-impl<'a> Member<'a> {
-    /// A member where nothing runs yet and whose capacity is unknown.
-    pub fn new(name: &'a str) -> Self {
-        Self { name, current: None, capacity: None }
-    }
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 // === impl Plan ===
@@ -81,5 +50,10 @@ impl Placement {
     /// What the member's object gets: the planned replicas, and those that ask for capacity.
     pub fn replicas(&self) -> i64 {
         self.planned + self.overflow
+    }
+
+    /// Whether the member may run no replica: what runs there leaves.
+    pub fn is_filtered(&self) -> bool {
+        self.reasons.iter().any(Reason::filters)
     }
 }

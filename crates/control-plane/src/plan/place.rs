@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kfed_api::preferences::ReplicaPreferences;
+use kfed_api::policy::PlacementPolicy;
 use kfed_replica_scheduler::{Member, Reason, Request};
 
 use crate::object::{annotation, number, replicas};
@@ -28,10 +28,10 @@ pub(crate) struct Placement {
 pub(crate) fn place(view: &ObjectView) -> Placement {
     let Some(federated) = &view.federated else { return Placement::default() };
     let wanted = replicas(federated);
-    let preferences = match view.key.kind.preferences.and_then(|key| annotation(federated, key)) {
-        None => ReplicaPreferences::default(),
+    let policy = match view.key.kind.preferences.and_then(|key| annotation(federated, key)) {
+        None => PlacementPolicy::default(),
         Some(json) => match json.parse() {
-            Ok(preferences) => preferences,
+            Ok(policy) => policy,
             Err(mistake) => {
                 return as_it_is(
                     view,
@@ -50,7 +50,7 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
         match member.state {
             MemberState::Available => {
                 let current = member.copy.as_deref().and_then(|copy| number(copy, "/status/replicas"));
-                available.push(Member { name, current, capacity: None });
+                available.push(Member { current, ..Member::new(name) });
             }
             MemberState::Frozen | MemberState::Dying { .. } => {
                 frozen += held.unwrap_or(0);
@@ -71,16 +71,15 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     }
 
     let path = view.key.path();
-    let plan = kfed_replica_scheduler::plan(&Request {
+    let plan = kfed_replica_scheduler::schedule(&Request {
         key: &path,
         replicas: (wanted - frozen).max(0),
-        preferences: &preferences,
+        policy: &policy,
         members: &available,
     });
     for member in &plan.placements {
         // A member that the preferences leave out gets no copy; one that has a copy is scaled to nothing.
-        let left_out = preferences.of(&member.member).is_none();
-        if left_out && view.members[&member.member].copy.is_none() {
+        if member.is_filtered() && view.members[&member.member].copy.is_none() {
             continue;
         }
         placement.targets.insert(member.member.clone(), member.replicas());

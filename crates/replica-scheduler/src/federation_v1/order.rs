@@ -80,6 +80,11 @@ fn fnv1_lanes(hashes: [u32; LANES], bytes: &[u8]) -> [u32; LANES] {
     wide.map(|hash| hash as u32)
 }
 
+/// What tells members of equal weight apart for the workload `key`: the lower goes first.
+pub(crate) fn tie_break(member: &str, key: &str) -> u32 {
+    fnv1(fnv1(OFFSET_BASIS, member.as_bytes()), key.as_bytes())
+}
+
 /// FNV-1, 32 bit: multiply, then xor. (FNV-1a, the better known, does it the other way round.)
 fn fnv1(hash: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(hash, |hash, &byte| hash.wrapping_mul(PRIME) ^ u32::from(byte))

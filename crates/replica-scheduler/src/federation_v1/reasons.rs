@@ -33,7 +33,7 @@ pub(super) fn reasons(seat: &Seat, before: BeforeWeights, weights: i64) -> Vec<R
         reasons.push(Reason::CutToMaximum { max: seat.max });
     }
     if cut_to(seat.capacity) {
-        reasons.push(Reason::CutToCapacity { capacity: seat.capacity });
+        reasons.push(Reason::CutToCapacity { capacity: seat.capacity, age_seconds: None });
     }
     // A maximum may lower a plan below the minimum, which is told by then.
     if wanted > seat.planned && !cut_to(seat.max) {
