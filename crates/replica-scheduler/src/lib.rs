@@ -40,7 +40,11 @@
 
 pub mod federation_v1;
 mod filter;
+#[allow(dead_code, reason = "the pipeline that calls it comes next")]
+mod pace;
 mod plan;
+#[allow(dead_code, reason = "the pipeline that calls it comes next")]
+mod proportional;
 mod reason;
 mod request;
 mod schedule;
