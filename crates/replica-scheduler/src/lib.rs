@@ -38,17 +38,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
+mod explain;
 pub mod federation_v1;
 mod filter;
-#[allow(dead_code, reason = "the pipeline that calls it comes next")]
 mod pace;
 mod plan;
-#[allow(dead_code, reason = "the pipeline that calls it comes next")]
 mod proportional;
 mod reason;
 mod request;
 mod schedule;
 
+pub use explain::explain;
 pub use filter::{Filter, Scorer, Verdict};
 pub use kfed_api::policy::{Taint, TaintEffect};
 pub use plan::{Placement, Plan};
