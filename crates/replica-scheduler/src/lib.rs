@@ -38,13 +38,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
+mod explain;
 pub mod federation_v1;
 mod filter;
+mod pace;
 mod plan;
+mod proportional;
 mod reason;
 mod request;
 mod schedule;
 
+pub use explain::explain;
 pub use filter::{Filter, Scorer, Verdict};
 pub use kfed_api::policy::{Taint, TaintEffect};
 pub use plan::{Placement, Plan};

@@ -67,6 +67,12 @@ pub enum Reason {
         /// How many, on top of the minimum and of what is kept.
         replicas: i64,
     },
+    /// In mode proportional: its weight alone would give another number, were there no bounds, groups, spread, or replicas
+    /// that run.
+    Wanted {
+        /// What its weight would give.
+        replicas: i64,
+    },
     /// It would have got more, but for `maxReplicas`.
     CutToMaximum {
         /// `maxReplicas`.
@@ -189,6 +195,7 @@ impl fmt::Display for Reason {
             Self::Kept { replicas } => write!(f, "{replicas} kept because they run there"),
             Self::Weight { weight, of, replicas: 0 } => write!(f, "none for its weight of {weight} in {of}"),
             Self::Weight { weight, of, replicas } => write!(f, "{replicas} for its weight of {weight} in {of}"),
+            Self::Wanted { replicas } => write!(f, "its weight alone would give {replicas}"),
             Self::CutToMaximum { max } => write!(f, "cut to its maximum of {max}"),
             Self::CutToCapacity { capacity, age_seconds: None } => write!(f, "cut to the {capacity} that fit"),
             Self::CutToCapacity { capacity, age_seconds: Some(age) } => {

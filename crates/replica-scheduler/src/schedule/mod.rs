@@ -1,5 +1,7 @@
 //! From a request to a plan: filter, choose, divide, pace.
 
+mod proportional;
+
 use std::fmt;
 
 use kfed_api::policy::Mode;
@@ -8,12 +10,11 @@ use kfed_api::preferences::ClusterPreferences;
 use crate::federation_v1::{self, Share, tie_break};
 use crate::filter::{Candidate, Filter, Judgement, May, NotPreferred, Scorer, Selector, Taints, Topologies};
 use crate::filter::{choose, prefer_not};
+use crate::pace::pace;
 use crate::plan::{Placement, Plan};
+use crate::proportional::UNLIMITED;
 use crate::reason::Reason;
 use crate::request::{Member, Request};
-
-/// A limit that is not there.
-pub(crate) const UNLIMITED: i64 = i64::MAX / 2;
 
 /// Plans workloads by their policies, and by what filters and scorers of the caller's own say.
 #[derive(Default)]
@@ -39,7 +40,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// What a member is given, before the pace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Given {
     pub(crate) planned: i64,
     pub(crate) overflow: i64,
@@ -70,19 +71,17 @@ impl Scheduler {
         let open: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.may != May::RunNone).collect();
         let given = match request.policy.mode {
             Mode::FederationV1 => by_federation_v1(request, &open),
-            Mode::Proportional => by_federation_v1(request, &open),
+            Mode::Proportional => proportional::by_proportion(request, &open),
         };
 
         let mut given = given.into_iter();
-        let entries = entries.into_iter().map(|entry| {
-            let given = if entry.may == May::RunNone { None } else { given.next() };
-            let given = given.unwrap_or(Given { planned: 0, overflow: 0, reasons: Vec::new() });
-            (entry, given)
-        });
-        let entries: Vec<(Entry<'_>, Given)> = entries.collect();
-        let placed: i64 = entries.iter().map(|(_, given)| given.planned).sum();
-        let placements = entries.into_iter().map(|(entry, given)| placement(entry, given)).collect();
-        Plan { placements, unplaced: request.replicas.saturating_sub(placed).max(0), postponed: 0 }
+        let given = |entry: &Entry<'_>| if entry.may == May::RunNone { None } else { given.next() };
+        let mut given: Vec<Given> = entries.iter().map(given).map(Option::unwrap_or_default).collect();
+        let placed: i64 = given.iter().map(|given| given.planned).sum();
+        let unplaced = request.replicas.saturating_sub(placed).max(0);
+        let postponed = slow_down(request, &entries, &mut given);
+        let placements = entries.into_iter().zip(given).map(|(entry, given)| placement(entry, given)).collect();
+        Plan { placements, unplaced, postponed }
     }
 
     /// The members by name, with what the filters say of them.
@@ -188,6 +187,24 @@ fn by_federation_v1(request: &Request<'_>, open: &[&Entry<'_>]) -> Vec<Given> {
     open.iter().zip(explained).map(given).collect()
 }
 
+/// Moves no more than the policy allows; tells how many moves that leaves for later rounds.
+fn slow_down(request: &Request<'_>, entries: &[Entry<'_>], given: &mut [Given]) -> i64 {
+    if request.policy.max_moves.is_none() {
+        return 0;
+    }
+    let current: Vec<_> = entries.iter().map(|entry| entry.current().max(0)).collect();
+    let target: Vec<_> = given.iter().map(|given| given.planned.max(0)).collect();
+    let paced = pace(&current, &target, request.policy.max_moves);
+    for (given, (now, target)) in given.iter_mut().zip(paced.numbers.iter().zip(target)) {
+        let replicas = now - target;
+        if replicas != 0 {
+            given.planned += replicas;
+            given.reasons.push(Reason::Postponed { replicas });
+        }
+    }
+    paced.postponed
+}
+
 fn placement(entry: Entry<'_>, given: Given) -> Placement {
     let current = entry.current();
     let age = entry.member.attributes.and_then(|attributes| attributes.capacity_age).map(|age| age.as_secs());
@@ -203,8 +220,9 @@ fn placement(entry: Entry<'_>, given: Given) -> Placement {
             *age_seconds = age;
         }
     }
-    if current > given.planned.max(0) {
-        reasons.push(Reason::Leaving { replicas: current - given.planned.max(0) });
+    let leaving = current - given.planned.max(0);
+    if leaving > 0 {
+        reasons.push(Reason::Leaving { replicas: leaving });
     }
     Placement { member: entry.member.name.to_owned(), planned: given.planned, overflow: given.overflow, reasons }
 }
