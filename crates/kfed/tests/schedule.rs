@@ -17,6 +17,12 @@ fn case(name: &str) -> String {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/schedule").join(name).to_str().unwrap().to_owned()
 }
 
+/// Whether `said` is in a text that is broken where the terminal ends, long words too.
+fn says_so(text: &str, said: &str) -> bool {
+    let joined = |text: &str| words(text).replace(' ', "");
+    joined(text).contains(&joined(said))
+}
+
 fn schedule(file: &str, more: &[&str]) -> (Option<i32>, String, String) {
     let file = case(file);
     outcome(["schedule", "-f", &file].into_iter().chain(more.iter().copied()))
@@ -64,11 +70,8 @@ fn an_explanation_is_told_for_every_request_in_at_most_20_lines() {
     let plans: Vec<Value> = serde_json::from_str(&stdout).unwrap();
     let lines: Vec<Vec<String>> =
         plans.iter().map(|plan| serde_json::from_value(plan["explanation"].clone()).unwrap()).collect();
-    assert_eq!(lines.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n"), stdout_of(&texts));
-}
-
-fn stdout_of(texts: &[&str]) -> String {
-    texts.join("\n\n").trim_end().to_owned()
+    let told = lines.iter().map(|lines| lines.join("\n")).collect::<Vec<_>>().join("\n\n");
+    assert_eq!(told, texts.join("\n\n").trim_end(), "the same in both");
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn what_if_is_a_difference_with_the_exit_codes_of_diff() {
     ] {
         let (code, stdout, stderr) = schedule(file, &more);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{file} {more:?}");
-        assert!(words(&stderr).contains(says), "{more:?}: {stderr}");
+        assert!(says_so(&stderr, says), "{more:?}: {stderr}");
     }
 }
 
@@ -147,11 +150,8 @@ fn a_mistake_ends_with_1_an_excerpt_on_stderr_and_nothing_on_stdout() {
     for (file, says) in cases {
         let (code, stdout, stderr) = outcome(["schedule", "-f", &file, "--clusters", &members, "-o", "json"]);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{file}: {stderr}");
-        // Long paths are broken where the terminal ends.
-        let said: String = words(&stderr).split(' ').collect();
         for say in says {
-            let say: String = say.split(' ').collect();
-            assert!(said.contains(&say), "{file}: {say} in {stderr}");
+            assert!(says_so(&stderr, say), "{file}: {say} in {stderr}");
         }
     }
 }
@@ -166,8 +166,24 @@ fn warnings_go_to_stderr_and_leave_stdout_to_the_plan() {
     assert_eq!(code, Some(0));
     let plans: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!((&plans[0]["plan"], &plans[0]["unplaced"]), (&json!({"x": 2, "y": 0}), &json!(1)), "as v1 had it");
-    let said = words(&stderr);
-    assert!(said.contains("the minimum of 2 is above") && said.contains("did you mean weight?"), "{stderr}");
+    assert!(says_so(&stderr, "the minimum of 2 is above") && says_so(&stderr, "did you mean weight?"), "{stderr}");
+}
+
+#[test]
+fn a_mistake_in_an_endless_line_is_shown_with_its_surroundings_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("long.json");
+    let requests: Vec<_> = (0..2_000)
+        .map(|n| json!({"key": format!("ns/{n}"), "replicas": if n == 1_000 { json!("five") } else { json!(n) }}))
+        .collect();
+    let text = json!(requests).to_string();
+    fs::write(&path, &text).unwrap();
+    let column = text.find("\"five\"").unwrap() + 1;
+    let (code, stdout, stderr) =
+        outcome(["schedule", "-f", path.to_str().unwrap(), "--clusters", &case("members.yaml")]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(says_so(&stderr, &format!("long.json:1:{column}: a whole number belongs here")), "{stderr}");
+    assert!(says_so(&stderr, r#""key":"ns/1000","replicas":"five""#) && stderr.len() < 2_000, "{stderr}");
 }
 
 #[test]

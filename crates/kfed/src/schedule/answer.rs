@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kfed_replica_scheduler::{Plan, Reason, Request, schedule};
+use kfed_replica_scheduler::{Plan, Reason, explain, schedule};
 use serde::{Serialize, Serializer};
 
 use super::change::Changes;
@@ -65,7 +65,10 @@ pub(crate) fn differences<'a>(
         let in_plan = |outcome: &Outcome, name: &String| outcome.plan.get(name).copied().unwrap_or(0);
         let change = |name: &String| (name.clone(), in_plan(&after, name) - in_plan(&before, name));
         let changes = names.map(change).filter(|(_, change)| *change != 0).collect();
-        (Difference { key: &workload.key, changes, before, after, explanation: explanation.as_deref().map(lines) }, changed)
+        (
+            Difference { key: &workload.key, changes, before, after, explanation: explanation.as_deref().map(lines) },
+            changed,
+        )
     })
 }
 
@@ -76,19 +79,6 @@ pub(crate) fn plan(workload: &Workload, explained: bool) -> (Plan, Option<String
     let plan = schedule(&request);
     let explanation = explained.then(|| explain(&plan, &request));
     (plan, explanation)
-}
-
-fn explain(plan: &Plan, request: &Request<'_>) -> String {
-    const MEMBERS: usize = 18;
-    let mut text = format!("{}: {} replicas, {}\n", request.key, request.replicas, request.policy.mode);
-    for placement in plan.placements.iter().take(MEMBERS) {
-        let why: Vec<_> = placement.reasons.iter().map(ToString::to_string).collect();
-        text += &format!("  {}: {}, {}\n", placement.member, placement.planned, why.join("; "));
-    }
-    if plan.placements.len() > MEMBERS {
-        text += &format!("  and {} more members\n", plan.placements.len() - MEMBERS);
-    }
-    text
 }
 
 fn lines(text: &str) -> Vec<String> {

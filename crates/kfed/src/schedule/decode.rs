@@ -6,7 +6,7 @@ use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::source::{Note, Span};
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Node, Value, quoted};
 
 /// Why a node is not of the type that is asked for.
 #[derive(Debug)]
@@ -185,7 +185,7 @@ fn seen(unexpected: de::Unexpected<'_>) -> String {
         Unexpected::Unsigned(value) => format!("the number {value}"),
         Unexpected::Signed(value) => format!("the number {value}"),
         Unexpected::Float(value) => format!("the number {value}"),
-        Unexpected::Str(text) => format!("the text {text:?}"),
+        Unexpected::Str(text) => quoted(text),
         Unexpected::Unit => "nothing".to_owned(),
         Unexpected::Seq => "a list".to_owned(),
         Unexpected::Map => "a map".to_owned(),

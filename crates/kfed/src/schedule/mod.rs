@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
-    /// Say how each plan came about, in at most 20 lines
+    /// Say how each plan came about, in at most 20 lines; in JSON and YAML under `explanation`
     #[arg(long)]
     explain: bool,
     /// What if this member left, with all that it runs?

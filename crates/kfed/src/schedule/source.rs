@@ -3,7 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{
+    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, NamedSource, Severity, SourceCode, SourceSpan,
+    SpanContents,
+};
+
+/// The longest excerpt that is shown whole, in bytes.
+const EXCERPT: usize = 1_000;
+/// How much of a long line is shown before, at and behind a place.
+const MARKED: usize = 60;
 
 /// A place in one of the [`Sources`], in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,8 +51,12 @@ pub(crate) struct Notes(Vec<Note>);
 struct Rendered {
     note: Note,
     place: Option<String>,
-    text: Option<Arc<NamedSource<String>>>,
+    text: Option<Text>,
 }
+
+/// A text of which no more is shown than people read: files for machines often are one line.
+#[derive(Debug, Clone)]
+struct Text(Arc<NamedSource<String>>);
 
 // === impl Span ===
 
@@ -118,7 +130,7 @@ impl Sources {
     /// A note with an excerpt of the text that it is about.
     pub(crate) fn report(&self, note: &Note) -> miette::Report {
         let place = note.at.map(|at| self.place(at));
-        let text = note.at.map(|at| Arc::clone(&self.0[at.source()].text));
+        let text = note.at.map(|at| Text(Arc::clone(&self.0[at.source()].text)));
         miette::Report::new(Rendered { note: note.clone(), place, text })
     }
 }
@@ -179,16 +191,41 @@ impl Diagnostic for Rendered {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.text.as_deref().map(|text| text as _)
+        self.text.as_ref().map(|text| text as _)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         // A block of many lines is pointed at where it begins.
         let at = self.note.at?;
-        let text = self.text.as_deref()?.inner();
+        let text = self.text.as_ref()?.0.inner();
         let range = at.range();
         let shown = text.get(range.clone()).unwrap_or_default();
-        let length = shown.find('\n').unwrap_or(shown.len());
+        let length = shown.floor_char_boundary(shown.find('\n').unwrap_or(shown.len()).min(MARKED));
         Some(Box::new(std::iter::once(LabeledSpan::new(Some("here".to_owned()), range.start.min(text.len()), length))))
+    }
+}
+
+// === impl Text ===
+
+impl SourceCode for Text {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let whole = self.0.read_span(span, lines_before, lines_after)?;
+        if whole.data().len() <= EXCERPT {
+            return Ok(whole);
+        }
+        let (text, at) = (self.0.inner(), span.offset());
+        let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let start = text.floor_char_boundary(at.saturating_sub(MARKED)).max(line);
+        let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+        let end = text.floor_char_boundary((at + span.len() + MARKED).min(end));
+        let (number, column) = (text[..line].matches('\n').count(), text[line..start].chars().count());
+        let shown = SourceSpan::from((start, end - start));
+        let data = &text.as_bytes()[start..end];
+        Ok(Box::new(MietteSpanContents::new_named(self.0.name().to_owned(), data, shown, number, column, 1)))
     }
 }

@@ -71,9 +71,18 @@ impl Node {
             Value::Bool(value) => format!("{value}"),
             Value::Int(value) => format!("the number {value}"),
             Value::Number(value) => format!("the number {value}"),
-            Value::Text(text) => format!("the text {text:?}"),
+            Value::Text(text) => quoted(text),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),
         }
+    }
+}
+
+/// A text in a message: its beginning, where it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 40;
+    match text.char_indices().nth(SHOWN) {
+        None => format!("the text {text:?}"),
+        Some((end, _)) => format!("a text that begins with {:?}", &text[..end]),
     }
 }
