@@ -144,12 +144,16 @@ fn a_mistake_ends_with_1_an_excerpt_on_stderr_and_nothing_on_stdout() {
         (case(""), &["cannot read", "directory"]),
         (written("empty.yaml", b""), &["empty.yaml holds no request", "--help"]),
         (written("latin.yaml", b"key: a\xff\n"), &["latin.yaml:1:7: this is no text in UTF-8"]),
+        (written("program", b"\x7fELF\0\xff\x1b[2J"), &["program: this is no text in UTF-8"]),
+        (written("escapes.yaml", b"\x1b[2Jkey: a\n"), &["escapes.yaml:1:", "no YAML"]),
+        (written("names.json", br#"{"\u001b[2J": 1}"#), &["a request has no `?[2J`"]),
         (written("utf16.yaml", b"\xff\xfek\0"), &["it looks like UTF-16"]),
         (written("bad.json", b"{\n\t\"key\": 'a'\n}"), &["bad.json:2:9: this is no JSON"]),
     ];
     for (file, says) in cases {
         let (code, stdout, stderr) = outcome(["schedule", "-f", &file, "--clusters", &members, "-o", "json"]);
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{file}: {stderr}");
+        assert!(!stderr.contains('\u{1b}'), "{file}: a terminal would obey {stderr:?}");
         for say in says {
             assert!(says_so(&stderr, say), "{file}: {say} in {stderr}");
         }

@@ -1,6 +1,6 @@
 //! A request's policy, and what is wrong with it.
 
-use kfed_api::policy::{Mode, Path, PlacementPolicy, Segment, Severity};
+use kfed_api::policy::{Finding, Mode, Path, PlacementPolicy, Segment, Severity};
 
 use super::cluster::Cluster;
 use super::decode::decode;
@@ -37,12 +37,13 @@ impl Asked<'_> {
         let members: Vec<_> = self.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
         // Without members there is nobody that a name could be compared with.
         let members = (!members.is_empty()).then_some(members.as_slice());
-        let mut is_sound = true;
-        for finding in policy.check(members) {
-            let is_error = finding.severity == Severity::Error;
-            is_sound &= !is_error;
-            let message = format!("{}: {}", finding.path, finding.message);
-            notes.push(Note { is_error, message, help: Some(finding.remedy), at: Some(place(&node, &finding.path)) });
+        let findings = policy.check(members);
+        let is_sound = findings.iter().all(|finding| finding.severity != Severity::Error);
+        let mut placed: Vec<_> = findings.into_iter().map(|finding| (place(&node, &finding.path), finding)).collect();
+        placed.sort_by_key(|(at, _)| (at.source(), at.range().start));
+        for (at, Finding { severity, path, message, remedy }) in placed {
+            let (is_error, message) = (severity == Severity::Error, format!("{path}: {message}"));
+            notes.push(Note { is_error, message, help: Some(remedy), at: Some(at) });
         }
         is_sound.then_some(policy)
     }

@@ -32,10 +32,10 @@ pub(crate) fn parse(name: &str, bytes: Vec<u8>, sources: &mut Sources) -> Result
         Err(wrong) => return Err(not_utf8(name, &wrong, sources)),
     };
     // A byte order mark says nothing in UTF-8.
-    let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let source = sources.add(name, text);
     let mut items = Vec::new();
-    for document in values(source, sources.text(source), name)? {
+    for document in values(source, text, name)? {
         flatten(document, &mut items);
     }
     Ok(items)
@@ -80,14 +80,13 @@ fn flatten(node: Node, into: &mut Vec<Node>) {
 }
 
 fn not_utf8(name: &str, wrong: &std::string::FromUtf8Error, sources: &mut Sources) -> Note {
-    let at = wrong.utf8_error().valid_up_to();
     let utf16 = matches!(wrong.as_bytes(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-    let source = sources.add(name, String::from_utf8_lossy(wrong.as_bytes()).into_owned());
-    let help = if utf16 { "it looks like UTF-16: save it as UTF-8" } else { "save it as UTF-8" };
-    Note {
-        is_error: true,
-        message: "this is no text in UTF-8".to_owned(),
-        help: Some(help.to_owned()),
-        at: Some(Span::new(source, at, at)),
+    let message = "this is no text in UTF-8".to_owned();
+    if !utf16 && wrong.as_bytes().contains(&0) {
+        return Note { is_error: true, message: format!("{name}: {message}"), help: None, at: None };
     }
+    let at = wrong.utf8_error().valid_up_to();
+    let source = sources.add(name, &String::from_utf8_lossy(wrong.as_bytes()));
+    let help = if utf16 { "it looks like UTF-16: save it as UTF-8" } else { "save it as UTF-8" };
+    Note { is_error: true, message, help: Some(help.to_owned()), at: Some(Span::new(source, at, at)) }
 }

@@ -282,7 +282,7 @@ fn annotation_json(node: &Node, what: &str, sources: &mut Sources, notes: &mut N
         notes.error(node.span, format!("an annotation is text, not {}", node.kind())).help("quote its JSON with '…'");
         return None;
     };
-    let source = sources.add_inside(node.span, what, text.to_owned());
+    let source = sources.add_inside(node.span, what, text);
     match json::read(source, text) {
         Ok(json) => {
             for (key, at) in &json.repeated {

@@ -85,26 +85,26 @@ impl Span {
 
 impl Sources {
     /// Takes a text in, and gives the number that its spans carry.
-    pub(crate) fn add(&mut self, name: &str, text: String) -> usize {
+    pub(crate) fn add(&mut self, name: &str, text: &str) -> usize {
         self.push(name, text, None)
     }
 
     /// Takes in a text that stands in another one, as an annotation does.
-    pub(crate) fn add_inside(&mut self, at: Span, what: &str, text: String) -> usize {
+    pub(crate) fn add_inside(&mut self, at: Span, what: &str, text: &str) -> usize {
         self.push(&format!("{} {what}", self.place(at)), text, Some((at, what.to_owned())))
     }
 
-    fn push(&mut self, name: &str, text: String, inside: Option<(Span, String)>) -> usize {
+    fn push(&mut self, name: &str, text: &str, inside: Option<(Span, String)>) -> usize {
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        self.0.push(Source { text: Arc::new(NamedSource::new(name, text)), lines, inside });
+        self.0.push(Source { text: Arc::new(NamedSource::new(name, printable(text))), lines, inside });
         self.0.len() - 1
     }
 
-    pub(crate) fn text(&self, source: usize) -> &str {
+    fn text(&self, source: usize) -> &str {
         self.0[source].text.inner()
     }
 
-    /// The text of a place.
+    /// The text of a place, fit to be shown.
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.text(span.source()).get(span.range()).unwrap_or_default()
     }
@@ -133,6 +133,18 @@ impl Sources {
         let text = note.at.map(|at| Text(Arc::clone(&self.0[at.source()].text)));
         miette::Report::new(Rendered { note: note.clone(), place, text })
     }
+}
+
+/// The text without what a terminal would obey. Bytes keep their places.
+fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' => c,
+        c if !c.is_control() => c,
+        c if c.len_utf8() == 1 => '?',
+        // The other control characters are of two bytes.
+        _ => '\u{b7}',
+    };
+    text.chars().map(shown).collect()
 }
 
 // === impl Notes ===
@@ -173,8 +185,8 @@ impl Note {
 impl fmt::Display for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Some(place) => write!(f, "{place}: {}", self.note.message),
-            None => f.write_str(&self.note.message),
+            Some(place) => write!(f, "{place}: {}", printable(&self.note.message)),
+            None => f.write_str(&printable(&self.note.message)),
         }
     }
 }

@@ -338,6 +338,27 @@ fn what_v1_accepted_is_a_warning_in_its_mode_and_an_error_beyond() {
 }
 
 #[test]
+fn what_is_wrong_with_a_policy_is_told_in_the_order_of_the_file() {
+    let text = with(
+        "mode: proportional
+groups: [{name: a, clusters: [x, z]}, {name: a}]
+tolerations: [{key: k, operater: Exists}]
+preferences: {clusters: {x: {minReplicas: 2, maxReplicas: 1, weight: 1}}}",
+    );
+    let (workloads, said) = read("in.yaml", &text);
+    assert!(workloads.is_empty());
+    let places: Vec<_> = said.iter().filter_map(|said| said.split(": ").next()).collect();
+    let expected = [
+        "warning in.yaml:5:34",
+        "error in.yaml:5:39",
+        "error in.yaml:5:40",
+        "error in.yaml:6:24",
+        "error in.yaml:7:30",
+    ];
+    assert_eq!(places, expected, "{said:#?}");
+}
+
+#[test]
 fn json_is_read_as_serde_json_reads_it_and_refused_as_it_refuses() {
     fn value(node: &super::tree::Node) -> Value {
         match &node.value {
