@@ -80,9 +80,9 @@ fn clusters_that_are_not_said_are_nobody_for_v1_and_everybody_beside_newer_keys(
 #[test]
 fn mistakes_are_told_with_their_position() {
     for (json, line, column, message) in [
-        ("{\"clusters\":\n {\"a\": {\"weight\": \"much\"}}}", 2, 23, "invalid type: string \"much\", expected i64"),
+        ("{\"clusters\":\n {\"a\": {\"weight\": \"much\"}}}", 2, 24, "invalid type: string \"much\", expected i64"),
         ("{\"mode\": \"fair\"}", 1, 15, "unknown variant `fair`, expected `federation-v1` or `proportional`"),
-        ("{\"maxMoves\": -1}", 1, 14, "invalid value: integer `-1`, expected u32"),
+        ("{\"maxMoves\": -1}", 1, 15, "invalid value: integer `-1`, expected u32"),
         ("{\"groups\": [\n1]}", 2, 1, "expected an object with `name`, `clusters` and `selector`"),
         ("{\"spread\": [{\"by\": \"rack\"}]}", 1, 25, "unknown variant `rack`, expected `region` or `zone`"),
         ("{\"clusters\": {}", 1, 15, "EOF"),
@@ -196,10 +196,13 @@ fn nonsense_that_v1_did_not_know_is_an_error_in_both_modes() {
 
 #[test]
 fn groups_and_spread_need_mode_proportional() {
-    assert_eq!(findings(r#"{"groups": [{"name": "g", "clusters": ["a"]}], "spread": [{"by": "region"}]}"#), [
-        "error: groups: mode federation-v1 knows no groups; write \"mode\": \"proportional\"",
-        "error: spread: mode federation-v1 knows no spread; write \"mode\": \"proportional\"",
-    ]);
+    assert_eq!(
+        findings(r#"{"groups": [{"name": "g", "clusters": ["a"]}], "spread": [{"by": "region"}]}"#),
+        [
+            "error: groups: mode federation-v1 knows no groups; write \"mode\": \"proportional\"",
+            "error: spread: mode federation-v1 knows no spread; write \"mode\": \"proportional\"",
+        ]
+    );
 }
 
 #[test]
@@ -209,19 +212,21 @@ fn groups_and_spread_are_looked_into() {
             {"name": "h", "selector": [{"key": "", "operator": "Exists"}]}],
         "spread": [{"by": "region", "maxSkew": 0}, {"by": "region", "minDomains": 0}, {"by": "zone", "minDomains": 3}],
         "maxClusters": 2}"#;
-    let paths: Vec<_> =
-        policy(json).check(None).iter().map(|f| format!("{} {}", f.severity, f.path)).collect();
-    assert_eq!(paths, [
-        "error groups[1].name",
-        "warning groups[1].clusters[0]",
-        "error groups[2].name",
-        "error groups[2]",
-        "error groups[3].selector[0].key",
-        "error spread[0].maxSkew",
-        "error spread[1].by",
-        "error spread[1].minDomains",
-        "error spread[2].minDomains",
-    ]);
+    let paths: Vec<_> = policy(json).check(None).iter().map(|f| format!("{} {}", f.severity, f.path)).collect();
+    assert_eq!(
+        paths,
+        [
+            "error groups[1].name",
+            "warning groups[1].clusters[0]",
+            "error groups[2].name",
+            "error groups[2]",
+            "error groups[3].selector[0].key",
+            "error spread[0].maxSkew",
+            "error spread[1].by",
+            "error spread[1].minDomains",
+            "error spread[2].minDomains",
+        ]
+    );
 }
 
 #[test]
@@ -229,10 +234,13 @@ fn members_that_do_not_exist_may_join_later() {
     let json = r#"{"clusters": {"*": {"weight": 1}, "fed-wset": {"weight": 1}, "new": {"weight": 1}}}"#;
     let found = policy(json).check(Some(&["fed-west", "fed-east"]));
     let told: Vec<_> = found.iter().map(ToString::to_string).collect();
-    assert_eq!(told, [
-        "warning: clusters.fed-wset: no member is called fed-wset; did you mean fed-west?",
-        "warning: clusters.new: no member is called new; it counts once a member of this name joins",
-    ]);
+    assert_eq!(
+        told,
+        [
+            "warning: clusters.fed-wset: no member is called fed-wset; did you mean fed-west?",
+            "warning: clusters.new: no member is called new; it counts once a member of this name joins",
+        ]
+    );
     assert_eq!(policy(json).check(None), []);
 }
 
@@ -240,9 +248,10 @@ fn members_that_do_not_exist_may_join_later() {
 fn more_minimums_than_members_allowed_is_told() {
     let json = r#"{"maxClusters": 1, "clusters": {"a": {"minReplicas": 1, "weight": 1},
         "b": {"minReplicas": 1, "weight": 1}, "*": {"minReplicas": 1, "weight": 1}}}"#;
-    assert_eq!(findings(json), [
-        "warning: maxClusters: 2 members have a minimum, and only 1 may run replicas; write 2 or more",
-    ]);
+    assert_eq!(
+        findings(json),
+        ["warning: maxClusters: 2 members have a minimum, and only 1 may run replicas; write 2 or more",]
+    );
 }
 
 /// The upstream table of v1's cluster selector, with every way to write an operator.

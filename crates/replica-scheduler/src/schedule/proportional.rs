@@ -113,7 +113,9 @@ impl Told<'_> {
         } else if rest > 0 {
             reasons.push(Reason::Weight { weight: slot.weight, of: weights(), replicas: rest });
         }
-        if share.by_weight != number && !matches!(share.held, Held::ByWeight | Held::NoWeight | Held::Standby) {
+        // Groups are meant to differ from what weights ask for.
+        let says_more = !matches!(share.held, Held::ByWeight | Held::NoWeight | Held::Standby);
+        if share.by_weight != number && says_more && self.request.policy.groups.is_empty() {
             reasons.push(Reason::Wanted { replicas: share.by_weight });
         }
 
