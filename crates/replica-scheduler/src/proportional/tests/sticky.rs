@@ -44,7 +44,7 @@ proptest! {
 
     #[test]
     fn dividing_billions_again_changes_nothing(
-        case in case(Range { rules: 2, ..VAST }), rules in 0..=2usize, rebalance in any::<bool>(),
+        case in case(Range { rules: 1, ..VAST }), rules in 0..=1usize, rebalance in any::<bool>(),
     ) {
         stays(case, rules, rebalance)?;
     }
