@@ -42,7 +42,7 @@ mod order;
 mod pace;
 mod plan;
 mod portion;
-#[allow(dead_code, reason = "the pipeline that calls it is not there yet")]
+#[allow(dead_code, unused_imports, reason = "the pipeline that calls it is not there yet")]
 mod proportional;
 mod reason;
 mod seat;

@@ -5,7 +5,8 @@ use crate::proportional::cases::config;
 
 #[test]
 fn moves_are_capped_and_the_rest_is_postponed() {
-    let table: [(&str, &[i64], &[i64], u32, &[i64], i64); 7] = [
+    type Row = (&'static str, &'static [i64], &'static [i64], u32, &'static [i64], i64);
+    let table: [Row; 7] = [
         ("a failover in steps", &[6, 0, 0], &[0, 3, 3], 2, &[4, 1, 1], 4),
         ("within the cap", &[6, 0], &[4, 2], 2, &[4, 2], 0),
         ("a scale-up is free", &[1, 1], &[5, 5], 0, &[5, 5], 0),

@@ -97,8 +97,10 @@ pub(crate) fn shares(
             if number > floor { Held::Running } else { Held::NoWeight }
         } else if number >= slot.max && waits(contender) {
             Held::Maximum
-        } else if let Some((_, rule)) = room(contender).filter(|_| waits(contender)) {
-            // Nothing else passes a slot over.
+        } else if let Some((_, rule)) =
+            room(contender).filter(|&(room, _)| (rebalance || room <= 0) && waits(contender))
+        {
+            // With `rebalance` nothing else passes a slot over.
             Held::Skew(rule)
         } else if number == floor && stands_by(contender) {
             Held::Standby
