@@ -1,6 +1,8 @@
 //! A plan in words: what was asked, what each member gets and why, what found no room and what would help.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write;
 
 use kfed_api::policy::PlacementPolicy;
@@ -100,7 +102,7 @@ fn totals(plan: &Plan, request: &Request<'_>) -> String {
     };
     let _ = write!(line, "; {planned} planned in {}", count(holders as i64, "member"));
     for (number, what) in [
-        (leaving, "leaving where they run"),
+        (leaving, "leave their member"),
         (pending, "left pending"),
         (plan.postponed, "postponed"),
         (plan.unplaced, "without a place"),
@@ -119,73 +121,72 @@ fn leaves(reason: &Reason) -> i64 {
     }
 }
 
-/// Members that have the same numbers for the same reasons, and are told of in one line.
+/// Members that are told of in one line.
 struct Alike<'a> {
-    placement: &'a Placement,
+    placements: Vec<&'a Placement>,
+    /// What runs there, where that is to change.
     current: Option<i64>,
-    names: Vec<&'a str>,
+    /// Whether they differ in numbers, and only the kinds of their reasons are the same.
+    differ: bool,
 }
 
 /// At most `room` lines, the members with the most replicas first.
 fn members(plan: &Plan, request: &Request<'_>, room: usize) -> Vec<String> {
     let current: BTreeMap<&str, Option<i64>> =
-        request.members.iter().map(|m: &Member<'_>| (m.name, m.current)).collect();
-    let mut alike: BTreeMap<_, Alike<'_>> = BTreeMap::new();
+        request.members.iter().map(|member: &Member<'_>| (member.name, member.current)).collect();
+    let mut same: BTreeMap<_, Alike<'_>> = BTreeMap::new();
     for placement in &plan.placements {
         let current = current.get(placement.member.as_str()).copied().flatten();
-        let changed = current.filter(|current| *current != placement.planned);
-        let key = (placement.planned, placement.overflow, &placement.reasons, changed);
-        let group = alike.entry(key).or_insert(Alike { placement, current: changed, names: Vec::new() });
-        group.names.push(&placement.member);
+        let current = current.filter(|current| *current != placement.planned);
+        let key = (placement.planned, placement.overflow, &placement.reasons, current);
+        let alike = same.entry(key).or_insert(Alike { placements: Vec::new(), current, differ: false });
+        alike.placements.push(placement);
     }
-    let mut groups: Vec<_> = alike.into_values().collect();
+    let mut groups: Vec<_> = same.into_values().collect();
+    if groups.len() > room {
+        groups = by_shape(groups);
+    }
 
-    // Where there is too much to tell, what is out of the ordinary comes first: it is what people look for.
+    // Where there is still too much to tell, what is out of the ordinary comes first: it is what people look for.
     let mut rest = Vec::new();
     if groups.len() > room {
-        groups.sort_by_key(|group| (group.is_ordinary(), -group.placement.replicas(), group.names[0]));
-        rest = groups.split_off(room.saturating_sub(2));
+        groups.sort_by_key(|group| (group.is_ordinary(), Reverse(group.replicas()), group.name()));
+        rest = groups.split_off(room.saturating_sub(1));
     }
-    groups.sort_by_key(|group| (-group.placement.planned, -group.placement.overflow, group.names[0]));
-
+    groups.sort_by_key(|group| (Reverse(group.most()), group.name()));
     let rows: Vec<_> = groups.iter().map(Alike::columns).collect();
-    let width = |column: fn(&(String, String, String)) -> &str| {
-        rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)
-    };
-    let (names, numbers) = (width(|row| &row.0), width(|row| &row.1));
-    let line = |(name, number, why): &(String, String, String)| format!("  {name:<names$}  {number:<numbers$}  {why}");
-    let lines = rows.iter().map(line);
-    lines.chain(summary(&rest)).collect()
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (names, numbers) = (width(0), width(1));
+    let line = |[name, number, why]: &[String; 3]| format!("  {name:<names$}  {number:<numbers$}  {why}");
+    let mut lines: Vec<_> = rows.iter().map(line).collect();
+    if !rest.is_empty() {
+        let members: usize = rest.iter().map(|group| group.placements.len()).sum();
+        let replicas: i64 = rest.iter().map(Alike::replicas).sum();
+        lines.push(format!("  {} more get {replicas} in all", count(members as i64, "member")));
+    }
+    lines
 }
 
-/// Two lines for any number of members: those that get some, and those that get none.
-fn summary(rest: &[Alike<'_>]) -> impl Iterator<Item = String> {
-    let members = |groups: &[&Alike<'_>]| groups.iter().map(|group| group.names.len() as i64).sum::<i64>();
-    let (some, none): (Vec<_>, Vec<_>) = rest.iter().partition(|group| group.placement.replicas() > 0);
-    let some_line = (!some.is_empty()).then(|| {
-        let numbers = || some.iter().map(|group| group.placement.replicas());
-        let (least, most) = (numbers().min().unwrap_or(0), numbers().max().unwrap_or(0));
-        let all: i64 = some.iter().map(|group| group.placement.replicas() * group.names.len() as i64).sum();
-        let each = if least == most { format!("{least}") } else { format!("{least} to {most}") };
-        format!("  {} more get {each} each, {all} in all: {}", members(&some), kinds(&some))
-    });
-    let none_line = (!none.is_empty()).then(|| format!("  {} more get none: {}", members(&none), kinds(&none)));
-    some_line.into_iter().chain(none_line)
-}
-
-/// What kind of reasons there are, and for how many members.
-fn kinds(groups: &[&Alike<'_>]) -> String {
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+/// Puts together what differs in numbers alone.
+fn by_shape(groups: Vec<Alike<'_>>) -> Vec<Alike<'_>> {
+    let mut shapes: BTreeMap<_, Alike<'_>> = BTreeMap::new();
     for group in groups {
-        let of_group: BTreeSet<_> = group.placement.reasons.iter().map(kind).collect();
-        for kind in of_group {
-            *kinds.entry(kind).or_default() += group.names.len();
+        match shapes.entry(group.shape()) {
+            Entry::Vacant(entry) => {
+                entry.insert(group);
+            }
+            Entry::Occupied(entry) => {
+                let shape = entry.into_mut();
+                shape.placements.extend(group.placements);
+                (shape.current, shape.differ) = (None, true);
+            }
         }
     }
-    let mut kinds: Vec<_> = kinds.into_iter().collect();
-    kinds.sort_by_key(|(kind, members)| (std::cmp::Reverse(*members), *kind));
-    let kinds: Vec<_> = kinds.into_iter().map(|(kind, members)| format!("{members} {kind}")).collect();
-    kinds.join(", ")
+    let mut groups: Vec<_> = shapes.into_values().collect();
+    for group in &mut groups {
+        group.placements.sort_by(|a, b| a.member.cmp(&b.member));
+    }
+    groups
 }
 
 fn kind(reason: &Reason) -> &'static str {
@@ -216,28 +217,68 @@ fn kind(reason: &Reason) -> &'static str {
 // === impl Alike ===
 
 impl Alike<'_> {
-    /// Whether there is nothing more to it than weights and what runs.
-    fn is_ordinary(&self) -> bool {
-        let ordinary =
-            |reason: &Reason| matches!(reason, Reason::Weight { .. } | Reason::Kept { .. } | Reason::NotPreferred);
-        self.placement.reasons.iter().all(ordinary)
+    fn name(&self) -> String {
+        self.placements[0].member.clone()
     }
 
-    /// Names, number and reasons.
-    fn columns(&self) -> (String, String, String) {
-        let Placement { planned, overflow, reasons, .. } = self.placement;
+    fn numbers(&self) -> impl Iterator<Item = i64> {
+        self.placements.iter().map(|placement| placement.replicas())
+    }
+
+    fn replicas(&self) -> i64 {
+        self.numbers().sum()
+    }
+
+    fn most(&self) -> i64 {
+        self.numbers().max().unwrap_or(0)
+    }
+
+    /// What kinds of reasons the first has. All of a group have the same.
+    fn shape(&self) -> Vec<&'static str> {
+        let telling = |reason: &&Reason| !matches!(reason, Reason::Wanted { .. } | Reason::Leaving { .. });
+        self.placements[0].reasons.iter().filter(telling).map(kind).collect()
+    }
+
+    /// Whether there is nothing more to it than weights and what runs.
+    fn is_ordinary(&self) -> bool {
+        let ordinary = |reason: &Reason| {
+            matches!(
+                reason,
+                Reason::Weight { .. } | Reason::Kept { .. } | Reason::NotPreferred | Reason::Leaving { .. }
+            )
+        };
+        self.placements.iter().flat_map(|placement| &placement.reasons).all(ordinary)
+    }
+
+    /// Names, numbers and reasons.
+    fn columns(&self) -> [String; 3] {
+        let names: Vec<_> = self.placements.iter().map(|placement| placement.member.as_str()).collect();
+        if self.differ {
+            let (least, most) = (self.numbers().min().unwrap_or(0), self.most());
+            let number = match least == most {
+                true => format!("{least} each"),
+                false => format!("{least} to {most} each, {} in all", self.replicas()),
+            };
+            let mut why = self.shape().join(", ");
+            let leaving: i64 = self.placements.iter().flat_map(|placement| &placement.reasons).map(leaves).sum();
+            if leaving > 0 {
+                let _ = write!(why, ", {leaving} that run there leave");
+            }
+            return [listed(&names), number, why];
+        }
+        let Placement { planned, overflow, reasons, .. } = self.placements[0];
         let mut number = planned.to_string();
         if *overflow > 0 {
             let _ = write!(number, "+{overflow}");
         }
-        if self.names.len() > 1 {
+        if names.len() > 1 {
             number.push_str(" each");
         }
         if let Some(current) = self.current {
             let _ = write!(number, " (now {current})");
         }
         let reasons: Vec<_> = reasons.iter().map(ToString::to_string).collect();
-        (listed(&self.names), number, reasons.join(", "))
+        [listed(&names), number, reasons.join(", ")]
     }
 }
 
@@ -250,7 +291,7 @@ fn later(plan: &Plan, request: &Request<'_>) -> Option<String> {
     let rounds = if most == 0 {
         "never, as maxMoves is 0".to_owned()
     } else {
-        format!("in {} more, if nothing else changes", count((plan.postponed + most - 1) / most, "round"))
+        format!("in {}, if nothing else changes", count((plan.postponed + most - 1) / most, "more round"))
     };
     Some(format!("{} to go: {rounds}", count(plan.postponed, "move")))
 }

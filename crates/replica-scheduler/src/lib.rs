@@ -25,16 +25,22 @@
 //! ```
 //!
 //! Invariants:
-//! - the same request gives the same plan, in whatever order its members are listed;
-//! - every member of the request has a placement, also with 0 replicas, and every placement has a reason;
-//! - what is planned never exceeds a known capacity; what is planned beyond a `maxReplicas` is only what v1 planned so:
-//!   a larger `minReplicas` in a plan with no weighted rounds.
+//! - the same request gives the same plan, in whatever order its members are listed and its filters were added;
+//! - every member of the request has a placement, also with 0 replicas, and every placement has reasons, whose numbers add
+//!   up to what is planned;
+//! - a policy of v1's preferences alone gives v1's plan, bit for bit;
+//! - what is planned never exceeds a known capacity, but by what runs there and waits for its move (`maxMoves`). What is
+//!   planned beyond a `maxReplicas` is that, and what v1 planned so: a larger `minReplicas` in a plan with no weighted rounds.
 //!
-//! All of v1's quirks are kept, negative plans for a negative capacity among them; a caller that wants none clamps what it
-//! passes. Two things differ where v1 had no defined answer: equal hashes of equal weights are told apart by name, and
+//! All of v1's quirks are kept in its mode, negative plans for a negative capacity among them; a caller that wants none clamps
+//! what it passes. Two things differ where v1 had no defined answer: equal hashes of equal weights are told apart by name, and
 //! numbers beyond ±2⁴⁰ count as ±2⁴⁰ so that nothing overflows.
 //!
-//! Not here: which members may run the workload at all, how capacity is estimated, and how a plan is carried out.
+//! A policy is taken as it is: [`PlacementPolicy::check`](kfed_api::policy::PlacementPolicy::check) says beforehand what of it
+//! makes no sense. In mode federation-v1 `groups` and `spread` count for nothing but that members without a region or zone are
+//! left out of a spread.
+//!
+//! Not here: which members are well, how capacity is estimated, and how a plan is carried out.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 

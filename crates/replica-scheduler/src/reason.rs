@@ -195,7 +195,7 @@ impl fmt::Display for Reason {
             Self::Kept { replicas } => write!(f, "{replicas} kept because they run there"),
             Self::Weight { weight, of, replicas: 0 } => write!(f, "none for its weight of {weight} in {of}"),
             Self::Weight { weight, of, replicas } => write!(f, "{replicas} for its weight of {weight} in {of}"),
-            Self::Wanted { replicas } => write!(f, "its weight alone would give {replicas}"),
+            Self::Wanted { replicas } => write!(f, "its weight asks for {replicas}"),
             Self::CutToMaximum { max } => write!(f, "cut to its maximum of {max}"),
             Self::CutToCapacity { capacity, age_seconds: None } => write!(f, "cut to the {capacity} that fit"),
             Self::CutToCapacity { capacity, age_seconds: Some(age) } => {

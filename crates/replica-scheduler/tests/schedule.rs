@@ -194,8 +194,11 @@ fn skew_is_said_where_it_cuts() {
     let clusters = [cluster("a").region("west"), cluster("b").region("east").fits(2)];
     let plan = plan(&in_mode("proportional", r#""spread": [{"by": "region", "maxSkew": 1}]"#), 9, &clusters);
     assert_eq!((numbers(&plan), plan.unplaced), (vec![3, 2], 4));
-    assert_eq!(why(&plan, "a"), "3 for its weight of 1 in 2, cut so that region west leads by no more than 1");
-    assert_eq!(why(&plan, "b"), "2 for its weight of 1 in 2, cut to the 2 that fit");
+    assert_eq!(
+        why(&plan, "a"),
+        "3 for its weight of 1 in 2, its weight asks for 5, cut so that region west leads by no more than 1"
+    );
+    assert_eq!(why(&plan, "b"), "2 for its weight of 1 in 2, its weight asks for 4, cut to the 2 that fit");
 }
 
 #[test]
@@ -205,7 +208,10 @@ fn minimums_win_over_skew_and_say_so() {
         "clusters": {"*": {"weight": 1}, "a": {"minReplicas": 5, "weight": 1}}}"#;
     let plan = plan(policy, 7, &clusters);
     assert_eq!((numbers(&plan), plan.unplaced), (vec![5, 1], 1));
-    assert_eq!(why(&plan, "a"), "5 as its minimum, minimums make region west lead by more than 1");
+    assert_eq!(
+        why(&plan, "a"),
+        "5 as its minimum, its weight asks for 4, minimums make region west lead by more than 1"
+    );
 }
 
 #[test]
@@ -231,12 +237,12 @@ fn minimums_maximums_and_capacities_are_told_in_mode_proportional() {
     d.attributes.capacity_age = Some(Duration::from_secs(200));
     let plan = plan(policy, 16, &[cluster("a"), cluster("b"), cluster("c").fits(9), d, cluster("e")]);
     assert_eq!(numbers(&plan), [5, 3, 6, 2, 0]);
-    assert_eq!(why(&plan, "a"), "5 as its minimum");
-    assert_eq!(why(&plan, "b"), "3 for its weight of 4 in 10, cut to its maximum of 3");
+    assert_eq!(why(&plan, "a"), "5 as its minimum, its weight asks for 2");
+    assert_eq!(why(&plan, "b"), "3 for its weight of 4 in 10, its weight asks for 6, cut to its maximum of 3");
     assert_eq!(why(&plan, "c"), "6 for its weight of 4 in 10");
     assert_eq!(
         why(&plan, "d"),
-        "2 as its minimum, cut to the 2 that fit (seen 3 min ago), 2 short, as no more were left"
+        "2 for its weight of 1 in 10, cut to the 2 that fit (seen 3 min ago), 2 short, as no more were left"
     );
     assert_eq!(why(&plan, "e"), "none for its weight of 0 in 10");
 }
@@ -246,8 +252,8 @@ fn what_runs_stays_without_rebalancing() {
     let policy = r#"{"mode": "proportional", "clusters": {"*": {"weight": 1}}}"#;
     let plan = plan(policy, 10, &[cluster("a").runs(8), cluster("b")]);
     assert_eq!(numbers(&plan), [8, 2]);
-    assert_eq!(why(&plan, "a"), "8 kept because they run there");
-    assert_eq!(why(&plan, "b"), "2 for its weight of 1 in 2");
+    assert_eq!(why(&plan, "a"), "8 kept because they run there, its weight asks for 5");
+    assert_eq!(why(&plan, "b"), "2 for its weight of 1 in 2, its weight asks for 5");
 }
 
 const FAILOVER: &str = r#"{
@@ -348,6 +354,7 @@ fn reasons_are_readable_as_json() {
     let expected = serde_json::json!({
         "placements": [{"member": "a", "planned": 1, "overflow": 0, "reasons": [
             {"reason": "weight", "weight": 1, "of": 1, "replicas": 1},
+            {"reason": "wanted", "replicas": 2},
             {"reason": "cut-to-capacity", "capacity": 1, "ageSeconds": 30},
         ]}],
         "unplaced": 1,

@@ -80,9 +80,9 @@ fn clusters_that_are_not_said_are_nobody_for_v1_and_everybody_beside_newer_keys(
 #[test]
 fn mistakes_are_told_with_their_position() {
     for (json, line, column, message) in [
-        ("{\"clusters\":\n {\"a\": {\"weight\": \"much\"}}}", 2, 23, "invalid type: string \"much\", expected i64"),
+        ("{\"clusters\":\n {\"a\": {\"weight\": \"much\"}}}", 2, 24, "invalid type: string \"much\", expected i64"),
         ("{\"mode\": \"fair\"}", 1, 15, "unknown variant `fair`, expected `federation-v1` or `proportional`"),
-        ("{\"maxMoves\": -1}", 1, 14, "invalid value: integer `-1`, expected u32"),
+        ("{\"maxMoves\": -1}", 1, 15, "invalid value: integer `-1`, expected u32"),
         ("{\"groups\": [\n1]}", 2, 1, "expected an object with `name`, `clusters` and `selector`"),
         ("{\"spread\": [{\"by\": \"rack\"}]}", 1, 25, "unknown variant `rack`, expected `region` or `zone`"),
         ("{\"clusters\": {}", 1, 15, "EOF"),

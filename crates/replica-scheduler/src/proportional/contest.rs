@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 
 use super::seat::Seat;
 
-/// Up to how many seats a guess may be off, in parts of the contenders, before single seats are moved.
-const NEAR: i64 = 4;
+/// How often everybody's next seat is looked at before single ones are.
+const SLICES: u32 = 3;
 /// From this guess on every other one halves the range, so that the search ends whatever the bounds look like.
 const GUESSES: u32 = 6;
 
@@ -85,7 +85,7 @@ fn by_weight(contenders: &mut [Contender], total: i64) -> i64 {
     }
 
     let rate = Rate::finest(heaviest);
-    let near = NEAR.max(contenders.len() as i64 / NEAR);
+    let near = contenders.len() as i64 / 2 + 1;
     let (mut below, mut above) = (0, rate.beyond(total));
     let mut guess = rate.of(total, weights).min(above - 1);
     let mut guesses = 0;
@@ -119,42 +119,64 @@ fn by_weight(contenders: &mut [Contender], total: i64) -> i64 {
         let useful = below < next && next < above && (guesses < GUESSES || guesses.is_multiple_of(2));
         guess = if useful { next } else { below + (above - below) / 2 };
     }
-    settle(contenders, missing);
+    settle(contenders, rate, guess, missing);
     total
 }
 
+/// From the numbers at a rate, gives so many more seats, best first, or takes so many back, worst first.
+fn settle(contenders: &mut [Contender], rate: Rate, mut at: u128, mut missing: i64) {
+    let step = rate.slice(contenders);
+    let mut slice: Vec<(Seat, u32)> = Vec::with_capacity(contenders.len());
+    for _ in 0..SLICES {
+        if missing == 0 {
+            return;
+        }
+        // All seats between two rates so near that nobody has more than one there.
+        let gives = missing > 0;
+        at = if gives { at + step } else { at.saturating_sub(step) };
+        slice.clear();
+        for (index, contender) in (0..).zip(&*contenders) {
+            let number = rate.times(at, contender.weight).clamp(contender.floor, contender.ceiling);
+            if number != contender.number {
+                let number = contender.number.min(number);
+                slice.push((Seat { weight: contender.weight, number, rank: contender.rank }, index));
+            }
+        }
+        let count = usize::try_from(missing.unsigned_abs()).map_or(slice.len(), |missing| missing.min(slice.len()));
+        if 0 < count && count < slice.len() {
+            slice.select_nth_unstable_by(count - 1, |a, b| if gives { b.0.cmp(&a.0) } else { a.0.cmp(&b.0) });
+        }
+        let step = if gives { 1 } else { -1 };
+        for (_, index) in &slice[..count] {
+            contenders[*index as usize].number += step;
+        }
+        missing -= step * count as i64;
+    }
+    single_seats(contenders, missing);
+}
+
 /// Gives so many more seats, best first, or takes so many back, worst first.
-fn settle(contenders: &mut [Contender], missing: i64) {
-    let seat = |contender: &Contender, number| Seat { weight: contender.weight, number, rank: contender.rank };
+fn single_seats(contenders: &mut [Contender], missing: i64) {
     if missing > 0 {
         let open = |(at, contender): (usize, &Contender)| {
-            (contender.number < contender.ceiling).then(|| (seat(contender, contender.number), at))
+            (contender.number < contender.ceiling).then(|| (contender.next_seat(), at))
         };
         let mut next: BinaryHeap<_> = contenders.iter().enumerate().filter_map(open).collect();
         for _ in 0..missing {
-            let Some(mut top) = next.peek_mut() else { break };
-            let contender = &mut contenders[top.1];
-            contender.number += 1;
-            if contender.number < contender.ceiling {
-                top.0.number += 1;
-            } else {
-                std::collections::binary_heap::PeekMut::pop(top);
-            }
+            let Some((_, at)) = next.pop() else { return };
+            contenders[at].number += 1;
+            next.extend(open((at, &contenders[at])));
         }
     } else if missing < 0 {
         let open = |(at, contender): (usize, &Contender)| {
-            (contender.number > contender.floor).then(|| Reverse((seat(contender, contender.number - 1), at)))
+            let last = Contender { number: contender.number - 1, ..*contender };
+            (contender.number > contender.floor).then(|| Reverse((last.next_seat(), at)))
         };
         let mut next: BinaryHeap<_> = contenders.iter().enumerate().filter_map(open).collect();
         for _ in missing..0 {
-            let Some(mut top) = next.peek_mut() else { break };
-            let contender = &mut contenders[top.0.1];
-            contender.number -= 1;
-            if contender.number > contender.floor {
-                top.0.0.number -= 1;
-            } else {
-                std::collections::binary_heap::PeekMut::pop(top);
-            }
+            let Some(Reverse((_, at))) = next.pop() else { return };
+            contenders[at].number -= 1;
+            next.extend(open((at, &contenders[at])));
         }
     }
 }
@@ -170,6 +192,12 @@ pub(super) struct Rate {
 impl Rate {
     pub(super) fn finest(heaviest: i64) -> Self {
         Self { bits: i64::BITS - heaviest.leading_zeros() }
+    }
+
+    /// How much the rate may change so that nobody's number changes by more than one.
+    fn slice(self, contenders: &[Contender]) -> u128 {
+        let heaviest = contenders.iter().map(|contender| contender.weight).max().unwrap_or(1).max(1);
+        (1 << self.bits) / u128::from(heaviest.unsigned_abs())
     }
 
     /// The rate at which `weights` together get `seats`.

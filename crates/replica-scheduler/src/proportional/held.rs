@@ -24,7 +24,7 @@ pub(crate) enum Held {
     Minimum,
     /// Without its maximum it would have more.
     Maximum,
-    /// With one more its domain would have too many under this rule, an index into the rules; else it would have more.
+    /// It would have more, had its domain not had too many for this rule, an index into the rules.
     Skew(usize),
     /// Earlier groups took all beyond the minimums.
     Standby,
@@ -55,9 +55,10 @@ pub(crate) fn shares(
     let unplaced = numbers.iter().sum::<i64>() < replicas;
     let rules: Vec<_> = if scarce { Vec::new() } else { spread.iter().map(Rule::new).collect() };
     let tops: Vec<_> = rules.iter().map(|rule| rule.totals(&contenders, |contender| contender.number)).collect();
-    let full_under = |contender: &Contender| {
-        let full = |(rule, totals): (&Rule, &Vec<i64>)| totals[rule.of(contender) as usize] >= rule.most(totals);
-        rules.iter().zip(&tops).position(full)
+    // How many more each rule would let its domain have.
+    let room = |contender: &Contender| {
+        let room = |(rule, totals): (&Rule, &Vec<i64>)| rule.most(totals) - totals[rule.of(contender) as usize];
+        rules.iter().zip(&tops).map(room).zip(0..).min()
     };
 
     // What was given last, and what would be given next: all that waits before the one was held back.
@@ -71,7 +72,7 @@ pub(crate) fn shares(
         })
         .min();
     let next = (contenders.iter())
-        .filter(|contender| contender.number < contender.ceiling && full_under(contender).is_none())
+        .filter(|contender| contender.number < contender.ceiling && room(contender).is_none_or(|(room, _)| room > 0))
         .map(|contender| (Reverse(contender.group), contender.next_seat()))
         .max();
     let waits = |contender: &Contender| {
@@ -96,7 +97,10 @@ pub(crate) fn shares(
             if number > floor { Held::Running } else { Held::NoWeight }
         } else if number >= slot.max && waits(contender) {
             Held::Maximum
-        } else if let Some(rule) = full_under(contender).filter(|_| waits(contender)) {
+        } else if let Some((_, rule)) =
+            room(contender).filter(|&(room, _)| (rebalance || room <= 0) && waits(contender))
+        {
+            // With `rebalance` nothing else passes a slot over.
             Held::Skew(rule)
         } else if number == floor && stands_by(contender) {
             Held::Standby

@@ -144,3 +144,5 @@ fn contenders(replicas: i64, slots: &[Slot], rebalance: bool) -> Vec<Contender> 
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::cases;

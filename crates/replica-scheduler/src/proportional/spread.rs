@@ -9,7 +9,7 @@
 //! The state that is reached by the time the seats down to some threshold are served needs no steps. With one rule it is
 //! closed: a domain holds its seats above the threshold, but no more than the emptiest domain's seats above it and the skew.
 //! With two rules that is no longer a state of the climb; it serves as the start for totals beyond [`STEPS`] all the same, as
-//! it breaks no rule.
+//! it breaks no rule. There a larger total may move replicas, and rules that keep undoing each other may leave some unplaced.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -19,6 +19,8 @@ use super::contest::{Contender, Rate, fill_groups};
 
 /// Up to how many replicas are placed one at a time under two rules.
 const STEPS: i64 = 1 << 16;
+/// How often two rules may undo each other before a threshold counts as beyond them.
+const ROUNDS: u32 = 64;
 
 /// A rule with domains numbered from 0.
 #[derive(Debug, Clone)]
@@ -57,6 +59,9 @@ pub(super) fn climb(contenders: &mut [Contender], replicas: i64, rules: &[Rule])
     let mut missing = replicas - contenders.iter().map(|contender| contender.number).sum::<i64>();
     if missing <= 0 {
         return;
+    }
+    if rules.len() > 1 {
+        missing = missing.min(STEPS);
     }
     // Slots of the same domains are open or not together.
     let mut cells: BTreeMap<Vec<u32>, BinaryHeap<_>> = BTreeMap::new();
@@ -102,7 +107,7 @@ fn leap(contenders: &mut [Contender], replicas: i64, rules: &[Rule]) {
     let mut start = 0;
     for end in ends {
         contenders[start..end].iter_mut().for_each(|contender| contender.number = contender.ceiling);
-        if restrained_sum(contenders, rules) > replicas {
+        if !suffices(contenders, replicas, rules) {
             let heaviest = contenders[start..end].iter().map(|contender| contender.weight.max(1)).max().unwrap_or(1);
             let rate = Rate::finest(heaviest);
             let set = |contenders: &mut [Contender], at: u128| {
@@ -115,10 +120,10 @@ fn leap(contenders: &mut [Contender], replicas: i64, rules: &[Rule]) {
             while above - below > 1 {
                 let middle = below + (above - below) / 2;
                 set(contenders, middle);
-                if restrained_sum(contenders, rules) > replicas {
-                    above = middle;
-                } else {
+                if suffices(contenders, replicas, rules) {
                     below = middle;
+                } else {
+                    above = middle;
                 }
             }
             set(contenders, below);
@@ -130,29 +135,27 @@ fn leap(contenders: &mut [Contender], replicas: i64, rules: &[Rule]) {
     contenders.sort_by_key(|contender| contender.group);
 }
 
-/// How many [`restrain`] would leave.
-fn restrained_sum(contenders: &[Contender], rules: &[Rule]) -> i64 {
+/// Whether [`restrain`] leaves no more than `replicas`.
+fn suffices(contenders: &[Contender], replicas: i64, rules: &[Rule]) -> bool {
     if let [rule] = rules {
         let totals = rule.totals(contenders, |contender| contender.number);
         let floors = rule.totals(contenders, |contender| contender.floor);
         let most = rule.most(&totals);
-        return totals.iter().zip(floors).map(|(&total, floor)| total.min(most.max(floor))).sum();
+        return totals.iter().zip(floors).map(|(&total, floor)| total.min(most.max(floor))).sum::<i64>() <= replicas;
     }
     let mut copy = contenders.to_vec();
-    restrain(&mut copy, rules);
-    copy.iter().map(|contender| contender.number).sum()
+    restrain(&mut copy, rules) && copy.iter().map(|contender| contender.number).sum::<i64>() <= replicas
 }
 
-/// Takes the last seats away from domains that have too many, until no rule is broken.
-pub(super) fn restrain(contenders: &mut [Contender], rules: &[Rule]) {
-    loop {
+/// Takes the last seats away from domains that have too many, until no rule is broken; false if that does not end soon.
+fn restrain(contenders: &mut [Contender], rules: &[Rule]) -> bool {
+    for _ in 0..ROUNDS {
         let mut changed = false;
         for rule in rules {
             let most = rule.most(&rule.totals(contenders, |contender| contender.number));
             contenders.sort_by_key(|contender| (rule.of(contender), contender.group));
             for domain in contenders.chunk_by_mut(|a, b| rule.of(a) == rule.of(b)) {
-                let (total, floor) = domain
-                    .iter()
+                let (total, floor) = (domain.iter())
                     .fold((0, 0), |(total, floor), contender| (total + contender.number, floor + contender.floor));
                 let allowed = most.max(floor);
                 if total > allowed {
@@ -162,9 +165,10 @@ pub(super) fn restrain(contenders: &mut [Contender], rules: &[Rule]) {
             }
         }
         if !changed {
-            return;
+            return true;
         }
     }
+    false
 }
 
 /// The first `total` of the seats that the contenders hold.

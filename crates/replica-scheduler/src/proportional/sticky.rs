@@ -6,7 +6,8 @@
 //!   domains keep more and needs more for the empty. The best level is searched, so that here too nothing leaves needlessly.
 //! - With groups and spread, or two rules, finding the fewest is a flow problem. Here replicas move from where they run
 //!   towards the rebalanced division, worst to best, until the rules hold: never more leave than rebalancing would move, and
-//!   none where what runs breaks no rule and fits the groups' totals.
+//!   none where what runs breaks no rule and fits the groups' totals. (Those totals count what slots without weight keep;
+//!   where that shrinks they may change once more when divided again.)
 
 use std::cmp::Ordering;
 
@@ -198,9 +199,11 @@ fn keep_towards(contenders: &mut [Contender], current: impl Fn(&Contender) -> i6
         }
         spread::is_even(contenders, rules)
     };
-    // Evenness need not grow step by step: what is found is even, but fewer moves may do too.
-    let fewest = first_where(0, moves, &mut after);
-    after(fewest);
+    // Evenness need not grow step by step: what is found is even, but fewer moves may do too. What is even stays.
+    if !after(0) {
+        let fewest = first_where(1, moves, &mut after);
+        after(fewest);
+    }
 }
 
 /// By seats between bounds.

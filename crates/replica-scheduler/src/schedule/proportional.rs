@@ -1,5 +1,7 @@
 //! Mode proportional: a request's members as slots to divide over, and the reasons for what comes out.
 
+use std::collections::BTreeMap;
+
 use kfed_api::policy::{Spread, Topology};
 
 use super::{Entry, Given};
@@ -17,7 +19,14 @@ pub(super) fn by_proportion(request: &Request<'_>, open: &[&Entry<'_>]) -> Vec<G
     let numbers = divide(request.replicas, &slots, rebalance, &spread).numbers;
     let shares = shares(request.replicas, &slots, rebalance, &spread, &numbers);
     let leads = rules.iter().map(|rule| rule.leads(&numbers)).collect();
-    let told = Told { request, open, slots: &slots, rules: &rules, leads, numbers: &numbers };
+    let mut weights = BTreeMap::new();
+    for slot in &slots {
+        *weights.entry(slot.group).or_insert(0) += slot.weight;
+    }
+    let has_room = |(slot, number): &(&Slot, &i64)| slot.weight > 0 && **number < slot.max;
+    let first_with_room = slots.iter().zip(&numbers).filter(has_room).map(|(slot, _)| slot.group).min();
+    let numbers = &numbers;
+    let told = Told { request, open, slots: &slots, rules: &rules, leads, weights, first_with_room, numbers };
     let given = |(at, share)| Given { planned: numbers[at], overflow: 0, reasons: told.reasons(at, share) };
     shares.into_iter().enumerate().map(given).collect()
 }
@@ -50,6 +59,10 @@ struct Told<'a> {
     rules: &'a [Rule<'a>],
     /// For each rule, by how many each domain exceeds the fewest.
     leads: Vec<Vec<i64>>,
+    /// The sum of each group's weights.
+    weights: BTreeMap<u32, i64>,
+    /// The first group that could take more.
+    first_with_room: Option<u32>,
     numbers: &'a [i64],
 }
 
@@ -99,7 +112,7 @@ impl<'a> Rule<'a> {
 impl Told<'_> {
     fn reasons(&self, at: usize, share: Share) -> Vec<Reason> {
         let (slot, number, entry) = (self.slots[at], self.numbers[at], self.open[at]);
-        let weights = || self.slots.iter().filter(|other| other.group == slot.group).map(|other| other.weight).sum();
+        let weights = self.weights[&slot.group];
         let mut reasons = Vec::with_capacity(2);
 
         let kept = if self.request.policy.preferences.rebalance { 0 } else { number.min(slot.current) };
@@ -111,9 +124,11 @@ impl Told<'_> {
         if rest > 0 && number <= slot.min && (owed || share.by_weight < number) {
             reasons.push(Reason::Minimum { replicas: rest });
         } else if rest > 0 {
-            reasons.push(Reason::Weight { weight: slot.weight, of: weights(), replicas: rest });
+            reasons.push(Reason::Weight { weight: slot.weight, of: weights, replicas: rest });
         }
-        if share.by_weight != number && !matches!(share.held, Held::ByWeight | Held::NoWeight | Held::Standby) {
+        // Groups are meant to differ from what weights ask for.
+        let says_more = !matches!(share.held, Held::ByWeight | Held::NoWeight | Held::Standby);
+        if share.by_weight != number && says_more && self.request.policy.groups.is_empty() {
             reasons.push(Reason::Wanted { replicas: share.by_weight });
         }
 
@@ -129,7 +144,7 @@ impl Told<'_> {
             reasons.push(Reason::Scarce { missing: slot.min - number });
         }
         if reasons.is_empty() {
-            reasons.push(Reason::Weight { weight: slot.weight, of: weights(), replicas: 0 });
+            reasons.push(Reason::Weight { weight: slot.weight, of: weights, replicas: 0 });
         }
         reasons
     }
@@ -154,9 +169,7 @@ impl Told<'_> {
         };
         let before = slot.group.checked_sub(1)?;
         if share.held == Held::Standby {
-            let open = |(other, number): &(&Slot, &i64)| other.weight > 0 && **number < other.max;
-            let ahead = self.slots.iter().zip(self.numbers).filter(open).map(|(other, _)| other.group).min();
-            let ahead = ahead.filter(|ahead| *ahead < slot.group).unwrap_or(before);
+            let ahead = self.first_with_room.filter(|ahead| *ahead < slot.group).unwrap_or(before);
             return Some(Reason::Standby { group: name(slot.group), behind: name(ahead) });
         }
         let takes = slot.weight > 0 && self.numbers[at] > slot.min;

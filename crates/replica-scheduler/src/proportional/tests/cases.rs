@@ -12,6 +12,7 @@ pub(crate) fn config() -> ProptestConfig {
         cases: number("KFED_PROPTEST_CASES").unwrap_or(300) as u32,
         rng_seed: RngSeed::Fixed(number("KFED_PROPTEST_SEED").unwrap_or(1)),
         failure_persistence: None,
+        max_global_rejects: u32::MAX,
         ..ProptestConfig::default()
     }
 }

@@ -56,7 +56,7 @@ proptest! {
         prop_assume!(!case.slots.is_empty());
         let at = at.index(case.slots.len());
         let before = case.divide(rebalance)[at];
-        let mut heavier = case.clone();
+        let mut heavier = case;
         heavier.slots[at].weight += more;
         prop_assert!(heavier.divide(rebalance)[at] >= before);
     }

@@ -1,5 +1,5 @@
 mod book;
-mod cases;
+pub(crate) mod cases;
 mod division;
 mod held;
 mod spread;
