@@ -14,9 +14,9 @@ fn measure(criterion: &mut Criterion, inputs: &[Input]) {
             let request = input.request(&members);
             group.bench_function(BenchmarkId::from_parameter(&input.name), |bencher| {
                 if explain {
-                    bencher.iter(|| kfed_replica_scheduler::plan(black_box(&request)));
+                    bencher.iter(|| kfed_replica_scheduler::federation_v1::plan(black_box(&request)));
                 } else {
-                    bencher.iter(|| kfed_replica_scheduler::distribute(black_box(&request)));
+                    bencher.iter(|| kfed_replica_scheduler::federation_v1::distribute(black_box(&request)));
                 }
             });
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kfed_api::preferences::{ClusterPreferences, ReplicaPreferences};
-use kfed_replica_scheduler::{Member, Request};
+use kfed_replica_scheduler::Member;
+use kfed_replica_scheduler::federation_v1::Request;
 use serde::Deserialize;
 
 /// A request that owns its parts.
@@ -90,7 +91,7 @@ impl Input {
     pub fn members(&self) -> Vec<Member<'_>> {
         self.members
             .iter()
-            .map(|(name, current, capacity)| Member { name, current: *current, capacity: *capacity })
+            .map(|(name, current, capacity)| Member { name, current: *current, capacity: *capacity, attributes: None })
             .collect()
     }
 

@@ -6,6 +6,9 @@ pub const REPLICA_SET_PREFERENCES: &str = "federation.kubernetes.io/replica-set-
 pub const DEPLOYMENT_PREFERENCES: &str = "federation.kubernetes.io/deployment-preferences";
 /// Annotation of v1: a Job's [preferences](crate::preferences::ReplicaPreferences).
 pub const JOB_PREFERENCES: &str = "federation.kubernetes.io/job-preferences";
+/// Annotation of v1: what labels a member must have for the object to be sent there, as a JSON array of
+/// [requirements](crate::policy::SelectorRequirement).
+pub const CLUSTER_SELECTOR: &str = "federation.alpha.kubernetes.io/cluster-selector";
 /// Annotation: where a workload's replicas are, by member, as compact JSON. Written by kfed.
 pub const PLACEMENT: &str = "kfed.io/placement";
 /// Annotation of a Service: the TTL of its DNS records, in seconds.

@@ -3,7 +3,7 @@
 //! ```text
 //! Cluster      one member                 conditions Ready, Offline; region, zones, version
 //! Federation   the federation itself      conditions; what waits for approval
-//! annotations  replica preferences, placement       ─► parsed here, with the position of a mistake
+//! annotations  replica preferences, placement policy, selector ─► parsed here, with the position of a mistake
 //! conditions   types and reasons as constants       ─► the vocabulary that users and tests share
 //! ```
 //!
@@ -27,6 +27,7 @@ pub mod conditions;
 #[cfg(feature = "crd")]
 mod federation;
 pub mod keys;
+pub mod policy;
 pub mod preferences;
 
 #[cfg(feature = "crd")]

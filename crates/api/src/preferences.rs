@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess};
 use serde::{Deserialize, Serialize};
+
+use crate::policy::{Fields, Noted, Values};
 
 /// The name that stands for every member without an entry of its own. Entries are not merged with it.
 pub const ANY_CLUSTER: &str = "*";
@@ -70,59 +72,50 @@ impl FromStr for ReplicaPreferences {
 
 impl<'de> Deserialize<'de> for ReplicaPreferences {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Preferences;
-        impl<'de> Visitor<'de> for Preferences {
-            type Value = ReplicaPreferences;
+        let Reading { rebalance, clusters } = Noted::deserialize(deserializer)?.value;
+        Ok(Self { rebalance, clusters })
+    }
+}
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object with `rebalance` and `clusters`")
-            }
+/// Preferences while they are read: nobody is preferred until somebody is named.
+#[derive(Default)]
+struct Reading {
+    rebalance: bool,
+    clusters: BTreeMap<String, ClusterPreferences>,
+}
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut read = ReplicaPreferences { rebalance: false, clusters: BTreeMap::new() };
-                while let Some(key) = map.next_key::<String>()? {
-                    if key.eq_ignore_ascii_case("rebalance") {
-                        read.rebalance = map.next_value::<Option<bool>>()?.unwrap_or(read.rebalance);
-                    } else if key.eq_ignore_ascii_case("clusters") {
-                        read.clusters.extend(map.next_value::<Option<BTreeMap<String, _>>>()?.unwrap_or_default());
-                    } else {
-                        map.next_value::<serde::de::IgnoredAny>()?;
-                    }
-                }
-                Ok(read)
-            }
+impl Fields for Reading {
+    const KEYS: &'static [&'static str] = &["rebalance", "clusters"];
+    const WHAT: &'static str = "an object with `rebalance` and `clusters`";
+
+    fn read<'de, M: MapAccess<'de>>(&mut self, key: &'static str, map: &mut Values<'_, M>) -> Result<(), M::Error> {
+        match key {
+            "rebalance" => self.rebalance = map.value()?.unwrap_or(self.rebalance),
+            "clusters" => self.clusters.extend(map.map::<_, BTreeMap<_, _>>()?.unwrap_or_default()),
+            key => unreachable!("{key} is no key of preferences"),
         }
-        deserializer.deserialize_map(Preferences)
+        Ok(())
     }
 }
 
 impl<'de> Deserialize<'de> for ClusterPreferences {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Preferences;
-        impl<'de> Visitor<'de> for Preferences {
-            type Value = ClusterPreferences;
+        Noted::deserialize(deserializer).map(|read| read.value)
+    }
+}
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object with `minReplicas`, `maxReplicas` and `weight`")
-            }
+impl Fields for ClusterPreferences {
+    const KEYS: &'static [&'static str] = &["minReplicas", "maxReplicas", "weight"];
+    const WHAT: &'static str = "an object with `minReplicas`, `maxReplicas` and `weight`";
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut read = ClusterPreferences::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    if key.eq_ignore_ascii_case("minReplicas") {
-                        read.min_replicas = map.next_value::<Option<i64>>()?.unwrap_or(read.min_replicas);
-                    } else if key.eq_ignore_ascii_case("maxReplicas") {
-                        read.max_replicas = map.next_value::<Option<i64>>()?;
-                    } else if key.eq_ignore_ascii_case("weight") {
-                        read.weight = map.next_value::<Option<i64>>()?.unwrap_or(read.weight);
-                    } else {
-                        map.next_value::<serde::de::IgnoredAny>()?;
-                    }
-                }
-                Ok(read)
-            }
+    fn read<'de, M: MapAccess<'de>>(&mut self, key: &'static str, map: &mut Values<'_, M>) -> Result<(), M::Error> {
+        match key {
+            "minReplicas" => self.min_replicas = map.value()?.unwrap_or(self.min_replicas),
+            "maxReplicas" => self.max_replicas = map.value()?,
+            "weight" => self.weight = map.value()?.unwrap_or(self.weight),
+            key => unreachable!("{key} is no key of a member's preferences"),
         }
-        deserializer.deserialize_map(Preferences)
+        Ok(())
     }
 }
 
@@ -170,6 +163,8 @@ mod tests {
             r#"{"clusters": {"a": {"weight": 2}, "*": {"minReplicas": 5}}}"#.parse().unwrap();
         assert_eq!(read.of("a").map(|p| (p.min_replicas, p.weight)), Some((0, 2)), "entries are not merged");
         assert_eq!(read.of("b").map(|p| (p.min_replicas, p.weight)), Some((5, 0)));
+        let null: ReplicaPreferences = r#"{"clusters": {"a": null}}"#.parse().unwrap();
+        assert_eq!(null.of("a"), Some(&ClusterPreferences::default()), "Go made the entry, and left it empty");
         let none: ReplicaPreferences = r#"{"clusters": {}}"#.parse().unwrap();
         assert_eq!(none.of("a"), None);
     }

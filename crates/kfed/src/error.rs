@@ -89,6 +89,11 @@ pub(crate) enum Error {
     ))]
     Faults { path: PathBuf, source: serde_json::Error },
 
+    #[error(transparent)]
+    Change(#[from] crate::schedule::ChangeError),
+
+    #[error("it ends with {code}")]
+    Told { code: u8 },
     #[error("step {step} of the demo did not hold")]
     Step { step: usize },
     #[error("interrupted")]
@@ -107,13 +112,14 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
+            Self::Told { code } => *code,
             _ => 1,
         }
     }
 
     /// Whether all there is to say has been said.
     pub(crate) fn is_told(&self) -> bool {
-        matches!(self, Self::Step { .. } | Self::Interrupted)
+        matches!(self, Self::Step { .. } | Self::Interrupted | Self::Told { .. })
     }
 }
 

@@ -17,6 +17,7 @@ mod kubeconfig;
 mod listen;
 mod output;
 mod providers;
+mod schedule;
 mod shutdown;
 mod verbs;
 

@@ -1,48 +1,63 @@
-//! How many replicas of a workload each member cluster gets, and why: Federation v1's planner, bit for bit.
+//! How many replicas of a workload each member cluster gets, and why.
 //!
 //! ```text
-//! Request ─► match preferences ─► order ─► minimums ─► kept replicas ─► weighted rounds ─► overflow ─► Plan
-//!            (own entry or "*")   (weight, FNV-1)      (rebalance: false)
+//! Request ─► filter ──────────────► choose ─► divide ──────────────────────────► pace ─► Plan ─► explain
+//!            preferred? selector,   at most    federation-v1: v1, bit for bit     at most
+//!            taints, regions,       maxClusters proportional: groups, spread,     maxMoves
+//!            filters of your own               bounds, weights over the whole
 //! ```
 //!
 //! ```
-//! use kfed_api::preferences::ReplicaPreferences;
-//! use kfed_replica_scheduler::{Member, Reason, Request, plan};
+//! use kfed_api::policy::PlacementPolicy;
+//! use kfed_replica_scheduler::{Member, Reason, Request, schedule};
 //!
-//! let preferences: ReplicaPreferences =
+//! let policy: PlacementPolicy =
 //!     r#"{"clusters": {"fed-west": {"weight": 1, "maxReplicas": 2}, "fed-east": {"weight": 1}}}"#.parse()?;
 //! let members = [Member::new("fed-west"), Member::new("fed-east")];
-//! let plan = plan(&Request { key: "default/hostname", replicas: 10, preferences: &preferences, members: &members });
+//! let plan = schedule(&Request { key: "default/hostname", replicas: 10, policy: &policy, members: &members });
 //!
 //! assert_eq!(plan.of("fed-east").unwrap().replicas(), 8);
 //! let west = plan.of("fed-west").unwrap();
 //! assert_eq!(west.replicas(), 2);
 //! assert!(west.reasons.contains(&Reason::CutToMaximum { max: 2 }));
 //! assert_eq!(plan.unplaced, 0);
-//! # Ok::<(), kfed_api::preferences::InvalidPreferences>(())
+//! # Ok::<(), kfed_api::policy::InvalidPolicy>(())
 //! ```
 //!
 //! Invariants:
-//! - the same request gives the same plan, in whatever order its members are listed;
-//! - every member of the request has a placement, also with 0 replicas, and every placement has a reason;
-//! - what is planned never exceeds a known capacity; what is planned beyond a `maxReplicas` is only what v1 planned so:
-//!   a larger `minReplicas` in a plan with no weighted rounds.
+//! - the same request gives the same plan, in whatever order its members are listed and its filters were added;
+//! - every member of the request has a placement, also with 0 replicas, and every placement has reasons, whose numbers add
+//!   up to what is planned;
+//! - a policy of v1's preferences alone gives v1's plan, bit for bit;
+//! - what is planned never exceeds a known capacity, but by what runs there and waits for its move (`maxMoves`). What is
+//!   planned beyond a `maxReplicas` is that, and what v1 planned so: a larger `minReplicas` in a plan with no weighted rounds.
 //!
-//! All of v1's quirks are kept, negative plans for a negative capacity among them; a caller that wants none clamps what it
-//! passes. Two things differ where v1 had no defined answer: equal hashes of equal weights are told apart by name, and
+//! All of v1's quirks are kept in its mode, negative plans for a negative capacity among them; a caller that wants none clamps
+//! what it passes. Two things differ where v1 had no defined answer: equal hashes of equal weights are told apart by name, and
 //! numbers beyond ±2⁴⁰ count as ±2⁴⁰ so that nothing overflows.
 //!
-//! Not here: which members may run the workload at all, how capacity is estimated, and how a plan is carried out.
+//! A policy is taken as it is: [`PlacementPolicy::check`](kfed_api::policy::PlacementPolicy::check) says beforehand what of it
+//! makes no sense. In mode federation-v1 `groups` and `spread` count for nothing but that members without a region or zone are
+//! left out of a spread.
+//!
+//! Not here: which members are well, how capacity is estimated, and how a plan is carried out.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
-mod distribute;
-mod order;
+mod explain;
+pub mod federation_v1;
+mod filter;
+mod pace;
 mod plan;
-mod portion;
+mod proportional;
 mod reason;
-mod seat;
+mod request;
+mod schedule;
 
-pub use distribute::distribute;
-pub use plan::{Member, Placement, Plan, Request, Share, plan};
+pub use explain::explain;
+pub use filter::{Filter, Scorer, Verdict};
+pub use kfed_api::policy::{Taint, TaintEffect};
+pub use plan::{Placement, Plan};
 pub use reason::Reason;
+pub use request::{Attributes, Member, Request};
+pub use schedule::{Scheduler, schedule};

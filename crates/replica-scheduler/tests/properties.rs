@@ -87,12 +87,12 @@ proptest! {
         other.members.sort_by_key(|(name, ..)| {
             name.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15)).rotate_left(29)
         });
-        prop_assert_eq!(case.ask(kfed_replica_scheduler::plan), other.ask(kfed_replica_scheduler::plan));
+        prop_assert_eq!(case.ask(kfed_replica_scheduler::federation_v1::plan), other.ask(kfed_replica_scheduler::federation_v1::plan));
     }
 
     #[test]
     fn planned_and_unplaced_replicas_are_those_asked_for(case in case(SENSIBLE)) {
-        let plan = case.ask(kfed_replica_scheduler::plan);
+        let plan = case.ask(kfed_replica_scheduler::federation_v1::plan);
         let placed: i64 = plan.placements.iter().map(|placement| placement.planned).sum();
         prop_assert_eq!(placed + plan.unplaced, case.replicas);
         prop_assert_eq!(plan.placements.len(), case.members.len());
@@ -103,12 +103,12 @@ proptest! {
         let free = ClusterPreferences { weight: 1, ..ClusterPreferences::default() };
         case.preferences.clusters.insert("free".to_owned(), free);
         case.members.push(("free".to_owned(), None, None));
-        prop_assert_eq!(case.ask(kfed_replica_scheduler::plan).unplaced, 0);
+        prop_assert_eq!(case.ask(kfed_replica_scheduler::federation_v1::plan).unplaced, 0);
     }
 
     #[test]
     fn no_member_is_planned_beyond_its_capacity(case in case(ODD)) {
-        let plan = case.ask(kfed_replica_scheduler::plan);
+        let plan = case.ask(kfed_replica_scheduler::federation_v1::plan);
         for (name, _, capacity) in &case.members {
             let placement = plan.of(name).unwrap();
             let preferred = case.preferences.of(name).is_some();
@@ -131,7 +131,7 @@ proptest! {
     #[test]
     fn every_number_adds_up_from_its_reasons(case in case(SENSIBLE)) {
         use kfed_replica_scheduler::Reason::{CutToMaximum, Kept, Minimum, Overflow, Weight};
-        for placement in case.ask(kfed_replica_scheduler::plan).placements {
+        for placement in case.ask(kfed_replica_scheduler::federation_v1::plan).placements {
             prop_assert!(!placement.reasons.is_empty());
             // Where a maximum below the minimum cut the number, it is the maximum.
             let cut = placement.reasons.iter().find_map(|reason| match reason {
@@ -187,7 +187,7 @@ fn one_replica_more_over_members_that_run_billions_is_planned_at_once() {
     let members: Vec<_> = (0..100).map(|at| (format!("member-{at:03}"), Some(running), None)).collect();
     let replicas = running * 100 + 1;
     let case = Case { name: String::new(), key: "default/app".to_owned(), replicas, preferences: even, members };
-    let plan = case.ask(kfed_replica_scheduler::plan);
+    let plan = case.ask(kfed_replica_scheduler::federation_v1::plan);
     assert_eq!(plan.unplaced, 0);
     assert_eq!(plan.placements.iter().filter(|placement| placement.planned == running + 1).count(), 1);
     assert_eq!(plan.placements.iter().filter(|placement| placement.planned == running).count(), 99);

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it fails")]
 
 use kfed_api::preferences::ReplicaPreferences;
-use kfed_replica_scheduler::{Member, Plan, Request, plan};
+use kfed_replica_scheduler::federation_v1::{Request, plan};
+use kfed_replica_scheduler::{Member, Plan};
 
 fn planned(preferences: &str, replicas: i64, members: &[Member<'_>]) -> Plan {
     let preferences: ReplicaPreferences = preferences.parse().unwrap();

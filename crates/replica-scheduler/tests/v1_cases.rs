@@ -27,7 +27,7 @@ fn every_input_of_the_baseline_benchmark_gives_its_recorded_plan_and_overflow() 
 fn the_numbers_alone_come_in_the_order_of_the_request() {
     for (mut case, expected) in support::bench_inputs().into_iter().filter(|(case, _)| case.members.len() <= 100) {
         case.members.reverse();
-        let shares = case.ask(kfed_replica_scheduler::distribute);
+        let shares = case.ask(kfed_replica_scheduler::federation_v1::distribute);
         let planned: BTreeMap<_, _> =
             case.members.iter().zip(&shares).map(|((name, ..), share)| (name.clone(), share.planned)).collect();
         assert_eq!(planned, expected.planned, "{}", case.name);

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kfed_api::preferences::ReplicaPreferences;
-use kfed_replica_scheduler::{Member, Reason, Request};
+use kfed_api::keys;
+use kfed_api::policy::{Finding, InvalidPolicy, PlacementPolicy, Severity, parse_selector};
+use kfed_replica_scheduler::{Member, Reason, Request, schedule};
+use kube::core::DynamicObject;
 
+use crate::kinds::FederatedKind;
 use crate::object::{annotation, number, replicas};
 use crate::world::{Leaving, MemberState, MemberView, ObjectView};
 
@@ -28,18 +31,9 @@ pub(crate) struct Placement {
 pub(crate) fn place(view: &ObjectView) -> Placement {
     let Some(federated) = &view.federated else { return Placement::default() };
     let wanted = replicas(federated);
-    let preferences = match view.key.kind.preferences.and_then(|key| annotation(federated, key)) {
-        None => ReplicaPreferences::default(),
-        Some(json) => match json.parse() {
-            Ok(preferences) => preferences,
-            Err(mistake) => {
-                return as_it_is(
-                    view,
-                    wanted,
-                    format!("annotation {}: {mistake}", view.key.kind.preferences.unwrap_or_default()),
-                );
-            }
-        },
+    let mut policy = match policy(view.key.kind, federated) {
+        Ok(policy) => policy,
+        Err(mistake) => return as_it_is(view, wanted, mistake),
     };
 
     let mut placement = Placement::default();
@@ -50,7 +44,7 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
         match member.state {
             MemberState::Available => {
                 let current = member.copy.as_deref().and_then(|copy| number(copy, "/status/replicas"));
-                available.push(Member { name, current, capacity: None });
+                available.push(Member { current, attributes: Some(&member.attributes), ..Member::new(name) });
             }
             MemberState::Frozen | MemberState::Dying { .. } => {
                 frozen += held.unwrap_or(0);
@@ -71,22 +65,22 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     }
 
     let path = view.key.path();
-    let plan = kfed_replica_scheduler::plan(&Request {
-        key: &path,
-        replicas: (wanted - frozen).max(0),
-        preferences: &preferences,
-        members: &available,
-    });
+    let replicas = (wanted - frozen).max(0);
+    // Of a move on its way both ends run: the new replica is there, and the old one goes when it is ready.
+    let running: i64 = available.iter().filter_map(|member| member.current).sum();
+    let on_the_way = u32::try_from(running - replicas).unwrap_or(0);
+    policy.max_moves = policy.max_moves.map(|most| most.saturating_sub(on_the_way));
+    let plan = schedule(&Request { key: &path, replicas, policy: &policy, members: &available });
     for member in &plan.placements {
-        // A member that the preferences leave out gets no copy; one that has a copy is scaled to nothing.
-        let left_out = preferences.of(&member.member).is_none();
-        if left_out && view.members[&member.member].copy.is_none() {
+        // A member that the policy leaves out gets no copy; one that has a copy is scaled to nothing.
+        if member.is_filtered() && view.members[&member.member].copy.is_none() {
             continue;
         }
         placement.targets.insert(member.member.clone(), member.replicas());
         placement.obstacles.extend(member.reasons.iter().filter_map(|reason| match reason {
             Reason::CutToMaximum { max, .. } => Some(format!("{} may take at most {max}", member.member)),
             Reason::CutToCapacity { capacity, .. } => Some(format!("{} has room for {capacity}", member.member)),
+            Reason::Tainted { .. } | Reason::CutBySkew { .. } => Some(format!("{}: {reason}", member.member)),
             _ => None,
         }));
     }
@@ -94,6 +88,32 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     placement.obstacles.sort();
     placement.obstacles.dedup();
     placement
+}
+
+/// What the annotations of a workload ask: its preferences with all that stands beside them, and v1's cluster selector. Else
+/// what is wrong with them.
+fn policy(kind: &FederatedKind, federated: &DynamicObject) -> Result<PlacementPolicy, String> {
+    let key = kind.preferences.unwrap_or_default();
+    let mut policy = match annotation(federated, key) {
+        None => PlacementPolicy::default(),
+        Some(json) => json.parse().map_err(|mistake: InvalidPolicy| format!("annotation {key}: {mistake}"))?,
+    };
+    fail_on_errors(key, &policy)?;
+    if let Some(json) = annotation(federated, keys::CLUSTER_SELECTOR).filter(|json| !json.is_empty()) {
+        let in_annotation = |mistake: InvalidPolicy| format!("annotation {}: {mistake}", keys::CLUSTER_SELECTOR);
+        let selector = parse_selector(json).map_err(in_annotation)?;
+        let alone = PlacementPolicy { cluster_selector: selector.clone(), ..PlacementPolicy::default() };
+        fail_on_errors(keys::CLUSTER_SELECTOR, &alone)?;
+        policy.cluster_selector.extend(selector);
+    }
+    Ok(policy)
+}
+
+fn fail_on_errors(annotation: &str, policy: &PlacementPolicy) -> Result<(), String> {
+    let error = policy.check(None).into_iter().find(|finding| finding.severity == Severity::Error);
+    error.map_or(Ok(()), |Finding { path, message, remedy, .. }| {
+        Err(format!("annotation {annotation}: {path}: {message}; {remedy}"))
+    })
 }
 
 /// The last good plan is what the members hold: preferences that cannot be read change nothing. A member that leaves is

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kfed_api::keys;
+use kfed_replica_scheduler::Attributes;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
@@ -58,6 +59,7 @@ fn member(state: MemberState, copy: Option<DynamicObject>) -> MemberView {
         foreign: false,
         has_namespace: true,
         refusal: None,
+        attributes: Attributes::default(),
     }
 }
 
@@ -233,6 +235,89 @@ fn replicas_without_room_are_told_with_the_obstacles() {
     assert_eq!(said(status, "Scheduled"), ("False", "NoRoom", message));
     assert_eq!(status["readyReplicas"], 4, "a dead member's replicas do not count");
     assert_eq!(status["observedGeneration"], 3);
+}
+
+/// The members, with one whose Cluster says `environment: prod` and that is in region `west`.
+fn with_prod(mut view: ObjectView, prod: &str) -> ObjectView {
+    let labels = BTreeMap::from([("environment".to_owned(), "prod".to_owned())]);
+    let attributes = Attributes { labels, region: Some("west".to_owned()), ..Attributes::default() };
+    view.members.get_mut(prod).unwrap().attributes = attributes;
+    view
+}
+
+#[test]
+fn a_selector_in_the_policy_or_in_v1s_annotation_says_where_replicas_go() {
+    let members = [("east", Available, Some((4, 4))), ("north", Available, None), ("west", Available, None)];
+    let selector = r#"[{"key": "environment", "operator": "in", "values": ["prod"]}]"#;
+    let policy = format!(r#"{{"clusters": {{"*": {{"weight": 1}}}}, "clusterSelector": {selector}}}"#);
+    let in_policy = with_prod(workload(4, &policy, &members), "west");
+
+    let mut in_annotation = with_prod(workload(4, SPREAD, &members), "west");
+    let federated = Arc::make_mut(in_annotation.federated.as_mut().unwrap());
+    federated.metadata.annotations.as_mut().unwrap().insert(keys::CLUSTER_SELECTOR.to_owned(), selector.to_owned());
+
+    for view in [in_policy, in_annotation] {
+        let placement = place(&view);
+        // What has a copy is scaled to nothing, what has none gets none, and adding comes before removing.
+        assert_eq!(placement.targets, numbers(&[("east", 0), ("west", 4)]));
+        assert_eq!(steps(&view, &placement), numbers(&[("east", 4), ("west", 4)]));
+    }
+}
+
+#[test]
+fn a_spread_by_region_leaves_out_members_that_do_not_say_where_they_are() {
+    let policy = r#"{"mode": "proportional", "spread": [{"by": "region"}]}"#;
+    let view = with_prod(workload(3, policy, &[("east", Available, None), ("west", Available, None)]), "west");
+    assert_eq!(place(&view).targets, numbers(&[("west", 3)]));
+}
+
+#[test]
+fn moves_on_their_way_count_as_moves() {
+    let policy = r#"{"rebalance": true, "clusters": {"*": {"weight": 1}}, "maxMoves": 2}"#;
+    check(
+        10,
+        policy,
+        &[("east", Available, None), ("west", Available, Some((10, 10)))],
+        &[("east", 2), ("west", 10)],
+        &[("east", 2), ("west", 8)],
+    );
+    // The two are there and not ready: no more are started.
+    check(
+        10,
+        policy,
+        &[("east", Available, Some((2, 0))), ("west", Available, Some((10, 10)))],
+        &[("east", 2), ("west", 10)],
+        &[("east", 2), ("west", 8)],
+    );
+    check(
+        10,
+        policy,
+        &[("east", Available, Some((2, 2))), ("west", Available, Some((8, 8)))],
+        &[("east", 4), ("west", 8)],
+        &[("east", 4), ("west", 6)],
+    );
+}
+
+#[test]
+fn a_policy_that_makes_no_sense_changes_nothing_and_says_where() {
+    let members = [("east", Available, Some((3, 3))), ("west", Available, None)];
+    for (policy, selector, mistake) in [
+        (r#"{"maxClusters": 0}"#, None, "replica-set-preferences: maxClusters: with 0 no member may run"),
+        (r#"{"groups": [{"name": "g", "clusters": ["east"]}]}"#, None, "groups: mode federation-v1 knows no groups"),
+        (r#"{"maxMoves": -1}"#, None, "expected u32 at line 1 column 15"),
+        ("{}", Some(r#"[{"not able to parse",}]"#), "cluster-selector: invalid placement policy"),
+        ("{}", Some(r#"[{"key": "a", "operator": "in"}]"#), "cluster-selector: clusterSelector[0].values: "),
+    ] {
+        let mut view = workload(8, policy, &members);
+        if let Some(selector) = selector {
+            let federated = Arc::make_mut(view.federated.as_mut().unwrap());
+            let annotations = federated.metadata.annotations.as_mut().unwrap();
+            annotations.insert(keys::CLUSTER_SELECTOR.to_owned(), selector.to_owned());
+        }
+        let placement = place(&view);
+        assert_eq!(placement.targets, numbers(&[("east", 3)]), "{policy}");
+        assert!(placement.mistake.as_ref().is_some_and(|told| told.contains(mistake)), "{:?}", placement.mistake);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kfed_api::{Cluster, ClusterPhase, keys};
 use kfed_dnsprovider::Resource;
+use kfed_replica_scheduler::Attributes;
 use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,8 @@ pub(crate) struct MemberView {
     /// Whether the namespace that the object lives in is there.
     pub(crate) has_namespace: bool,
     pub(crate) refusal: Option<Refusal>,
+    /// For workloads: where and what the member is, as far as placement policies ask.
+    pub(crate) attributes: Attributes,
 }
 
 /// Replicas of a workload in a member, as annotation `kfed.io/placement` keeps them.
@@ -124,6 +127,7 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
             foreign,
             has_namespace: key.namespace_key().is_none_or(|namespace| member.objects.get(&namespace).is_some()),
             refusal: world.refusals.get(&(key.clone(), name.clone())).cloned(),
+            attributes: key.kind.preferences.map(|_| attributes(member, cluster)).unwrap_or_default(),
         };
         (name.clone(), view)
     });
@@ -150,6 +154,23 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
 fn share(copy: &DynamicObject) -> Share {
     let replicas = replicas(copy);
     Share { replicas, ready: number(copy, "/status/readyReplicas").unwrap_or(0).min(replicas) }
+}
+
+/// Region and zones as the member's nodes tell them, or told them before it went away, and the labels of its Cluster. A
+/// member with nodes in several zones is in none of them: it shares a domain with members in the same ones.
+fn attributes(member: &Member, cluster: Option<&Cluster>) -> Attributes {
+    let remembered = cluster.and_then(|cluster| cluster.status.as_ref());
+    let zones: Vec<String> = if member.topology.zones.is_empty() {
+        remembered.map(|status| status.zones.clone()).unwrap_or_default()
+    } else {
+        member.topology.zones.iter().cloned().collect()
+    };
+    Attributes {
+        region: member.topology.region.clone().or_else(|| remembered?.region.clone()),
+        zone: (!zones.is_empty()).then(|| zones.join("+")),
+        labels: cluster.and_then(|cluster| cluster.metadata.labels.clone()).unwrap_or_default(),
+        ..Attributes::default()
+    }
 }
 
 fn state(

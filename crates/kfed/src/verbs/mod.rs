@@ -11,6 +11,7 @@ pub(crate) mod version;
 use crate::cli::Command;
 use crate::demo;
 use crate::error::Error;
+use crate::schedule;
 
 /// Does what was asked.
 pub(crate) async fn run(command: Command) -> Result<(), Error> {
@@ -19,6 +20,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
         Command::Join(args) => join::run(args).await,
         Command::Unjoin(args) => unjoin::run(args).await,
         Command::ControllerManager(args) => controller_manager::run(args).await,
+        Command::Schedule(args) => schedule::run(&args),
         Command::Apiserver(args) => apiserver::run(args).await,
         Command::Emulate(command) => emulate::run(command).await,
         Command::Completion(args) => {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kfed_api::preferences::{ClusterPreferences, ReplicaPreferences};
-use kfed_replica_scheduler::{Member, Request};
+use kfed_replica_scheduler::Member;
+use kfed_replica_scheduler::federation_v1::Request;
 use serde::Deserialize;
 
 /// A request that owns its parts.
@@ -105,14 +106,14 @@ impl Case {
         let members: Vec<_> = self.members.iter().map(member).collect();
         let members: Vec<Member<'_>> = members
             .iter()
-            .map(|(name, current, capacity)| Member { name, current: *current, capacity: *capacity })
+            .map(|(name, current, capacity)| Member { name, current: *current, capacity: *capacity, attributes: None })
             .collect();
         ask(&Request { key: &self.key, replicas: self.replicas, preferences: &self.preferences, members: &members })
     }
 
     /// What the planner answers.
     pub fn planned(&self) -> Numbers {
-        let plan = self.ask(kfed_replica_scheduler::plan);
+        let plan = self.ask(kfed_replica_scheduler::federation_v1::plan);
         let planned = plan.placements.iter().map(|placement| (placement.member.clone(), placement.planned)).collect();
         let overflow = plan.placements.iter().map(|placement| (placement.member.clone(), placement.overflow));
         Numbers { planned, overflow: overflow.filter(|(_, overflow)| *overflow != 0).collect() }

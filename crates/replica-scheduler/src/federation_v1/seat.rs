@@ -2,41 +2,41 @@
 
 use kfed_api::preferences::ClusterPreferences;
 
-use crate::plan::Member;
+use crate::Member;
 
 /// Numbers beyond this count as this. Kubernetes counts replicas in 32 bits; the room above keeps sums over all members
 /// within 64.
 const LARGEST: i64 = 1 << 40;
 
 /// A limit that is not there. No number of replicas reaches it.
-pub(crate) const UNLIMITED: i64 = i64::MAX / 2;
+pub(super) const UNLIMITED: i64 = i64::MAX / 2;
 
 /// A member's limits, what it is to have before weights count, and what it has been given so far.
 ///
 /// Kept small: all of a plan's time goes into walks along these.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seat {
-    pub(crate) weight: i64,
+pub(super) struct Seat {
+    pub(super) weight: i64,
     /// What the minimum pass gives while enough replicas remain. The maximum does not limit it: in v1 it did not.
-    pub(crate) minimum: i64,
+    pub(super) minimum: i64,
     /// Up to what the keep pass fills while enough replicas remain.
-    pub(crate) keep: i64,
-    pub(crate) max: i64,
-    pub(crate) capacity: i64,
-    pub(crate) planned: i64,
+    pub(super) keep: i64,
+    pub(super) max: i64,
+    pub(super) capacity: i64,
+    pub(super) planned: i64,
     /// What is kept and no weighted portion has covered yet.
-    pub(crate) preallocated: i64,
-    pub(crate) overflow: i64,
+    pub(super) preallocated: i64,
+    pub(super) overflow: i64,
     /// Whether any preference matches; if none does the seat stays empty.
-    pub(crate) preferred: bool,
+    pub(super) preferred: bool,
     /// Whether a limit lowered `minimum` or `keep`.
-    pub(crate) lowered: bool,
+    pub(super) lowered: bool,
     /// Whether a weighted round met a limit.
-    pub(crate) closed: bool,
+    pub(super) closed: bool,
 }
 
 /// A number brought into the range in which sums cannot overflow.
-pub(crate) fn bounded(number: i64) -> i64 {
+pub(super) fn bounded(number: i64) -> i64 {
     number.clamp(-LARGEST, LARGEST)
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn bounded(number: i64) -> i64 {
 
 impl Seat {
     /// A seat that holds its minimum and what it keeps, as if replicas were enough for everybody.
-    pub(crate) fn new(member: &Member<'_>, preferences: Option<&ClusterPreferences>, rebalance: bool) -> Self {
+    pub(super) fn new(member: &Member<'_>, preferences: Option<&ClusterPreferences>, rebalance: bool) -> Self {
         let Some(preferences) = preferences else { return Self::not_preferred() };
         let max = preferences.max_replicas.map_or(UNLIMITED, bounded);
         let capacity = member.capacity.map_or(UNLIMITED, bounded);
@@ -85,7 +85,7 @@ impl Seat {
     }
 
     /// The keep pass: fills the seat with at most `remaining` replicas and tells how many it took.
-    pub(crate) fn fill(&mut self, remaining: i64) -> i64 {
+    pub(super) fn fill(&mut self, remaining: i64) -> i64 {
         self.preallocated = (self.keep - self.planned).max(0).min(remaining);
         self.planned += self.preallocated;
         self.preallocated

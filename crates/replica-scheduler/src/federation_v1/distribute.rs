@@ -4,19 +4,22 @@ use std::cmp::Ordering;
 
 use kfed_api::preferences::ANY_CLUSTER;
 
-use crate::order::order;
-use crate::plan::{Request, Share};
-use crate::portion::Portion;
-use crate::seat::{Seat, bounded};
+use crate::Reason;
+use crate::federation_v1::order::order;
+use crate::federation_v1::portion::Portion;
+use crate::federation_v1::reasons::{BeforeWeights, reasons};
+use crate::federation_v1::seat::{Seat, bounded};
+use crate::federation_v1::{Request, Share};
 
 /// From this weighted round on it is worth looking whether rounds repeat. Most plans are done before.
 const ROUNDS_BEFORE_SKIPPING: u32 = 3;
 
-/// The numbers of [`plan`](crate::plan) alone: one share a member, in the order of [`Request::members`].
+/// Plans one workload as Federation v1 did, numbers alone: one share a member, in the order of [`Request::members`].
 ///
 /// ```
 /// use kfed_api::preferences::ReplicaPreferences;
-/// use kfed_replica_scheduler::{Member, Request, distribute};
+/// use kfed_replica_scheduler::Member;
+/// use kfed_replica_scheduler::federation_v1::{Request, distribute};
 ///
 /// let even = ReplicaPreferences::default();
 /// let members = [Member::new("fed-west"), Member::new("fed-east")];
@@ -38,15 +41,29 @@ pub fn distribute(request: &Request<'_>) -> Vec<Share> {
     shares
 }
 
+/// [`distribute`], and how each number came about; several times slower.
+pub(crate) fn distribute_with_reasons(request: &Request<'_>) -> Vec<(Share, Vec<Reason>)> {
+    let mut table = Table::new(request);
+    table.give_what_comes_before_weights();
+    let before: Vec<_> = table.seats.iter().map(BeforeWeights::of).collect();
+    table.give_by_weight();
+    let mut explained = vec![(Share { planned: 0, overflow: 0 }, Vec::new()); table.seats.len()];
+    for (at, (seat, before)) in table.seats.iter().zip(before).enumerate() {
+        let share = Share { planned: seat.planned, overflow: seat.overflow };
+        explained[table.member(at)] = (share, reasons(seat, before, table.weights));
+    }
+    explained
+}
+
 /// A plan in the making.
-pub(crate) struct Table<'a> {
+pub(super) struct Table<'a> {
     request: &'a Request<'a>,
     /// One a member, sorted by name.
-    pub(crate) seats: Vec<Seat>,
+    pub(super) seats: Vec<Seat>,
     /// For each seat the index of its member in the request; none if the request was sorted already.
     by_name: Option<Vec<u32>>,
     /// The sum of all weights.
-    pub(crate) weights: i64,
+    pub(super) weights: i64,
     /// The sum of the minimums that are positive.
     minimums: i64,
     /// Whether a minimum is above its maximum.
@@ -60,7 +77,7 @@ pub(crate) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// Seats for all members, filled as if replicas were enough for everybody's minimum and current replicas.
-    pub(crate) fn new(request: &'a Request<'a>) -> Self {
+    pub(super) fn new(request: &'a Request<'a>) -> Self {
         let members = request.members;
         let sorted = members.is_sorted_by(|a, b| a.name < b.name);
         let by_name = (!sorted).then(|| {
@@ -104,12 +121,12 @@ impl<'a> Table<'a> {
     }
 
     /// The index in the request of the member whose seat is at `at`.
-    pub(crate) fn member(&self, at: usize) -> usize {
+    pub(super) fn member(&self, at: usize) -> usize {
         self.by_name.as_ref().map_or(at, |by_name| by_name[at] as usize)
     }
 
     /// The minimum pass and the keep pass.
-    pub(crate) fn give_what_comes_before_weights(&mut self) {
+    pub(super) fn give_what_comes_before_weights(&mut self) {
         // Enough for all, whoever comes first: the seats are filled right already. (Negative minimums, which v1 accepted,
         // add replicas, but too late for whom they do not precede.)
         if self.minimums <= bounded(self.request.replicas) && self.remaining >= 0 {
@@ -129,7 +146,7 @@ impl<'a> Table<'a> {
     }
 
     /// The weighted rounds, and the overflow that results.
-    pub(crate) fn give_by_weight(&mut self) {
+    pub(super) fn give_by_weight(&mut self) {
         if self.remaining > 0 {
             self.rounds();
         }

@@ -1,6 +1,6 @@
 //! The order in which members are served: the heavier first, equals by a hash that differs from workload to workload.
 
-use crate::seat::Seat;
+use crate::federation_v1::seat::Seat;
 
 const OFFSET_BASIS: u32 = 2_166_136_261;
 const PRIME: u32 = 16_777_619;
@@ -12,7 +12,7 @@ const LANES: usize = 16;
 /// Indices of the preferred seats: weight descending, then hash ascending, then index ascending.
 ///
 /// `name` gives the name of the seat at an index; names are sorted.
-pub(crate) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8]) -> Vec<u64> {
+pub(super) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8]) -> Vec<u64> {
     let preferred = || seats.iter().filter(|seat| seat.preferred);
     let (Some(lightest), Some(heaviest)) = (preferred().map(|s| s.weight).min(), preferred().map(|s| s.weight).max())
     else {
@@ -80,6 +80,11 @@ fn fnv1_lanes(hashes: [u32; LANES], bytes: &[u8]) -> [u32; LANES] {
     wide.map(|hash| hash as u32)
 }
 
+/// What tells members of equal weight apart for the workload `key`: the lower goes first.
+pub(crate) fn tie_break(member: &str, key: &str) -> u32 {
+    fnv1(fnv1(OFFSET_BASIS, member.as_bytes()), key.as_bytes())
+}
+
 /// FNV-1, 32 bit: multiply, then xor. (FNV-1a, the better known, does it the other way round.)
 fn fnv1(hash: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(hash, |hash, &byte| hash.wrapping_mul(PRIME) ^ u32::from(byte))
@@ -91,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::Member;
+    use crate::Member;
 
     fn seats(weights: &[i64]) -> Vec<Seat> {
         let preferences = |&weight| ClusterPreferences { weight, ..ClusterPreferences::default() };

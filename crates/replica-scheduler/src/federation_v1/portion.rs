@@ -1,7 +1,7 @@
 //! What a weighted round hands out before limits.
 
 /// One round's division of what remains. It is the same for all seats of one weight, which stand together in the order.
-pub(crate) struct Portion {
+pub(super) struct Portion {
     distributed: i64,
     weights: i64,
     last_weight: i64,
@@ -12,12 +12,12 @@ pub(crate) struct Portion {
 
 impl Portion {
     /// `distributed` replicas over seats whose weights sum up to `weights`, which is positive.
-    pub(crate) fn new(distributed: i64, weights: i64) -> Self {
+    pub(super) fn new(distributed: i64, weights: i64) -> Self {
         Self { distributed, weights, last_weight: 0, last: 0 }
     }
 
     /// ⌈distributed · weight / weights⌉. A negative weight gets 0: in v1 it only changed book-keeping, without effect.
-    pub(crate) fn of(&mut self, weight: i64) -> i64 {
+    pub(super) fn of(&mut self, weight: i64) -> i64 {
         if self.last_weight != weight {
             self.last_weight = weight;
             self.last = self.rounded_up(weight.max(0));
@@ -26,7 +26,7 @@ impl Portion {
     }
 
     /// The smallest number to distribute of which `weight` still gets `portion`.
-    pub(crate) fn least_with(&self, portion: i64, weight: i64) -> i64 {
+    pub(super) fn least_with(&self, portion: i64, weight: i64) -> i64 {
         let least = i128::from(portion - 1) * i128::from(self.weights) / i128::from(weight) + 1;
         i64::try_from(least).unwrap_or(i64::MAX)
     }

@@ -1,0 +1,64 @@
+//! Federation v1's planner, bit for bit.
+
+mod distribute;
+mod order;
+mod portion;
+mod reasons;
+mod seat;
+
+use kfed_api::preferences::ReplicaPreferences;
+use serde::Serialize;
+
+use crate::{Member, Placement, Plan, Reason};
+
+pub use distribute::distribute;
+pub(crate) use distribute::distribute_with_reasons;
+pub(crate) use order::tie_break;
+
+/// What v1 was asked: one workload and the members that may run it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// `namespace/name` of the workload. It breaks ties, so that not every workload favours the same member.
+    pub key: &'a str,
+    /// How many replicas to place.
+    pub replicas: i64,
+    /// What the user asks for.
+    pub preferences: &'a ReplicaPreferences,
+    /// The members that may run the workload, in any order, each once.
+    pub members: &'a [Member<'a>],
+}
+
+/// The numbers of one member, without reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// Replicas expected to run there.
+    pub planned: i64,
+    /// Replicas asked for on top that do not fit at present.
+    pub overflow: i64,
+}
+
+/// Plans one workload as Federation v1 did, with a reason for every number.
+///
+/// [`distribute`] gives the same numbers alone, several times faster.
+pub fn plan(request: &Request<'_>) -> Plan {
+    let explained = distribute_with_reasons(request);
+    let placed: i64 = explained.iter().map(|(share, _)| share.planned).sum();
+    let placement = |(member, (share, reasons)): (&Member<'_>, (Share, Vec<Reason>))| Placement {
+        member: member.name.to_owned(),
+        planned: share.planned,
+        overflow: share.overflow,
+        reasons,
+    };
+    let mut placements: Vec<_> = request.members.iter().zip(explained).map(placement).collect();
+    placements.sort_by(|a, b| a.member.cmp(&b.member));
+    Plan { placements, unplaced: request.replicas.saturating_sub(placed).max(0), postponed: 0 }
+}
+
+// === impl Share ===
+
+impl Share {
+    /// What the member's object gets: the planned replicas, and those that ask for capacity.
+    pub fn replicas(&self) -> i64 {
+        self.planned + self.overflow
+    }
+}

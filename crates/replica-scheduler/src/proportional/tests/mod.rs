@@ -1,0 +1,7 @@
+mod book;
+pub(crate) mod cases;
+mod division;
+mod held;
+mod spread;
+mod sticky;
+mod tables;

@@ -1,0 +1,113 @@
+use proptest::prelude::*;
+
+use super::book;
+use super::cases::{Case, Range, SENSIBLE, TINY, VAST, case, config};
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_runs_is_kept_by_the_book(case in case(Range { groups: 3, ..SENSIBLE })) {
+        prop_assert_eq!(case.divide(false), book::keep(case.replicas, &case.slots));
+    }
+
+    #[test]
+    fn as_few_as_possible_leave(case in case(Range { groups: 2, ..TINY })) {
+        let (leaving, fewest) = leaving_and_fewest(&case);
+        prop_assert_eq!(leaving, fewest);
+    }
+
+    #[test]
+    fn under_a_rule_too_as_few_as_possible_leave(case in case(Range { rules: 1, ..TINY })) {
+        let (leaving, fewest) = leaving_and_fewest(&case);
+        prop_assert_eq!(leaving, fewest);
+    }
+
+    #[test]
+    fn with_groups_under_rules_never_more_leave_than_by_rebalancing(
+        case in case(Range { groups: 3, rules: 2, ..SENSIBLE }), rules in 1..=2usize,
+    ) {
+        let mut case = case;
+        case.spread.truncate(rules);
+        // With weights everywhere the rebalanced division is what is moved towards.
+        case.slots.iter_mut().for_each(|slot| slot.weight = slot.weight.max(1));
+        let rebalanced = book::leaving(&case.slots, &case.divide(true));
+        prop_assert!(book::leaving(&case.slots, &case.divide(false)) <= rebalanced);
+    }
+
+    #[test]
+    fn dividing_again_changes_nothing(
+        case in case(Range { groups: 3, rules: 2, ..SENSIBLE }), rules in 0..=2usize, rebalance in any::<bool>(),
+    ) {
+        stays(case, rules, rebalance)?;
+    }
+
+    #[test]
+    fn dividing_billions_again_changes_nothing(
+        case in case(Range { rules: 1, ..VAST }), rules in 0..=1usize, rebalance in any::<bool>(),
+    ) {
+        stays(case, rules, rebalance)?;
+    }
+
+    #[test]
+    fn replicas_that_are_added_or_lost_move_no_other(
+        case in case(Range { slots: 9, ..SENSIBLE }), change in -20..20i64,
+    ) {
+        let before = case.divide(false);
+        let mut then = case.running(&before);
+        then.replicas = (then.replicas + change).max(0);
+        let after = then.divide(false);
+        let grew = before.iter().zip(&after).any(|(before, after)| after > before);
+        let shrank = before.iter().zip(&after).any(|(before, after)| after < before);
+        // Only minimums that could not be met before, or need not be met any more, move replicas.
+        let minimums: i64 = then.slots.iter().map(book::least).sum();
+        prop_assume!(then.replicas >= minimums && then.replicas - change >= minimums);
+        prop_assert!(!(grew && shrank), "{before:?} {after:?}");
+    }
+}
+
+fn stays(mut case: Case, rules: usize, rebalance: bool) -> Result<(), TestCaseError> {
+    case.spread.truncate(rules);
+    if rules > 0 && !rebalance {
+        // What slots without weight keep shifts the groups' totals until it no longer shrinks.
+        case.slots.iter_mut().for_each(|slot| slot.weight = slot.weight.max(1));
+    }
+    let first = case.divide(rebalance);
+    prop_assert_eq!(case.running(&first).divide(rebalance), first);
+    Ok(())
+}
+
+/// How many leave, and the fewest of all answers with the same totals.
+pub(super) fn leaving_and_fewest(case: &Case) -> (i64, i64) {
+    let numbers = case.divide(false);
+    let totals = book::group_totals(&case.slots, &numbers);
+    let mut fewest = i64::MAX;
+    book::possible(case.replicas, &case.slots, false, &case.spread, |numbers| {
+        if book::group_totals(&case.slots, numbers) == totals {
+            fewest = fewest.min(book::leaving(&case.slots, numbers));
+        }
+    });
+    (book::leaving(&case.slots, &numbers), fewest)
+}
+
+#[test]
+fn with_groups_under_rules_few_more_than_necessary_leave() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::new(config());
+    let cases = config().cases;
+    for rules in 1..=2 {
+        let drawn = case(Range { groups: 3 - rules as u32, rules, ..TINY });
+        let (mut leave, mut least, mut more) = (0, 0, 0);
+        for _ in 0..cases {
+            let case = drawn.new_tree(&mut runner).unwrap().current();
+            let (leaving, fewest) = leaving_and_fewest(&case);
+            assert!(leaving >= fewest);
+            leave += leaving;
+            least += fewest;
+            more += u32::from(leaving > fewest);
+        }
+        // About one in a hundred cases, and one replica in a hundred.
+        assert!(leave * 100 <= least * 105, "{leave} leave of at least {least}");
+        assert!(more * 100 <= cases * 5, "{more} of {cases} are more than necessary");
+    }
+}
