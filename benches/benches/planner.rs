@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
-use kfed_benches::planner::{Input, baseline, scale_up_by_one, steady_state};
+use kfed_benches::planner::{Input, all};
 
 fn measure(criterion: &mut Criterion, inputs: &[Input]) {
     for (function, explain) in [("distribute", false), ("plan", true)] {
@@ -30,12 +30,6 @@ fn main() {
         .measurement_time(Duration::from_secs(1))
         .sample_size(20)
         .configure_from_args();
-    let sizes = [2, 10, 100, 1_000, 5_000];
-    let mut inputs = baseline();
-    inputs.extend(sizes.map(|members| steady_state(members, 100)));
-    inputs.extend(
-        sizes.into_iter().flat_map(|members| [10, 100, 1_000].map(|existing| scale_up_by_one(members, existing))),
-    );
-    measure(&mut criterion, &inputs);
+    measure(&mut criterion, &all());
     criterion.final_summary();
 }

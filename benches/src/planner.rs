@@ -64,6 +64,40 @@ pub fn baseline() -> Vec<Input> {
     file.cases.into_iter().map(input).collect()
 }
 
+/// What v1's planner took for an input, in ns.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct V1Speed {
+    /// The median.
+    pub median: f64,
+    /// The least, where it was recorded.
+    pub least: Option<f64>,
+}
+
+/// v1's figures by [`Input::name`], from the fixtures.
+///
+/// # Panics
+/// If the fixture is missing or not as described in its README.
+pub fn v1_speed() -> BTreeMap<String, V1Speed> {
+    #[derive(Deserialize)]
+    struct File {
+        cases: BTreeMap<String, V1Speed>,
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/cases/planner_v1_speed.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file: File = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file.cases
+}
+
+/// All inputs: v1's baseline, and the everyday cases over as many members.
+pub fn all() -> Vec<Input> {
+    let sizes = [2, 10, 100, 1_000, 5_000];
+    let mut inputs = baseline();
+    inputs.extend(sizes.map(|members| steady_state(members, 100)));
+    let existing = [10, 100, 1_000];
+    inputs.extend(sizes.into_iter().flat_map(|members| existing.map(|existing| scale_up_by_one(members, existing))));
+    inputs
+}
+
 /// Nothing to do: `existing` replicas in each of `members`, and as many wanted.
 pub fn steady_state(members: usize, existing: i64) -> Input {
     Input { name: format!("steady/{members}"), ..even(members, existing, 0) }

@@ -44,6 +44,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
+mod batch;
+mod capacity;
 mod explain;
 pub mod federation_v1;
 mod filter;
@@ -54,6 +56,8 @@ mod reason;
 mod request;
 mod schedule;
 
+pub use batch::{Assignment, Batch, Running, Workload};
+pub use capacity::{Ages, Ledger};
 pub use explain::explain;
 pub use filter::{Filter, Scorer, Verdict};
 pub use kfed_api::policy::{Taint, TaintEffect};

@@ -1,9 +1,12 @@
 //! Federation v1's planner, bit for bit.
 
 mod distribute;
+mod matching;
+mod names;
 mod order;
 mod portion;
 mod reasons;
+mod rounds;
 mod seat;
 
 use kfed_api::preferences::ReplicaPreferences;
@@ -11,9 +14,10 @@ use serde::Serialize;
 
 use crate::{Member, Placement, Plan, Reason};
 
-pub use distribute::distribute;
 pub(crate) use distribute::distribute_with_reasons;
-pub(crate) use order::tie_break;
+pub use distribute::{Planner, distribute};
+pub(crate) use matching::match_preferences;
+pub(crate) use order::{hash_of_member, tie_break, tie_break_of};
 
 /// What v1 was asked: one workload and the members that may run it.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +33,7 @@ pub struct Request<'a> {
 }
 
 /// The numbers of one member, without reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Share {
     /// Replicas expected to run there.
     pub planned: i64,

@@ -1,5 +1,12 @@
 //! The order in which members are served: the heavier first, equals by a hash that differs from workload to workload.
+//!
+//! Most plans never need all of it. While there is enough for all of one weight, it does not matter who of them is first; so
+//! only weights are sorted at once, and hashes are made where replicas run out.
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use crate::federation_v1::Request;
 use crate::federation_v1::seat::Seat;
 
 const OFFSET_BASIS: u32 = 2_166_136_261;
@@ -9,61 +16,196 @@ const PRIME: u32 = 16_777_619;
 /// processor's multipliers busy.
 const LANES: usize = 16;
 
-/// Indices of the preferred seats: weight descending, then hash ascending, then index ascending.
-///
-/// `name` gives the name of the seat at an index; names are sorted.
-pub(super) fn order<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8]) -> Vec<u64> {
-    let preferred = || seats.iter().filter(|seat| seat.preferred);
-    let (Some(lightest), Some(heaviest)) = (preferred().map(|s| s.weight).min(), preferred().map(|s| s.weight).max())
-    else {
-        return Vec::new();
-    };
+/// From this many weights on, which differ by less, counting them is quicker than sorting.
+const COUNTED: usize = 64;
 
-    // Weight, hash and index in one word where they fit, which they do but for absurd weights: sorting words is what
-    // processors are best at.
-    let index_bits = usize::BITS - seats.len().leading_zeros();
-    let span = (heaviest - lightest) as u64;
-    if index_bits <= 32 && span >> (32 - index_bits) == 0 {
-        let mut words = Vec::with_capacity(seats.len());
-        hash_all(seats, key, name, |index, weight, hash| {
-            let rank = (heaviest - weight) as u64;
-            words.push((rank << 32 | u64::from(hash)) << index_bits | u64::from(index));
-        });
-        words.sort_unstable();
-        let mask = (1u64 << index_bits) - 1;
-        words.iter_mut().for_each(|word| *word &= mask);
-        words
-    } else {
-        let mut keys = Vec::with_capacity(seats.len());
-        hash_all(seats, key, name, |index, weight, hash| keys.push((heaviest - weight, hash, index)));
-        keys.sort_unstable();
-        keys.into_iter().map(|(_, _, index)| u64::from(index)).collect()
+/// The open seats in the order in which they are served.
+pub(super) struct Order<'a> {
+    /// The first `open` are meant.
+    places: &'a mut [Place],
+    open: usize,
+    /// Hash and seat of places being sorted.
+    words: &'a mut Vec<u64>,
+}
+
+/// A seat's place in the order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) weight: i64,
+    seat: u32,
+    known: Known,
+}
+
+/// What is known of the order among the places of one weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    /// Those that came first were found once.
+    Selected,
+    Sorted,
+}
+
+// === impl Order ===
+
+impl<'a> Order<'a> {
+    /// An order without seats so far. There must be a place for every preferred seat.
+    pub(super) fn new(places: &'a mut [Place], words: &'a mut Vec<u64>) -> Self {
+        Self { places, open: 0, words }
+    }
+
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places[..self.open]
+    }
+
+    /// The largest weight.
+    pub(super) fn heaviest(&self) -> i64 {
+        self.places().first().map_or(0, |place| place.weight)
+    }
+
+    /// The places from `start` on that have one weight; none at the end.
+    pub(super) fn class_at(&self, start: usize) -> Option<Range<usize>> {
+        let places = self.places();
+        let weight = places.get(start)?.weight;
+        let more = places[start + 1..].iter().take_while(|place| place.weight == weight).count();
+        Some(start..start + 1 + more)
+    }
+
+    /// Moves a place to the front part that is kept.
+    pub(super) fn keep(&mut self, at: usize, place: Place) {
+        self.places[at] = place;
+    }
+
+    pub(super) fn truncate(&mut self, kept: usize) {
+        self.open = kept;
+    }
+
+    /// The preferred seats, the heaviest first.
+    pub(super) fn by_weight(&mut self, seats: &[Seat]) {
+        let place = |(seat, index): (&Seat, u32)| {
+            seat.preferred.then_some(Place { weight: seat.weight, seat: index, known: Known::Nothing })
+        };
+        let places = || seats.iter().zip(0u32..).filter_map(place);
+        let (mut heaviest, mut lightest, mut last) = (i64::MIN, i64::MAX, i64::MAX);
+        let mut descending = true;
+        debug_assert!(places().count() <= self.places.len(), "a place for every preferred seat");
+        self.open = 0;
+        for (to, place) in self.places.iter_mut().zip(places()) {
+            heaviest = heaviest.max(place.weight);
+            lightest = lightest.min(place.weight);
+            descending &= place.weight <= last;
+            last = place.weight;
+            *to = place;
+            self.open += 1;
+        }
+        if descending {
+            return;
+        }
+        let rank = |weight: i64| usize::try_from(heaviest - weight).unwrap_or(usize::MAX);
+        if self.open < COUNTED || rank(lightest) >= COUNTED {
+            self.places[..self.open].sort_by_key(|place| -place.weight);
+            return;
+        }
+        let mut ends = [0u32; COUNTED];
+        places().for_each(|place| ends[rank(place.weight)] += 1);
+        let mut start = 0;
+        for end in &mut ends {
+            start += std::mem::replace(end, start);
+        }
+        for place in places() {
+            let at = &mut ends[rank(place.weight)];
+            self.places[*at as usize] = place;
+            *at += 1;
+        }
+    }
+
+    /// Sorts places of one weight: hash ascending, then name.
+    pub(super) fn sort(&mut self, class: Range<usize>, request: &Request<'_>) {
+        let places = &mut self.places[class];
+        if places.len() <= LANES {
+            let words = &mut [0; LANES][..places.len()];
+            hash_all(places, request, |at, word| words[at] = word);
+            sort(words, request);
+            write(places, words, Known::Sorted);
+            return;
+        }
+        self.words.clear();
+        hash_all(places, request, |_, word| self.words.push(word));
+        sort(self.words, request);
+        write(places, self.words, Known::Sorted);
+    }
+
+    /// Brings the `first` places of a class to its front, in whatever order, and the next one behind them.
+    pub(super) fn select(&mut self, class: Range<usize>, first: usize, request: &Request<'_>) {
+        let places = &mut self.places[class];
+        self.words.clear();
+        hash_all(places, request, |_, word| self.words.push(word));
+        self.words.select_nth_unstable_by(first, |a, b| compare(*a, *b, request));
+        write(places, self.words, Known::Selected);
+    }
+
+    /// Sorts the end of the class that was selected from last.
+    pub(super) fn sort_rest(&mut self, rest: Range<usize>, request: &Request<'_>) {
+        let words = self.words.len() - rest.len();
+        let words = &mut self.words[words..];
+        sort(words, request);
+        write(&mut self.places[rest], words, Known::Selected);
     }
 }
 
-/// Tells `each` the index, the weight and the hash of every preferred seat.
-fn hash_all<'a>(seats: &[Seat], key: &str, name: impl Fn(usize) -> &'a [u8], mut each: impl FnMut(u32, i64, u32)) {
-    // Members are often called alike, up to their end: what all names begin with is hashed once. As names are sorted, all
-    // begin with what the first and the last have in common.
-    let (first, last) = (name(0), name(seats.len() - 1));
-    let shared = first.iter().zip(last).take_while(|(a, b)| a == b).count();
-    let start = fnv1(OFFSET_BASIS, &first[..shared]);
+// === impl Place ===
 
-    let mut hashes = [0u32; LANES];
-    for (chunk, seats) in seats.chunks(LANES).enumerate() {
-        let from = chunk * LANES;
-        for (lane, hash) in hashes[..seats.len()].iter_mut().enumerate() {
-            *hash = fnv1(start, &name(from + lane)[shared..]);
+impl Place {
+    /// A place nobody has.
+    pub(super) const EMPTY: Self = Self { weight: 0, seat: 0, known: Known::Nothing };
+
+    /// The index of the seat.
+    pub(super) fn seat(self) -> usize {
+        self.seat as usize
+    }
+
+    pub(super) fn is_sorted(self) -> bool {
+        self.known == Known::Sorted
+    }
+
+    pub(super) fn is_selected(self) -> bool {
+        self.known == Known::Selected
+    }
+}
+
+fn sort(words: &mut [u64], request: &Request<'_>) {
+    words.sort_unstable();
+    // Sorting words is what processors are best at. Names decide only in the rare case of equal hashes.
+    if words.windows(2).any(|pair| pair[0] >> 32 == pair[1] >> 32) {
+        words.sort_unstable_by(|a, b| compare(*a, *b, request));
+    }
+}
+
+fn compare(a: u64, b: u64, request: &Request<'_>) -> Ordering {
+    let name = |word: u64| request.members[word as u32 as usize].name;
+    (a >> 32).cmp(&(b >> 32)).then_with(|| name(a).cmp(name(b)))
+}
+
+fn write(places: &mut [Place], words: &[u64], known: Known) {
+    for (place, word) in places.iter_mut().zip(words) {
+        (place.seat, place.known) = (*word as u32, known);
+    }
+}
+
+/// Tells `each` the number of each place, and its hash and seat in one word.
+fn hash_all(places: &[Place], request: &Request<'_>, mut each: impl FnMut(usize, u64)) {
+    let (key, name) = (request.key.as_bytes(), |place: &Place| request.members[place.seat()].name.as_bytes());
+    for (chunk, places) in places.chunks(LANES).enumerate() {
+        let mut hashes = [0u32; LANES];
+        for (place, hash) in places.iter().zip(&mut hashes) {
+            *hash = fnv1(OFFSET_BASIS, name(place));
         }
-        if seats.len() < LANES / 4 {
-            hashes[..seats.len()].iter_mut().for_each(|hash| *hash = fnv1(*hash, key.as_bytes()));
+        if places.len() < LANES / 4 {
+            hashes[..places.len()].iter_mut().for_each(|hash| *hash = fnv1(*hash, key));
         } else {
-            hashes = fnv1_lanes(hashes, key.as_bytes());
+            hashes = fnv1_lanes(hashes, key);
         }
-        for (lane, (seat, hash)) in seats.iter().zip(hashes).enumerate() {
-            if seat.preferred {
-                each((from + lane) as u32, seat.weight, hash);
-            }
+        for (lane, (place, hash)) in places.iter().zip(hashes).enumerate() {
+            each(chunk * LANES + lane, u64::from(hash) << 32 | u64::from(place.seat));
         }
     }
 }
@@ -82,7 +224,17 @@ fn fnv1_lanes(hashes: [u32; LANES], bytes: &[u8]) -> [u32; LANES] {
 
 /// What tells members of equal weight apart for the workload `key`: the lower goes first.
 pub(crate) fn tie_break(member: &str, key: &str) -> u32 {
-    fnv1(fnv1(OFFSET_BASIS, member.as_bytes()), key.as_bytes())
+    tie_break_of(hash_of_member(member), key)
+}
+
+/// The part of [`tie_break`] that is the same for all workloads.
+pub(crate) fn hash_of_member(member: &str) -> u32 {
+    fnv1(OFFSET_BASIS, member.as_bytes())
+}
+
+/// [`tie_break`] of the member with this hash.
+pub(crate) fn tie_break_of(hash: u32, key: &str) -> u32 {
+    fnv1(hash, key.as_bytes())
 }
 
 /// FNV-1, 32 bit: multiply, then xor. (FNV-1a, the better known, does it the other way round.)
@@ -92,15 +244,44 @@ fn fnv1(hash: u32, bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use kfed_api::preferences::ClusterPreferences;
+    use kfed_api::preferences::{ClusterPreferences, ReplicaPreferences};
     use proptest::prelude::*;
 
     use super::*;
     use crate::Member;
 
-    fn seats(weights: &[i64]) -> Vec<Seat> {
-        let preferences = |&weight| ClusterPreferences { weight, ..ClusterPreferences::default() };
-        weights.iter().map(|weight| Seat::new(&Member::new(""), Some(&preferences(weight)), true)).collect()
+    fn by_the_book(names: &[String], weights: &[i64], key: &str) -> Vec<usize> {
+        let mut expected: Vec<_> = (0..names.len())
+            .map(|at| (-weights[at], fnv1(OFFSET_BASIS, format!("{}{key}", names[at]).as_bytes()), &names[at], at))
+            .collect();
+        expected.sort();
+        expected.into_iter().map(|(.., at)| at).collect()
+    }
+
+    fn ordered(names: &[String], weights: &[i64], key: &str) -> (Vec<usize>, Vec<usize>) {
+        let members: Vec<_> = names.iter().map(|name| Member::new(name)).collect();
+        let preferences = ReplicaPreferences::default();
+        let request = Request { key, replicas: 0, preferences: &preferences, members: &members };
+        let own = |&weight| ClusterPreferences { weight, ..ClusterPreferences::default() };
+        let seats: Vec<_> = weights.iter().map(|w| Seat::new(&Member::new(""), Some(&own(w)), true)).collect();
+        let seats_of = |order: &Order<'_>| order.places().iter().map(|place| place.seat()).collect();
+
+        let (mut places, mut other_places) = (vec![Place::EMPTY; names.len()], vec![Place::EMPTY; names.len()]);
+        let (mut words, mut other_words) = (Vec::new(), Vec::new());
+        let mut sorted = Order::new(&mut places, &mut words);
+        let mut selected = Order::new(&mut other_places, &mut other_words);
+        sorted.by_weight(&seats);
+        selected.by_weight(&seats);
+        let mut rest = 0;
+        while let Some(class) = sorted.class_at(rest) {
+            rest = class.end;
+            sorted.sort(class.clone(), &request);
+            // One by one, each the first of what is left.
+            for at in class.clone() {
+                selected.select(at..class.end, 0, &request);
+            }
+        }
+        (seats_of(&sorted), seats_of(&selected))
     }
 
     #[test]
@@ -121,18 +302,17 @@ mod tests {
 
     #[test]
     fn the_heavier_goes_first_and_equals_go_by_hash() {
-        let names = ["A", "B", "C", "D"];
-        assert_eq!(order(&seats(&[1, 1, 1, 2]), "", |at| names[at].as_bytes()), [3, 2, 1, 0]);
-        assert_eq!(order(&seats(&[-1, 0, i64::MAX, i64::MIN]), "", |at| names[at].as_bytes()), [2, 1, 0, 3]);
+        let names = ["A", "B", "C", "D"].map(str::to_owned);
+        assert_eq!(ordered(&names, &[1, 1, 1, 2], "").0, [3, 2, 1, 0]);
+        assert_eq!(ordered(&names, &[-1, 0, i64::MAX, i64::MIN], "").0, [2, 1, 0, 3]);
     }
 
     #[test]
-    fn seats_without_a_preference_are_left_out() {
-        let mut seats = seats(&[1, 1]);
-        seats[0].preferred = false;
-        assert_eq!(order(&seats, "", |_| b"A"), [1]);
-        seats[1].preferred = false;
-        assert_eq!(order(&seats, "", |_| b"A"), [0u64; 0]);
+    fn equal_hashes_go_by_name_whatever_the_order_of_members() {
+        assert_eq!(fnv1(OFFSET_BASIS, b"creamwove"), fnv1(OFFSET_BASIS, b"quists"));
+        assert_eq!(ordered(&["creamwove", "quists"].map(str::to_owned), &[1, 1], "key").0, [0, 1]);
+        assert_eq!(ordered(&["quists", "creamwove"].map(str::to_owned), &[1, 1], "key").0, [1, 0]);
+        assert_eq!(ordered(&["quists", "creamwove"].map(str::to_owned), &[1, 1], "key").1, [1, 0]);
     }
 
     proptest! {
@@ -143,20 +323,19 @@ mod tests {
         }
 
         #[test]
-        fn words_and_tuples_sort_alike(
-            mut members in proptest::collection::vec(("(member)?[a-c]{0,2}", -3i64..3), 0..40), key in "[a-b]{0,1}",
+        fn the_order_is_by_the_book(
+            members in proptest::collection::btree_map("(member)?[a-c]{0,3}", -3i64..3, 0..90), key in "[a-b]{0,1}",
+            reverse in any::<bool>(), spread in prop_oneof![Just(0), Just(4), Just(36)],
         ) {
-            members.sort();
-            let weights: Vec<i64> = members.iter().map(|(_, weight)| *weight).collect();
-            let mut expected: Vec<_> = (0u32..).zip(&members).map(|(index, (name, weight))| {
-                (-weight, fnv1(OFFSET_BASIS, format!("{name}{key}").as_bytes()), index)
-            }).collect();
-            expected.sort();
-            let expected: Vec<u64> = expected.into_iter().map(|(_, _, index)| u64::from(index)).collect();
-            prop_assert_eq!(order(&seats(&weights), &key, |at| members[at].0.as_bytes()), &expected[..]);
-            // A span of weights too wide for a word, and the same order.
-            let wide: Vec<i64> = weights.iter().map(|weight| weight << 36).collect();
-            prop_assert_eq!(order(&seats(&wide), &key, |at| members[at].0.as_bytes()), expected);
+            let (mut names, mut weights): (Vec<_>, Vec<_>) = members.into_iter().map(|(n, w)| (n, w << spread)).unzip();
+            if reverse {
+                names.reverse();
+                weights.reverse();
+            }
+            let expected = by_the_book(&names, &weights, &key);
+            let (sorted, selected) = ordered(&names, &weights, &key);
+            prop_assert_eq!(&sorted, &expected);
+            prop_assert_eq!(&selected, &expected);
         }
     }
 }

@@ -35,6 +35,17 @@ pub(super) struct Seat {
     pub(super) closed: bool,
 }
 
+/// A seat after an offer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offered {
+    /// What of the offer was kept before.
+    pub(super) used: i64,
+    pub(super) planned: i64,
+    pub(super) overflow: i64,
+    /// Whether it met a limit.
+    pub(super) closed: bool,
+}
+
 /// A number brought into the range in which sums cannot overflow.
 pub(super) fn bounded(number: i64) -> i64 {
     number.clamp(-LARGEST, LARGEST)
@@ -43,9 +54,24 @@ pub(super) fn bounded(number: i64) -> i64 {
 // === impl Seat ===
 
 impl Seat {
+    /// The seat of a member that no preference matches.
+    pub(super) const EMPTY: Self = Self {
+        weight: 0,
+        minimum: 0,
+        keep: -UNLIMITED,
+        max: UNLIMITED,
+        capacity: UNLIMITED,
+        planned: 0,
+        preallocated: 0,
+        overflow: 0,
+        preferred: false,
+        lowered: false,
+        closed: false,
+    };
+
     /// A seat that holds its minimum and what it keeps, as if replicas were enough for everybody.
     pub(super) fn new(member: &Member<'_>, preferences: Option<&ClusterPreferences>, rebalance: bool) -> Self {
-        let Some(preferences) = preferences else { return Self::not_preferred() };
+        let Some(preferences) = preferences else { return Self::EMPTY };
         let max = preferences.max_replicas.map_or(UNLIMITED, bounded);
         let capacity = member.capacity.map_or(UNLIMITED, bounded);
         let wanted = bounded(preferences.min_replicas);
@@ -68,26 +94,27 @@ impl Seat {
         seat
     }
 
-    fn not_preferred() -> Self {
-        Self {
-            weight: 0,
-            minimum: 0,
-            keep: -UNLIMITED,
-            max: UNLIMITED,
-            capacity: UNLIMITED,
-            planned: 0,
-            preallocated: 0,
-            overflow: 0,
-            preferred: false,
-            lowered: false,
-            closed: false,
-        }
-    }
-
     /// The keep pass: fills the seat with at most `remaining` replicas and tells how many it took.
     pub(super) fn fill(&mut self, remaining: i64) -> i64 {
         self.preallocated = (self.keep - self.planned).max(0).min(remaining);
         self.planned += self.preallocated;
         self.preallocated
+    }
+
+    /// What becomes of the seat when a weighted round offers it `extra` replicas.
+    pub(super) fn offer(&self, extra: i64) -> Offered {
+        let used = extra.min(self.preallocated);
+        let wanted = self.planned + (extra - used);
+        let allowed = wanted.min(self.max);
+        let planned = allowed.min(self.capacity);
+        let overflow = if allowed > self.capacity { allowed - self.capacity } else { self.overflow };
+        Offered { used, planned, overflow, closed: planned < wanted }
+    }
+
+    pub(super) fn accept(&mut self, offered: &Offered) {
+        self.preallocated -= offered.used;
+        self.planned = offered.planned;
+        self.overflow = offered.overflow;
+        self.closed = offered.closed;
     }
 }

@@ -84,6 +84,11 @@ impl Scheduler {
         Plan { placements, unplaced, postponed }
     }
 
+    /// Whether filters of the caller's own are to be asked.
+    pub(crate) fn has_filters(&self) -> bool {
+        !self.filters.is_empty()
+    }
+
     /// The members by name, with what the filters say of them.
     fn judge<'a>(&self, request: &'a Request<'a>) -> Vec<Entry<'a>> {
         let builtin: [&dyn Filter; 4] = [&NotPreferred, &Selector, &Taints, &Topologies];

@@ -1,0 +1,52 @@
+//! Which preferences are a member's.
+
+use kfed_api::preferences::{ANY_CLUSTER, ClusterPreferences, ReplicaPreferences};
+
+use crate::Member;
+use crate::federation_v1::names;
+
+/// Tells `each` the members, in their order, with their own entry of the preferences, else that of `*`, else none.
+pub(crate) fn match_preferences<'a>(
+    preferences: &'a ReplicaPreferences,
+    members: &[Member<'_>],
+    mut each: impl FnMut(&Member<'_>, Option<&'a ClusterPreferences>),
+) {
+    let clusters = &preferences.clusters;
+    // `*` comes before whatever a member may be called, so it is usually the first entry.
+    let any = match clusters.first_key_value() {
+        Some((first, any)) if first == ANY_CLUSTER => Some(any),
+        Some(_) => clusters.get(ANY_CLUSTER),
+        None => None,
+    };
+    if clusters.len() == usize::from(any.is_some()) {
+        members.iter().for_each(|member| each(member, any));
+        return;
+    }
+
+    // Preferences are sorted by name, and members usually are: one walk along both finds each member's own entry. All
+    // entries that the walk has passed are below the highest member so far, so only a member below that one is looked up.
+    // (A member called `*` has that entry as its own.)
+    let mut own = clusters.iter();
+    let mut next = own.next();
+    let mut highest: Option<&str> = None;
+    for member in members {
+        let matching = loop {
+            match next {
+                Some((name, own_entry)) if names::equal(name, member.name) => {
+                    highest = Some(name);
+                    next = own.next();
+                    break Some(own_entry);
+                }
+                _ if highest.is_some_and(|highest| !names::below(highest, member.name)) => {
+                    break clusters.get(member.name).or(any);
+                }
+                Some((name, _)) if names::below(name, member.name) => next = own.next(),
+                _ => {
+                    highest = Some(member.name);
+                    break any;
+                }
+            }
+        };
+        each(member, matching);
+    }
+}

@@ -1,0 +1,190 @@
+//! The fast planner is the slow one, over anything: 0 to 500 members, negative numbers, minimums above maximums, capacities
+//! of nothing and less, huge numbers, replicas where no capacity is known.
+//!
+//! `PROPTEST_CASES` sets how many cases are drawn and `PROPTEST_RNG_SEED` from which seed. Release builds draw a million in
+//! minutes: `PROPTEST_CASES=1000000 PROPTEST_RNG_SEED=1 cargo test --release -p kfed-replica-scheduler --test wide`.
+//! Cases that have failed once are kept in `wide.regressions`.
+
+mod support;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use kfed_api::preferences::{ClusterPreferences, ReplicaPreferences};
+use kfed_replica_scheduler::federation_v1::{self, Planner};
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use support::{Case, Numbers};
+
+/// What a request is made of.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    members: usize,
+    numbers: Range,
+    weights: Weights,
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Range {
+    /// As people write them.
+    Sensible,
+    /// Anything v1 accepted.
+    Odd,
+    /// Members that run many and have a few more to place: where rounds repeat.
+    Crowded,
+    /// At the edge of what is told apart.
+    Vast,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Weights {
+    One,
+    Few,
+    Many,
+}
+
+/// SplitMix64: a case is drawn from one number, so that a million of them take minutes.
+struct Draw(u64);
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let members = prop_oneof![4 => 0..=12usize, 2 => 0..=60usize, 1 => 0..=500usize];
+    let numbers = prop_oneof![
+        4 => Just(Range::Sensible),
+        4 => Just(Range::Odd),
+        2 => Just(Range::Crowded),
+        1 => Just(Range::Vast)
+    ];
+    let weights = prop_oneof![1 => Just(Weights::One), 2 => Just(Weights::Few), 1 => Just(Weights::Many)];
+    let shape = |(members, numbers, weights, seed)| Shape { members, numbers, weights, seed };
+    (members, numbers, weights, any::<u64>()).prop_map(shape)
+}
+
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 400 };
+    let persistence = Box::new(FileFailurePersistence::WithSource("regressions"));
+    ProptestConfig { cases, failure_persistence: Some(persistence), ..default }
+}
+
+thread_local! {
+    static KEPT: RefCell<Planner> = RefCell::default();
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_request_is_planned_by_the_book_anew_and_by_a_kept_planner_and_with_reasons(shape in shape()) {
+        let case = shape.case();
+        let book = case.by_the_book();
+        let numbers = |shares: &[federation_v1::Share]| {
+            let named = || case.members.iter().map(|(name, ..)| name.clone()).zip(shares);
+            Numbers {
+                planned: named().map(|(name, share)| (name, share.planned)).collect(),
+                overflow: named().filter(|(_, s)| s.overflow != 0).map(|(name, share)| (name, share.overflow)).collect(),
+            }
+        };
+        prop_assert_eq!(&numbers(&case.ask(federation_v1::distribute)), &book);
+        let kept = KEPT.with_borrow_mut(|planner| case.ask(|request| numbers(planner.distribute(request))));
+        prop_assert_eq!(&kept, &book);
+        prop_assert_eq!(&case.planned(), &book);
+    }
+}
+
+// === impl Shape ===
+
+impl Shape {
+    fn case(self) -> Case {
+        let mut draw = Draw(self.seed);
+        let (low, high) = match self.numbers {
+            Range::Sensible => (0, 30),
+            Range::Odd => (-12, 40),
+            Range::Crowded => (0, 400),
+            Range::Vast => (-(1 << 37), 1 << 37),
+        };
+        let (lightest, heaviest) = match (self.numbers, self.weights) {
+            (_, Weights::One) => (1, 1),
+            (Range::Vast, _) => (-(1 << 34), 1 << 38),
+            (Range::Odd, Weights::Few) => (-2, 5),
+            (Range::Odd, Weights::Many) => (-100, 2_000),
+            (_, Weights::Few) => (0, 10),
+            (_, Weights::Many) => (0, 100_000),
+        };
+        let own = |draw: &mut Draw| ClusterPreferences {
+            weight: draw.within(lightest, heaviest),
+            min_replicas: match draw.below(4) {
+                0 => draw.within(low, high),
+                1 => draw.within(0, 3),
+                _ => 0,
+            },
+            max_replicas: draw.one_in(3).then(|| draw.within(low, high)),
+        };
+        let long = draw.one_in(4);
+        let named = draw.below(4);
+        let mut clusters = BTreeMap::new();
+        let mut members = Vec::with_capacity(self.members);
+        for at in 0..self.members {
+            let name = match (long, draw.one_in(40)) {
+                (_, true) => format!("{}é", "x".repeat(at % 19)) + &at.to_string(),
+                (false, _) => format!("member-{at:03}"),
+                (true, _) => format!("fed-member-of-a-region-{at}"),
+            };
+            if draw.below(4) < named {
+                clusters.insert(name.clone(), own(&mut draw));
+            }
+            let current = (!draw.one_in(4)).then(|| draw.within(low, high));
+            let capacity = draw.one_in(4).then(|| draw.within(low, high));
+            members.push((name, current, capacity));
+        }
+        if clusters.is_empty() || draw.one_in(2) {
+            clusters.insert("*".to_owned(), own(&mut draw));
+        }
+        match draw.below(3) {
+            0 => members.sort(),
+            1 => (1..members.len()).for_each(|at| members.swap(at, draw.below(at as u64 + 1) as usize)),
+            _ => {}
+        }
+        let running: i64 = members.iter().filter_map(|(_, current, _)| *current).sum();
+        let replicas = match draw.below(4) {
+            0 => draw.within(low, high),
+            1 => draw.within(low, high).saturating_mul(self.members as i64).clamp(-(1 << 39), 1 << 39),
+            2 => running.saturating_add(draw.within(-3, 3)).clamp(-(1 << 39), 1 << 39),
+            _ => running.saturating_add(draw.within(0, high)).clamp(-(1 << 39), 1 << 39),
+        };
+        // The book takes one round after the other, which never ends where billions are kept.
+        let rebalance = matches!(self.numbers, Range::Vast) || draw.one_in(2);
+        let key = ["default/hostname", "a", "", "a-longer-namespace/with-a-name"][draw.below(4) as usize].to_owned();
+        Case {
+            name: format!("{self:?}"),
+            key,
+            replicas,
+            preferences: ReplicaPreferences { rebalance, clusters },
+            members,
+        }
+    }
+}
+
+// === impl Draw ===
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn one_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    /// Both ends included.
+    fn within(&mut self, low: i64, high: i64) -> i64 {
+        low + self.below((high - low + 1) as u64) as i64
+    }
+}
