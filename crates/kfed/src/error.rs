@@ -13,6 +13,8 @@ use kfed_dnsprovider_azure::ConfigError;
 use kube::config::KubeconfigError;
 use miette::Diagnostic;
 
+use crate::document::Mistake;
+
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[non_exhaustive]
@@ -93,6 +95,13 @@ pub(crate) enum Error {
     Step { step: usize },
     #[error("interrupted")]
     Interrupted,
+    #[error("cannot read {}", path.display())]
+    ReadInput { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Input(Box<Mistake>),
+    #[error("there are changes")]
+    Changes,
 }
 
 // === impl Error ===
@@ -103,17 +112,19 @@ impl Error {
         move |source| Self::Start { what: what.into(), source }
     }
 
-    /// 128 + SIGINT where somebody ended it early, as shells count; else 1. (2 is wrong usage, which never gets here.)
+    /// 128 + SIGINT where somebody ended it early, as shells count; 2 for what `plan` verbs cannot read, whose 1 means changes;
+    /// else 1.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
+            Self::ReadInput { .. } | Self::Input(_) => 2,
             _ => 1,
         }
     }
 
     /// Whether all there is to say has been said.
     pub(crate) fn is_told(&self) -> bool {
-        matches!(self, Self::Step { .. } | Self::Interrupted)
+        matches!(self, Self::Step { .. } | Self::Interrupted | Self::Changes)
     }
 }
 
