@@ -363,16 +363,15 @@ fn more_addresses_than_a_set_takes_are_told() {
 #[test]
 fn mistakes_are_shown_in_the_file_with_what_was_meant() {
     for (from, to, place, says) in [
-        ("federation:", "fedration:", "2:1", "`fedration` is no key of the file help: did you mean `federation`?"),
+        ("federation:", "fedration:", "2:1", "`fedration` is no key of the file|help: did you mean `federation`?"),
         ("zone: example.com", "zone: exa mple", "3:7", "is not a domain name"),
         ("ttl: 180", "ttl: soon", "4:6", "`ttl` is a text, not a whole number"),
         ("ttl: 180", "ttl: 0", "4:6", "`ttl` is 0: it is a number from 1 to 2147483647"),
-        ("region: westus", "regoin: westus", "6:14", "`regoin` is no key of a cluster help: did you mean `region`?"),
-        ("ready: true", "ready: yes please", "6:49", "`ready` is a text, not true or false"),
+        ("region: westus", "regoin: westus", "6:14", "`regoin` is no key of a cluster|help: did you mean `region`?"),
+        ("ready: true", "ready: yes please", "6:51", "`ready` is a text, not true or false"),
         ("type: LoadBalancer", "type: Loadbalancer", "11:9", "help: did you mean `LoadBalancer`?"),
-        ("    c1: {", "    c3: {", "13:5", "there is no cluster `c3` in `clusters` help: did you mean `c1`?"),
+        ("    c1: {", "    c3: {", "13:5", "there is no cluster `c3` in `clusters`|help: did you mean `c1`?"),
         ("192.0.2.1", "192.0.2.256", "13:25", "`192.0.2.256` is no IP address"),
-        ("  name: c2", "name: c2", "", ""),
         (
             "records: []",
             "records: [{name: www, type: A, ttl: 1, data: []}]",
@@ -387,13 +386,11 @@ fn mistakes_are_shown_in_the_file_with_what_was_meant() {
         ),
         ("records: []", "records: [", "1", "neither YAML nor JSON"),
     ] {
-        if place.is_empty() {
-            continue;
-        }
         let (code, stdout, stderr) = plan(&FLEET.replacen(from, to, 1), &[]);
         let said = words(&stderr);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{to}: {said}");
-        assert!(said.contains(&format!("fleet.yaml:{place}")) && said.contains(says), "{to}: {said}");
+        let told = says.split('|').all(|part| said.contains(part));
+        assert!(said.contains(&format!("fleet.yaml:{place}")) && told, "{to}: {said}");
     }
     let (code, _, stderr) = outcome(["dns", "plan", "-f", "/nowhere/fleet.yaml"]);
     assert_eq!(code, Some(2));

@@ -1,40 +1,100 @@
 //! What `kfed dns plan` prints.
 
-use kfed_dnsprovider::{Conflict, ConflictReason, RecordData, RecordSet};
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use kfed_dnsprovider::{Conflict, ConflictReason, RecordData, RecordSet, RecordSetKey};
+use serde::Serialize;
 
 use super::decide::{Change, Decision};
 use crate::output::line;
 
-/// One object: `desired`, `changes`, `conflicts`, and `findings` where there is something to tell of a service.
-pub(super) fn json(decision: &Decision) {
-    let desired: Vec<_> = decision
-        .desired
-        .iter()
-        .map(|set| json!({"name": set.key.name, "type": set.key.record_type, "ttl": set.ttl, "data": set.data}))
-        .collect();
-    let side = |set: &Option<RecordSet>| set.as_ref().map(|set| json!({"ttl": set.ttl, "data": set.data}));
-    let change = |change: &Change| {
-        json!({
-            "op": op(change), "name": change.key.name, "type": change.key.record_type,
-            "from": side(&change.from), "to": side(&change.to), "why": change.why, "message": change.message
-        })
-    };
-    let mut all = json!({
-        "desired": desired,
-        "changes": decision.changes.iter().map(change).collect::<Vec<_>>(),
-        "conflicts": decision.conflicts.iter().map(conflict).collect::<Vec<_>>(),
-    });
-    if !decision.findings.is_empty() {
-        let findings = decision.findings.iter().map(|finding| {
-            json!({"service": finding.service.to_string(), "reason": finding.reason, "message": finding.message})
-        });
-        all["findings"] = Value::from(findings.collect::<Vec<_>>());
-    }
-    line(format_args!("{all:#}"));
+/// What is printed as JSON, in this order.
+#[derive(Serialize)]
+struct Printed<'a> {
+    desired: Vec<PrintedSet<'a>>,
+    changes: Vec<PrintedChange<'a>>,
+    conflicts: Vec<PrintedConflict<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<PrintedFinding<'a>>,
 }
 
-fn conflict(conflict: &Conflict) -> Value {
+#[derive(Serialize)]
+struct PrintedSet<'a> {
+    #[serde(flatten)]
+    key: &'a RecordSetKey,
+    #[serde(flatten)]
+    side: Side<'a>,
+}
+
+/// A set on one side of a change.
+#[derive(Serialize)]
+struct Side<'a> {
+    ttl: u32,
+    data: &'a BTreeSet<RecordData>,
+}
+
+#[derive(Serialize)]
+struct PrintedChange<'a> {
+    op: &'static str,
+    #[serde(flatten)]
+    key: &'a RecordSetKey,
+    from: Option<Side<'a>>,
+    to: Option<Side<'a>>,
+    why: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct PrintedConflict<'a> {
+    #[serde(flatten)]
+    key: &'a RecordSetKey,
+    service: String,
+    why: &'static str,
+    owner: Option<String>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct PrintedFinding<'a> {
+    service: String,
+    reason: &'static str,
+    message: &'a str,
+}
+
+/// One object; `findings` only where there is something to tell of a service.
+pub(super) fn json(decision: &Decision) {
+    fn side(set: &RecordSet) -> Side<'_> {
+        Side { ttl: set.ttl, data: &set.data }
+    }
+    let printed = Printed {
+        desired: decision.desired.iter().map(|set| PrintedSet { key: &set.key, side: side(set) }).collect(),
+        changes: decision
+            .changes
+            .iter()
+            .map(|change| PrintedChange {
+                op: op(change),
+                key: &change.key,
+                from: change.from.as_ref().map(side),
+                to: change.to.as_ref().map(side),
+                why: &change.why,
+                message: &change.message,
+            })
+            .collect(),
+        conflicts: decision.conflicts.iter().map(conflict).collect(),
+        findings: decision
+            .findings
+            .iter()
+            .map(|finding| PrintedFinding {
+                service: finding.service.to_string(),
+                reason: finding.reason,
+                message: &finding.message,
+            })
+            .collect(),
+    };
+    line(serde_json::to_string_pretty(&printed).expect("texts, numbers and lists are JSON"));
+}
+
+fn conflict(conflict: &Conflict) -> PrintedConflict<'_> {
     let (why, owner) = match &conflict.why {
         ConflictReason::ForeignOwner { owner } => ("foreign-owner", owner.clone()),
         ConflictReason::Alias => ("alias", None),
@@ -42,10 +102,8 @@ fn conflict(conflict: &Conflict) -> Value {
         ConflictReason::OtherResource { resource } => ("other-resource", Some(resource.to_string())),
         _ => ("other", None),
     };
-    json!({
-        "name": conflict.key.name, "type": conflict.key.record_type, "service": conflict.resource.to_string(),
-        "why": why, "owner": owner, "message": conflict.to_string()
-    })
+    let (service, message) = (conflict.resource.to_string(), conflict.to_string());
+    PrintedConflict { key: &conflict.key, service, why, owner, message }
 }
 
 /// A diff of zone files: lines that go begin with `-`, lines that come with `+`; the last line counts.
