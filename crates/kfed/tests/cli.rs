@@ -37,7 +37,7 @@ fn api_server(directory: &Path) -> (Running, std::path::PathBuf) {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["demo", "--forever"], "unexpected argument '--forever'"),
         (&["demo", "--clusters", "one"], "two different names"),
         (&["demo", "--clusters", "same,same"], "two different names"),
@@ -46,6 +46,7 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
         (&["demo", "--format", "xml"], "possible values: text, json"),
         (&["demo", "--dns-listen", "localhost"], "invalid socket address"),
         (&["controller-manager", "--federation-name", "fed"], "--dns-zone-name"),
+        (&["controller-manager", "--dns-fallback", "none"], "it is addresses or cname"),
         (&["fly"], "unrecognized subcommand 'fly'"),
     ];
     for (args, says) in cases {
@@ -58,7 +59,8 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
 
 #[test]
 fn help_and_version_go_to_stdout_and_end_with_0() {
-    let verbs = ["demo", "join", "unjoin", "controller-manager", "apiserver", "emulate", "completion", "version"];
+    let verbs =
+        ["demo", "join", "unjoin", "controller-manager", "dns", "apiserver", "emulate", "completion", "version"];
     let (code, stdout, _) = outcome(["--help"]);
     assert_eq!(code, Some(0));
     for verb in verbs {

@@ -341,7 +341,7 @@ fn an_address_is_published_while_its_endpoints_are_ready() {
             | "federated service port 80 -> 9090"
             | "cluster1 service deleted behind our back"
             | "federated service deleted with cascading finalizer" => {
-                assert!(step.annotation.is_none(), "{}", step.event)
+                assert!(step.annotation.is_none(), "{}", step.event);
             }
             other => panic!("a new event: {other}"),
         }
