@@ -15,6 +15,10 @@ pub const PLACEMENT: &str = "kfed.io/placement";
 pub const DNS_TTL: &str = "kfed.io/dns-ttl";
 /// Annotation of a Service: how its addresses are probed, as JSON.
 pub const HEALTH_CHECK: &str = "kfed.io/health-check";
+/// Annotation of a Service: names of its own choice in the zone, joined by commas.
+pub const HOSTNAME: &str = "kfed.io/hostname";
+/// Annotation of a Service: `"true"` or `"false"`, whether it is to be found by name where its type alone does not settle it.
+pub const PUBLISH: &str = "kfed.io/publish";
 /// Annotation: the object was deleted with `propagationPolicy=Orphan`. Written by kfed, since garbage collectors take their
 /// own mark of it away at once.
 pub const ORPHAN: &str = "kfed.io/orphan";

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::BoxCloneSyncService;
 
 use crate::connect::{self, MemberConnector};
+use crate::resolve::{self, HostResolver};
 use crate::{Settings, controller};
 
 /// The wall clock.
@@ -32,6 +33,7 @@ pub struct ControlPlaneBuilder {
     dns: DnsProvider,
     connector: Option<MemberConnector>,
     address_probe: Option<AddressProbe>,
+    resolver: Option<HostResolver>,
 }
 
 // === impl ControlPlane ===
@@ -39,7 +41,7 @@ pub struct ControlPlaneBuilder {
 impl ControlPlane {
     /// A control plane of the federation API behind `federation`, publishing through `dns`, with time from `clock`.
     pub fn builder(federation: Client, settings: Settings, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
-        ControlPlaneBuilder { federation, settings, clock, dns, connector: None, address_probe: None }
+        ControlPlaneBuilder { federation, settings, clock, dns, connector: None, address_probe: None, resolver: None }
     }
 
     /// Runs until `shutdown`. What is under way then is left as it is: the next start goes on from what it finds.
@@ -71,6 +73,13 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// How the names of load balancers are resolved; by default as this machine resolves names.
+    #[must_use]
+    pub fn resolver(mut self, resolver: HostResolver) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
     /// The control plane.
     pub fn build(self) -> ControlPlane {
         let deadline = self.settings.deadline;
@@ -82,6 +91,7 @@ impl ControlPlaneBuilder {
             address_probe: self
                 .address_probe
                 .unwrap_or_else(|| BoxCloneSyncService::new(kfed_cluster_health::AddressProbe::default())),
+            resolver: self.resolver.unwrap_or_else(resolve::system),
             settings: self.settings,
         };
         ControlPlane { parts }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! It is assembled from parts that anybody may replace: a [`DnsProvider`](kfed_dnsprovider::DnsProvider), a
-//! [`MemberConnector`], an [`AddressProbe`], a [`Clock`].
+//! [`MemberConnector`], an [`AddressProbe`], a [`HostResolver`], a [`Clock`].
 //!
 //! ```
 //! # use std::{sync::Arc, time::Duration};
@@ -49,10 +49,12 @@ mod object;
 mod plan;
 mod probe;
 mod queue;
+pub mod resolve;
 mod settings;
 mod world;
 
 pub use builder::{AddressProbe, Clock, ControlPlane, ControlPlaneBuilder};
 pub use connect::{Connect, MemberConnector};
 pub use kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
+pub use resolve::{HostResolver, Resolution, ResolveHost};
 pub use settings::Settings;

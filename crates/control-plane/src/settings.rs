@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kfed_cluster_health::{ProbeSchedule, Thresholds};
 use kfed_dnsprovider::DnsName;
+use kfed_service_dns::Fallback;
 
 /// What a control plane is told when it starts.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub resync: Duration,
     /// How many objects are worked on at once.
     pub workers: usize,
+    /// What a name answers that has no healthy address of its own.
+    pub dns_fallback: Fallback,
 }
 
 // === impl Settings ===
@@ -50,6 +53,7 @@ impl Settings {
             dns_ttl: 30,
             resync: Duration::from_secs(300),
             workers: 16,
+            dns_fallback: Fallback::Addresses,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{demo, schedule, verbs};
+use crate::{demo, dns, schedule, verbs};
 
 /// Kubernetes federation for Azure: plain objects in one API, spread over many clusters and published in Azure DNS
 #[derive(Debug, Parser)]
@@ -20,6 +20,7 @@ Examples:
       --dns-zone-name example.com --dns-provider-config dns.conf
   kfed join fed-west --context myfederation --cluster-context fed-west
   kfed schedule -f web.yaml --remove fed-west    where do its replicas go? offline, without touching anything
+  kfed dns plan -f fleet.yaml  what would change in the zone, offline
 
 KFED_LOG (or RUST_LOG) sets what is logged to stderr: error, warn (default), info, debug, trace.";
 
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     Unjoin(verbs::unjoin::Args),
     ControllerManager(verbs::controller_manager::Args),
     Schedule(schedule::Args),
+    /// Show what a federation's zone holds, and what it should hold
+    #[command(subcommand)]
+    Dns(dns::Command),
     Apiserver(verbs::apiserver::Args),
     /// Emulate Azure DNS or a member cluster on this machine
     #[command(subcommand)]

@@ -8,6 +8,7 @@ use kfed_cluster_health::{ProbeSchedule, Thresholds};
 use kfed_control_plane::bootstrap::bootstrap;
 use kfed_control_plane::{ControlPlane, Settings};
 use kfed_dnsprovider::DnsName;
+use kfed_service_dns::Fallback;
 use kube::Client;
 
 use crate::clock::{self, Clock};
@@ -30,6 +31,9 @@ pub(crate) struct Federation {
     /// The zone that services are published in; every name ends in it
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(crate) dns_zone_name: DnsName,
+    /// What a name answers that has no healthy address of its own: those of the next level up, or a CNAME to it as in Federation v1
+    #[arg(long, value_name = "HOW", value_parser = fallback, default_value = "addresses")]
+    pub(crate) dns_fallback: Fallback,
 }
 
 /// How fast and how patient.
@@ -115,6 +119,7 @@ impl Timings {
         settings.dns_ttl = self.dns_ttl;
         settings.dns_sweep = self.dns_sweep;
         settings.resync = self.resync;
+        settings.dns_fallback = federation.dns_fallback;
         settings
     }
 }
@@ -127,6 +132,14 @@ pub(crate) fn label(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("a name has 1 to 63 lower-case letters, digits and `-`, and begins and ends with a letter or digit".to_owned())
+}
+
+fn fallback(text: &str) -> Result<Fallback, String> {
+    match text {
+        "addresses" => Ok(Fallback::Addresses),
+        "cname" => Ok(Fallback::Cname),
+        _ => Err("it is addresses or cname".to_owned()),
+    }
 }
 
 fn zone(text: &str) -> Result<DnsName, String> {
@@ -156,11 +169,18 @@ mod tests {
             #[command(flatten)]
             timings: Timings,
         }
-        let args = ["kfed", "--federation-name=fed", "--dns-zone-name=example.com", "--probe-period=1s"];
+        let args = [
+            "kfed",
+            "--federation-name=fed",
+            "--dns-zone-name=example.com",
+            "--probe-period=1s",
+            "--dns-fallback=cname",
+        ];
         let line = <Line as clap::Parser>::try_parse_from(args).unwrap();
         let settings = line.timings.settings(&line.federation, 7);
         assert_eq!(settings.schedule.deadline, Duration::from_secs(1));
         assert_eq!(settings.evict_after, Duration::from_secs(60));
         assert_eq!(settings.zone.as_str(), "example.com.");
+        assert_eq!(settings.dns_fallback, Fallback::Cname);
     }
 }

@@ -13,6 +13,8 @@ use kfed_dnsprovider_azure::{ConfigError, ConnectError as AzureConnectError};
 use kube::config::KubeconfigError;
 use miette::Diagnostic;
 
+use crate::document::Mistake;
+
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[non_exhaustive]
@@ -98,6 +100,11 @@ pub(crate) enum Error {
     Step { step: usize },
     #[error("interrupted")]
     Interrupted,
+    #[error("cannot read {}", path.display())]
+    ReadInput { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Input(Box<Mistake>),
 }
 
 // === impl Error ===
@@ -108,11 +115,13 @@ impl Error {
         move |source| Self::Start { what: what.into(), source }
     }
 
-    /// 128 + SIGINT where somebody ended it early, as shells count; else 1. (2 is wrong usage, which never gets here.)
+    /// 128 + SIGINT where somebody ended it early, as shells count; 2 for what `plan` verbs cannot read, whose 1 means changes;
+    /// else 1.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
             Self::Told { code } => *code,
+            Self::ReadInput { .. } | Self::Input(_) => 2,
             _ => 1,
         }
     }

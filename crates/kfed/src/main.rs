@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! arguments ─► verb ─► the crates ─► exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
+//!                                            (`plan` verbs: 0 no change, 1 changes, 2 failed)
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
@@ -10,6 +11,8 @@ mod cli;
 mod clock;
 mod control_plane;
 mod demo;
+mod dns;
+mod document;
 mod duration;
 mod error;
 mod files;

@@ -37,7 +37,7 @@ fn api_server(directory: &Path) -> (Running, std::path::PathBuf) {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["demo", "--forever"], "unexpected argument '--forever'"),
         (&["demo", "--clusters", "one"], "two different names"),
         (&["demo", "--clusters", "same,same"], "two different names"),
@@ -50,6 +50,7 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
         (&["schedule", "-f", "x", "--add", "name=a,capcity=1"], "did you mean `capacity`?"),
         (&["schedule", "-f", "x", "--replicas", "-1"], "unexpected argument '-1'"),
         (&["schedule", "-f", "x", "--replicas", "many"], "KEY=N for one"),
+        (&["controller-manager", "--dns-fallback", "none"], "it is addresses or cname"),
         (&["fly"], "unrecognized subcommand 'fly'"),
     ];
     for (args, says) in cases {
@@ -62,8 +63,18 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
 
 #[test]
 fn help_and_version_go_to_stdout_and_end_with_0() {
-    let verbs =
-        ["demo", "join", "unjoin", "controller-manager", "schedule", "apiserver", "emulate", "completion", "version"];
+    let verbs = [
+        "demo",
+        "join",
+        "unjoin",
+        "controller-manager",
+        "schedule",
+        "dns",
+        "apiserver",
+        "emulate",
+        "completion",
+        "version",
+    ];
     let (code, stdout, _) = outcome(["--help"]);
     assert_eq!(code, Some(0));
     for verb in verbs {

@@ -8,7 +8,8 @@
 //!
 //! ```
 //! use kfed_service_dns::{
-//!     AddressObservation, AddressState, ApiState, MemberObservation, Naming, Outcome, Rules, ServiceObservation, plan,
+//!     AddressObservation, AddressState, ApiState, LeadsTo, MemberObservation, Naming, Outcome, Rules, ServiceObservation,
+//!     plan,
 //! };
 //!
 //! let member = |name: &str, region: &str, ip: &str, api| MemberObservation {
@@ -23,12 +24,15 @@
 //!         ever_answered: false,
 //!         published: false,
 //!     }],
+//!     hosts: vec![],
 //!     leaving: false,
 //! };
 //! let service = ServiceObservation {
 //!     namespace: "default".into(),
 //!     name: "hostname".into(),
 //!     ttl: 30,
+//!     leads_to: LeadsTo::Members,
+//!     hostnames: vec![],
 //!     members: vec![
 //!         member("fed-west", "westus", "192.0.2.1", ApiState::Offline),
 //!         member("fed-east", "eastus", "192.0.2.2", ApiState::Answering),
@@ -45,12 +49,13 @@
 //! Invariants: the answer depends on nothing but the arguments; every name that exists answers with an address that serves; one
 //! bad member (no region, an impossible zone label, a refused address) takes nothing from the others.
 //!
-//! It reads no clock, resolves no host names (an address that is a name is for the caller to resolve), and writes nothing: see
+//! It reads no clock, resolves no host names (what a load balancer's name leads to is for the caller to find out), and writes nothing: see
 //! `kfed-dnsprovider` for the way into a zone.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
 pub mod address;
+pub mod exposure;
 pub mod liveness;
 pub mod names;
 pub mod observation;
@@ -58,7 +63,10 @@ pub mod plan;
 mod records;
 
 pub use address::{AddressPolicy, AddressProblem};
-pub use liveness::{Liveness, WithdrawnReason, liveness};
-pub use names::{Level, Naming};
-pub use observation::{AddressObservation, AddressState, ApiState, MemberObservation, ServiceObservation};
-pub use plan::{Fallback, Finding, LastTarget, Outcome, Rules, ServicePlan, plan};
+pub use exposure::Exposure;
+pub use liveness::{Liveness, WithdrawnReason, host_liveness, liveness};
+pub use names::{InvalidHostname, Level, Naming, external_name, settle};
+pub use observation::{
+    AddressObservation, AddressState, ApiState, HostObservation, LeadsTo, MemberObservation, ServiceObservation,
+};
+pub use plan::{Fallback, Finding, Instead, LastTarget, Outcome, Rules, ServicePlan, plan};

@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::observation::{AddressObservation, AddressState, ApiState, MemberObservation};
+use crate::address::AddressPolicy;
+use crate::observation::{AddressObservation, AddressState, ApiState, HostObservation, MemberObservation};
 
 /// Whether an address is to be in the answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Liveness {
     /// It is.
@@ -17,7 +18,7 @@ pub enum Liveness {
 }
 
 /// Why an address is not in the answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WithdrawnReason {
     /// No endpoint of the service is ready in the member, or none was when it was last heard of.
@@ -50,16 +51,45 @@ pub enum WithdrawnReason {
 /// Silence lasts a few probes, until it is clear whether the member is dead or its load balancer alone. An address that fails
 /// meanwhile stays where it is: one that is published is not withdrawn, one that was withdrawn does not come back.
 pub fn liveness(member: &MemberObservation, address: &AddressObservation) -> Liveness {
+    judge(member, address.probe, address.ever_answered, address.published)
+}
+
+/// Whether a load balancer known by name is to be in the answers: as long as one address that it leads to is. Where none is known
+/// it is like an address that has never answered.
+pub fn host_liveness(member: &MemberObservation, host: &HostObservation, policy: &AddressPolicy) -> Liveness {
+    let mut withdrawn = None;
+    for address in host.addresses.iter().flatten() {
+        match address_liveness(member, address, policy) {
+            Liveness::Serving => return Liveness::Serving,
+            Liveness::Withdrawn(reason) => withdrawn = withdrawn.or(Some(reason)),
+        }
+    }
+    withdrawn.map_or_else(|| judge(member, AddressState::NeverAnswered, false, false), Liveness::Withdrawn)
+}
+
+/// The same as [`liveness`], for an address that may be one that must not be published.
+pub(crate) fn address_liveness(
+    member: &MemberObservation,
+    address: &AddressObservation,
+    policy: &AddressPolicy,
+) -> Liveness {
+    match policy.refuses(address.ip) {
+        Some(_) => Liveness::Withdrawn(WithdrawnReason::AddressRefused),
+        None => liveness(member, address),
+    }
+}
+
+fn judge(member: &MemberObservation, probe: AddressState, ever_answered: bool, published: bool) -> Liveness {
     use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
 
-    let died = address.ever_answered && address.probe == AddressState::Failing;
-    match (member.leaving, member.ready_endpoints, member.api, address.probe) {
+    let died = ever_answered && probe == AddressState::Failing;
+    match (member.leaving, member.ready_endpoints, member.api, probe) {
         (true, ..) => Liveness::Withdrawn(MemberLeaving),
         (_, Some(0), ..) => Liveness::Withdrawn(NoReadyEndpoints),
         (_, _, ApiState::Offline, AddressState::Answering) => Liveness::Serving,
         (_, _, ApiState::Offline, _) => Liveness::Withdrawn(MemberDead),
         (_, _, ApiState::Answering, _) if died => Liveness::Withdrawn(LoadBalancerDead),
-        (_, _, ApiState::Silent, _) if died && !address.published => Liveness::Withdrawn(LoadBalancerDead),
+        (_, _, ApiState::Silent, _) if died && !published => Liveness::Withdrawn(LoadBalancerDead),
         (_, _, ApiState::Answering | ApiState::Silent, _) => Liveness::Serving,
     }
 }
@@ -104,6 +134,7 @@ mod tests {
             api,
             ready_endpoints: ready,
             addresses: vec![address],
+            hosts: vec![],
             leaving,
         };
         liveness(&member, &address)
@@ -168,5 +199,37 @@ mod tests {
             assert_ne!(of(ApiState::Silent, ready, probe, ever, false), Serving);
             assert_ne!(of(ApiState::Offline, ready, probe, ever, false), Serving);
         }
+    }
+
+    #[test]
+    fn a_host_serves_while_one_of_its_addresses_does() {
+        let address = |ip: &str, probe| AddressObservation {
+            ip: ip.parse().unwrap(),
+            probe,
+            ever_answered: true,
+            published: false,
+        };
+        let state = |api, addresses: Option<Vec<AddressObservation>>| {
+            let host = HostObservation { host: "lb.example.net".parse().unwrap(), addresses, problem: None };
+            let member = MemberObservation {
+                member: "west".into(),
+                region: None,
+                zones: vec![],
+                api,
+                ready_endpoints: Some(1),
+                addresses: vec![],
+                hosts: vec![host.clone()],
+                leaving: false,
+            };
+            host_liveness(&member, &host, &AddressPolicy::default())
+        };
+        let (good, bad) = (address("192.0.2.1", Answering), address("192.0.2.2", Failing));
+        let metadata = address("169.254.169.254", Answering);
+        assert_eq!(state(ApiState::Offline, Some(vec![bad, good])), Serving);
+        assert_eq!(state(ApiState::Answering, Some(vec![bad])), Withdrawn(LoadBalancerDead));
+        assert_eq!(state(ApiState::Answering, Some(vec![metadata])), Withdrawn(WithdrawnReason::AddressRefused));
+        assert_eq!(state(ApiState::Answering, None), Serving);
+        assert_eq!(state(ApiState::Offline, None), Withdrawn(MemberDead));
+        assert_eq!(state(ApiState::Offline, Some(vec![])), Withdrawn(MemberDead));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use kfed_dnsprovider::DnsName;
 use serde::{Deserialize, Serialize};
 
 /// A service as it is seen in the members.
@@ -13,8 +14,26 @@ pub struct ServiceObservation {
     pub name: String,
     /// How long its answers may be cached, in seconds.
     pub ttl: u32,
+    /// What its names lead to.
+    #[serde(default)]
+    pub leads_to: LeadsTo,
+    /// Names of its own choice that answer as its global name does: checked, and claimed by no service that comes before it
+    /// ([`settle`](crate::settle)).
+    #[serde(default)]
+    pub hostnames: Vec<DnsName>,
     /// The members that the service belongs to, also those that are leaving. No member is in it twice.
     pub members: Vec<MemberObservation>,
+}
+
+/// What the names of a service lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeadsTo {
+    /// The addresses that its members publish for it.
+    #[default]
+    Members,
+    /// A name outside of the federation (`spec.externalName`), whatever becomes of members.
+    External(DnsName),
 }
 
 /// One member, as far as one service goes.
@@ -33,9 +52,12 @@ pub struct MemberObservation {
     /// How many endpoints of the service are ready, as last seen; none when that is not known, which is not the same as zero.
     #[serde(default)]
     pub ready_endpoints: Option<u32>,
-    /// The addresses of the service's load balancer, as last seen.
+    /// The addresses of the service's load balancer, as last seen; those of the ready endpoints where the service is headless.
     #[serde(default)]
     pub addresses: Vec<AddressObservation>,
+    /// The load balancers that are known by name, as Amazon's are.
+    #[serde(default)]
+    pub hosts: Vec<HostObservation>,
     /// Whether the member is being unjoined: its addresses are withdrawn, and its levels go.
     #[serde(default)]
     pub leaving: bool,
@@ -66,6 +88,19 @@ pub struct AddressObservation {
     /// Whether the zone holds it for the service now.
     #[serde(default)]
     pub published: bool,
+}
+
+/// A member's load balancer that is known by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostObservation {
+    /// The name.
+    pub host: DnsName,
+    /// What it leads to, as far as that has been found out; none where nobody could tell, which is not the same as not yet.
+    #[serde(default)]
+    pub addresses: Option<Vec<AddressObservation>>,
+    /// Why it could not be resolved when that was last tried. Addresses that stand beside it are those from before.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// What asking an address from here gave.

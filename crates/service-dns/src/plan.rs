@@ -5,14 +5,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use kfed_dnsprovider::{DesiredRecordSet, InvalidName};
+use kfed_dnsprovider::{DesiredRecordSet, DnsName, InvalidName};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AddressPolicy, AddressProblem};
-use crate::liveness::{Liveness, WithdrawnReason, liveness};
+use crate::liveness::{Liveness, WithdrawnReason, address_liveness, host_liveness};
 use crate::names::Naming;
-use crate::observation::{ApiState, MemberObservation, ServiceObservation};
-use crate::records::record_sets;
+use crate::observation::{ApiState, LeadsTo, MemberObservation, ServiceObservation};
+use crate::records::{Serving, external_sets, record_sets};
 
 /// What a plan goes by beside the observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub struct LastTarget {
     pub members: BTreeSet<String>,
     /// Members that can, and whose addresses have stopped answering.
     pub load_balancers: BTreeSet<String>,
+    /// Members that serve on load balancers whose names are not resolved.
+    pub unresolved: BTreeSet<String>,
 }
 
 /// What is to become of a service's names, and why.
@@ -71,8 +73,10 @@ pub struct LastTarget {
 pub struct ServicePlan {
     /// What is to become of the names.
     pub outcome: Outcome,
-    /// Every address of every member, with what is held of it.
+    /// Every address of every member, with what is held of it; also those that load balancers known by name lead to.
     pub addresses: Vec<(String, IpAddr, Liveness)>,
+    /// Every load balancer that is known by name.
+    pub hosts: Vec<(String, DnsName, Liveness)>,
     /// What somebody should know.
     pub findings: Vec<Finding>,
 }
@@ -99,6 +103,22 @@ pub enum Finding {
         /// What is wrong with it.
         problem: AddressProblem,
     },
+    /// The name of a load balancer could not be resolved.
+    HostUnresolved {
+        /// The member that gave it.
+        member: String,
+        /// The name.
+        host: DnsName,
+        /// Why not, where that was tried.
+        problem: Option<String>,
+        /// What is made of it.
+        instead: Instead,
+    },
+    /// A CNAME would lead to itself.
+    LeadsToItself {
+        /// The name.
+        name: DnsName,
+    },
     /// An address is published that most of those who see it cannot reach.
     PrivateAddressInPublicZone {
         /// The member that gave it.
@@ -108,54 +128,80 @@ pub enum Finding {
     },
 }
 
+/// What is made of a name that could not be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instead {
+    /// The addresses that it led to before are published on.
+    LastAddresses,
+    /// CNAMEs lead to it, and whoever follows them resolves it.
+    Cname,
+    /// It is missing where others answer too: a CNAME cannot stand beside them.
+    Missing,
+}
+
 /// What the names of `service` should answer.
 ///
 /// Levels are those of the members that are not leaving, whether they serve or not: a dead member's region keeps its name and
 /// answers with what others serve. The last target is protected for the service as a whole: while anybody serves, dead addresses
 /// go; when nobody does because somebody is dead (or cannot be heard, and may be serving), everything stays.
 pub fn plan(naming: &Naming, service: &ServiceObservation, rules: &Rules) -> ServicePlan {
-    let mut findings = Vec::new();
-    let mut addresses = Vec::new();
-    let mut serving = Vec::new();
-    for member in &service.members {
-        for address in &member.addresses {
-            // An IPv4 address in IPv6 clothes belongs into an A set.
-            let ip = address.ip.to_canonical();
-            let state = match rules.address_policy.refuses(ip) {
-                Some(problem) => {
-                    findings.push(Finding::AddressRefused { member: member.member.clone(), ip, problem });
-                    Liveness::Withdrawn(WithdrawnReason::AddressRefused)
-                }
-                None => liveness(member, address),
-            };
-            if state == Liveness::Serving {
-                serving.push((member, ip));
-                if rules.address_policy.exposes_private(ip) {
-                    findings.push(Finding::PrivateAddressInPublicZone { member: member.member.clone(), ip });
-                }
-            }
-            addresses.push((member.member.clone(), ip, state));
+    let mut plan =
+        ServicePlan { outcome: Outcome::Withdraw, addresses: Vec::new(), hosts: Vec::new(), findings: Vec::new() };
+    let sets = match &service.leads_to {
+        LeadsTo::External(target) => Some(external_sets(naming, service, target, &mut plan.findings)),
+        LeadsTo::Members => {
+            let serving: Vec<_> = service.members.iter().map(|member| serving(member, rules, &mut plan)).collect();
+            let anybody = serving.iter().any(|member| !member.ips.is_empty() || !member.hosts.is_empty());
+            anybody.then(|| record_sets(naming, service, &serving, rules.fallback, &mut plan.findings))
         }
-    }
-
-    let outcome = if serving.is_empty() {
-        nobody_serves(service, rules, &addresses)
-    } else {
-        let sets = record_sets(naming, service, &serving, rules.fallback, &mut findings);
-        if sets.is_empty() { Outcome::Withdraw } else { Outcome::Publish(sets) }
     };
-    ServicePlan { outcome, addresses, findings }
+    plan.outcome = match sets {
+        None => nobody_serves(service, rules, &plan),
+        Some(sets) if sets.is_empty() && service.leads_to == LeadsTo::Members => nobody_serves(service, rules, &plan),
+        Some(sets) if sets.is_empty() => Outcome::Withdraw,
+        Some(sets) => Outcome::Publish(sets),
+    };
+    plan
+}
+
+/// What `member` serves on; what is held of all its addresses goes into `plan`.
+fn serving<'a>(member: &'a MemberObservation, rules: &Rules, plan: &mut ServicePlan) -> Serving<'a> {
+    let policy = &rules.address_policy;
+    let mut serving = Serving { member, ips: BTreeSet::new(), hosts: Vec::new() };
+    for address in member.addresses.iter().chain(member.hosts.iter().flat_map(|host| host.addresses.iter().flatten())) {
+        // An IPv4 address in IPv6 clothes belongs into an A set.
+        let ip = address.ip.to_canonical();
+        let state = address_liveness(member, address, policy);
+        if let Some(problem) = policy.refuses(ip) {
+            plan.findings.push(Finding::AddressRefused { member: member.member.clone(), ip, problem });
+        } else if state == Liveness::Serving {
+            serving.ips.insert(ip);
+            if policy.exposes_private(ip) {
+                plan.findings.push(Finding::PrivateAddressInPublicZone { member: member.member.clone(), ip });
+            }
+        }
+        plan.addresses.push((member.member.clone(), ip, state));
+    }
+    for host in &member.hosts {
+        let state = host_liveness(member, host, policy);
+        if state == Liveness::Serving {
+            serving.hosts.push(host);
+        }
+        plan.hosts.push((member.member.clone(), host.host.clone(), state));
+    }
+    serving
 }
 
 /// Keep, hold or withdraw.
-fn nobody_serves(service: &ServiceObservation, rules: &Rules, addresses: &[(String, IpAddr, Liveness)]) -> Outcome {
+fn nobody_serves(service: &ServiceObservation, rules: &Rules, plan: &ServicePlan) -> Outcome {
     let mut members = service.members.iter().filter(|member| !member.leaving).peekable();
     if !rules.has_records || members.peek().is_none() {
         return Outcome::Withdraw;
     }
-    let is = |member: &MemberObservation, reason| {
-        addresses.iter().any(|(name, _, state)| *name == member.member && *state == Liveness::Withdrawn(reason))
-    };
+    let addresses = plan.addresses.iter().map(|(name, _, state)| (name, state));
+    let held: BTreeSet<_> = addresses.chain(plan.hosts.iter().map(|(name, _, state)| (name, state))).collect();
+    let is = |member: &MemberObservation, reason| held.contains(&(&member.member, &Liveness::Withdrawn(reason)));
     let mut why = LastTarget::default();
     for member in members {
         // Not heard of and not known to be empty: it may be serving on addresses that are not known here any more.
@@ -166,6 +212,8 @@ fn nobody_serves(service: &ServiceObservation, rules: &Rules, addresses: &[(Stri
             why.members.insert(member.member.clone());
         } else if is(member, WithdrawnReason::LoadBalancerDead) {
             why.load_balancers.insert(member.member.clone());
+        } else if plan.hosts.iter().any(|(name, _, state)| *name == member.member && *state == Liveness::Serving) {
+            why.unresolved.insert(member.member.clone());
         }
     }
     if why != LastTarget::default() {
@@ -193,17 +241,14 @@ impl Default for Rules {
 impl fmt::Display for LastTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        f.write_str("the last addresses stay because nobody serves the service: ")?;
-        match (self.members.is_empty(), self.load_balancers.is_empty()) {
-            (false, true) => write!(f, "no answer from {}", list(&self.members)),
-            (true, _) => write!(f, "the addresses of {} have stopped answering", list(&self.load_balancers)),
-            (false, false) => write!(
-                f,
-                "no answer from {}; the addresses of {} have stopped answering",
-                list(&self.members),
-                list(&self.load_balancers)
-            ),
-        }
+        let parts = [
+            (&self.members, "no answer from ", ""),
+            (&self.load_balancers, "the addresses of ", " have stopped answering"),
+            (&self.unresolved, "the load balancers of ", " are not resolved"),
+        ];
+        let parts = parts.iter().filter(|(names, ..)| !names.is_empty());
+        let parts: Vec<_> = parts.map(|(names, before, after)| format!("{before}{}{after}", list(names))).collect();
+        write!(f, "the last addresses stay because nobody serves the service: {}", parts.join("; "))
     }
 }
 
@@ -214,6 +259,18 @@ impl fmt::Display for Finding {
             Self::AddressRefused { member, ip, problem } => {
                 write!(f, "address {ip} of {member} is not published: it is a {problem} address")
             }
+            Self::HostUnresolved { member, host, problem, instead } => {
+                write!(f, "load balancer {host} of {member} is not resolved")?;
+                if let Some(problem) = problem {
+                    write!(f, " ({problem})")?;
+                }
+                f.write_str(match instead {
+                    Instead::LastAddresses => ": its last addresses stay",
+                    Instead::Cname => ": whoever follows the CNAME resolves it",
+                    Instead::Missing => ": it is missing where other addresses answer",
+                })
+            }
+            Self::LeadsToItself { name } => write!(f, "nothing is published for {name}: it would lead to itself"),
             Self::PrivateAddressInPublicZone { member, ip } => {
                 write!(f, "address {ip} of {member} is private, and the zone is public")
             }
@@ -224,7 +281,11 @@ impl fmt::Display for Finding {
 impl Finding {
     /// Whether something that was asked for is missing, not merely odd.
     pub fn is_error(&self) -> bool {
-        !matches!(self, Self::PrivateAddressInPublicZone { .. })
+        match self {
+            Self::PrivateAddressInPublicZone { .. } => false,
+            Self::HostUnresolved { instead, .. } => *instead == Instead::Missing,
+            Self::InvalidName { .. } | Self::AddressRefused { .. } | Self::LeadsToItself { .. } => true,
+        }
     }
 
     /// The finding in one word, as conditions and events name their reasons.
@@ -232,6 +293,8 @@ impl Finding {
         match self {
             Self::InvalidName { .. } => "InvalidName",
             Self::AddressRefused { .. } => "AddressRefused",
+            Self::HostUnresolved { .. } => "HostNotResolved",
+            Self::LeadsToItself { .. } => "InvalidName",
             Self::PrivateAddressInPublicZone { .. } => "PrivateAddressInPublicZone",
         }
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use kfed_dnsprovider::RecordData;
 use kfed_service_dns::{
-    AddressObservation, AddressPolicy, AddressState, ApiState, Fallback, Finding, Liveness, MemberObservation, Naming,
-    Outcome, Rules, ServiceObservation, ServicePlan, WithdrawnReason, plan,
+    AddressObservation, AddressPolicy, AddressState, ApiState, Fallback, Finding, LeadsTo, Liveness, MemberObservation,
+    Naming, Outcome, Rules, ServiceObservation, ServicePlan, WithdrawnReason, plan,
 };
 
 const WEST: &str = "192.0.2.1";
@@ -34,6 +34,7 @@ fn member(name: &str, region: &str, ip: &str) -> MemberObservation {
         api: ApiState::Answering,
         ready_endpoints: Some(1),
         addresses: vec![address],
+        hosts: vec![],
         leaving: false,
     }
 }
@@ -77,7 +78,14 @@ fn published() -> Rules {
 }
 
 fn plan_of(members: Vec<MemberObservation>, rules: &Rules) -> ServicePlan {
-    let service = ServiceObservation { namespace: "ns".into(), name: "svc".into(), ttl: 30, members };
+    let service = ServiceObservation {
+        namespace: "ns".into(),
+        name: "svc".into(),
+        ttl: 30,
+        leads_to: LeadsTo::Members,
+        hostnames: vec![],
+        members,
+    };
     plan(&naming(), &service, rules)
 }
 

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use kfed_dnsprovider::RecordData;
 use kfed_service_dns::{
-    AddressObservation, AddressState, ApiState, Fallback, Liveness, MemberObservation, Naming, Outcome, Rules,
-    ServiceObservation, plan,
+    AddressObservation, AddressState, ApiState, Fallback, HostObservation, LeadsTo, Liveness, MemberObservation,
+    Naming, Outcome, Rules, ServiceObservation, plan,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
+
+/// A name of the service's own choice.
+const CHOSEN: &str = "www.example.com.";
 
 fn address() -> impl Strategy<Value = AddressObservation> {
     let ip = prop_oneof![
@@ -33,22 +36,35 @@ fn address() -> impl Strategy<Value = AddressObservation> {
     })
 }
 
+fn host() -> impl Strategy<Value = HostObservation> {
+    let addresses = proptest::option::of(proptest::collection::vec(address(), 0..3));
+    (select(vec!["a.lb.example.net", "b.lb.example.net"]), addresses, any::<bool>()).prop_map(
+        |(host, addresses, failed)| HostObservation {
+            host: host.parse().unwrap(),
+            addresses,
+            problem: failed.then(|| "no answer".into()),
+        },
+    )
+}
+
 fn member() -> impl Strategy<Value = MemberObservation> {
     (
         proptest::option::weighted(0.9, select(vec!["westus", "eastus", "no.label"])),
         proptest::collection::vec(select(vec!["1", "2", "*"]), 0..3),
         select(vec![ApiState::Answering, ApiState::Silent, ApiState::Offline]),
         proptest::option::of(0u32..2),
-        proptest::collection::vec(address(), 0..3),
+        prop_oneof![2 => proptest::collection::vec(address(), 0..3), 1 => Just(vec![])],
+        prop_oneof![2 => Just(vec![]), 1 => proptest::collection::vec(host(), 0..2)],
         proptest::bool::weighted(0.1),
     )
-        .prop_map(|(region, zones, api, ready_endpoints, addresses, leaving)| MemberObservation {
+        .prop_map(|(region, zones, api, ready_endpoints, addresses, hosts, leaving)| MemberObservation {
             member: String::new(),
             region: region.map(str::to_owned),
             zones: zones.into_iter().map(str::to_owned).collect(),
             api,
             ready_endpoints,
             addresses,
+            hosts,
             leaving,
         })
 }
@@ -58,7 +74,14 @@ fn service() -> impl Strategy<Value = ServiceObservation> {
         for (n, member) in members.iter_mut().enumerate() {
             member.member = format!("m{n}");
         }
-        ServiceObservation { namespace: "ns".into(), name: "svc".into(), ttl: 30, members }
+        ServiceObservation {
+            namespace: "ns".into(),
+            name: "svc".into(),
+            ttl: 30,
+            leads_to: LeadsTo::Members,
+            hostnames: vec![CHOSEN.parse().unwrap()],
+            members,
+        }
     })
 }
 
@@ -82,14 +105,14 @@ proptest! {
     #[test]
     fn only_addresses_that_serve_are_published_and_all_of_them_globally(service in service(), rules in rules()) {
         let plan = plan(&naming(), &service, &rules);
-        let serving: BTreeSet<_> = plan
-            .addresses
-            .iter()
-            .filter(|(_, _, state)| *state == Liveness::Serving)
-            .map(|(_, ip, _)| RecordData::from(*ip))
-            .collect();
+        let addresses = plan.addresses.iter().filter(|(_, _, state)| *state == Liveness::Serving);
+        let serving: BTreeSet<_> = addresses.map(|(_, ip, _)| RecordData::from(*ip)).collect();
+        let hosts = plan.hosts.iter().filter(|(_, _, state)| *state == Liveness::Serving);
+        let hosts: BTreeSet<_> = hosts.map(|(_, host, _)| RecordData::Cname(host.clone())).collect();
         let Outcome::Publish(sets) = &plan.outcome else {
-            prop_assert!(serving.is_empty());
+            // A host that serves is no answer before it has been resolved, but a reason to wait.
+            let waits = matches!(plan.outcome, Outcome::KeepLast { .. }) || !rules.has_records;
+            prop_assert!(serving.is_empty() && (hosts.is_empty() || waits));
             return Ok(());
         };
         let mut global = BTreeSet::new();
@@ -97,19 +120,33 @@ proptest! {
         for set in sets {
             prop_assert!(keys.insert(&set.key), "{} twice", set.key);
             prop_assert!(!set.data.is_empty());
-            let addresses = set.data.keys().filter(|datum| !matches!(datum, RecordData::Cname(_)));
-            for datum in addresses {
-                prop_assert!(serving.contains(datum));
+            for datum in set.data.keys() {
+                let upwards = sets.iter().any(|other| *datum == RecordData::Cname(other.key.name.clone()));
+                prop_assert!(serving.contains(datum) || hosts.contains(datum) || upwards, "{datum}");
                 if set.key.name.as_str() == "svc.ns.fed.svc.example.com." {
                     global.insert(datum.clone());
                 }
             }
         }
-        prop_assert_eq!(global, serving);
+        if global.iter().any(|datum| matches!(datum, RecordData::Cname(_))) {
+            prop_assert!(global.len() == 1 && global.is_subset(&hosts));
+        } else {
+            prop_assert_eq!(global, serving);
+        }
     }
 
     #[test]
-    fn every_cname_leads_to_addresses_and_stands_alone(service in service(), rules in rules()) {
+    fn a_name_of_its_own_choice_answers_as_the_global_one(service in service(), rules in rules()) {
+        let Outcome::Publish(sets) = plan(&naming(), &service, &rules).outcome else { return Ok(()) };
+        let at = |name: &str| {
+            let at = sets.iter().filter(|set| set.key.name.as_str() == name);
+            at.map(|set| (set.key.record_type, set.data.clone())).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(at(CHOSEN), at("svc.ns.fed.svc.example.com."));
+    }
+
+    #[test]
+    fn every_cname_leads_to_addresses_or_a_load_balancer_and_stands_alone(service in service(), rules in rules()) {
         let Outcome::Publish(sets) = plan(&naming(), &service, &rules).outcome else { return Ok(()) };
         for set in &sets {
             let mut names = vec![&set.key.name];
@@ -118,7 +155,10 @@ proptest! {
                 let beside = sets.iter().filter(|other| other.key.name == end.key.name).count();
                 prop_assert_eq!(beside, 1);
                 names.push(target);
-                prop_assert!(names.len() <= 3, "{names:?}");
+                prop_assert!(names.len() <= 4, "{names:?}");
+                if target.as_str().ends_with(".example.net.") {
+                    break;
+                }
                 let next = sets.iter().find(|other| other.key.name == *target);
                 prop_assert!(next.is_some(), "{names:?} leads nowhere");
                 end = next.unwrap();
@@ -139,7 +179,8 @@ proptest! {
     fn names_go_only_if_nobody_can_be_serving(service in service(), rules in rules()) {
         if plan(&naming(), &service, &rules).outcome == Outcome::Withdraw && rules.has_records {
             for member in service.members.iter().filter(|member| !member.leaving) {
-                let refused = member.addresses.iter().any(|a| a.ip.to_string().starts_with("169.254."));
+                let led_to = member.hosts.iter().flat_map(|host| host.addresses.iter().flatten());
+                let refused = member.addresses.iter().chain(led_to).any(|a| a.ip.to_string().starts_with("169.254."));
                 let heard = member.api == ApiState::Answering || member.ready_endpoints == Some(0);
                 prop_assert!(heard || refused, "{member:?}");
             }

@@ -48,6 +48,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         tokio::time::sleep(COALESCE).await;
         let services: Vec<ObjectKey> = shared.world().published().cloned().collect();
         // One Service at a time: nobody waits for the world until all are done.
+        let hosts = services.iter().flat_map(|key| publish::hosts(&shared.world(), key, shared.settings()));
+        let hosts = hosts.collect();
+        shared.hosts.adjust(&shared, &hosts);
         let targets = services.iter().flat_map(|key| publish::targets(&shared.world(), key, shared.settings()));
         let wanted = targets.collect();
         shared.addresses.adjust(&shared, &wanted);

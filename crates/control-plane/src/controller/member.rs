@@ -21,7 +21,7 @@ use crate::effect::member::{api, stack};
 use crate::effect::{chain, within};
 use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
 use crate::probe::ApiProbe;
-use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member};
+use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member, Slice};
 
 /// How long a member whose credentials cannot be used waits for its next try.
 pub(super) const RECONNECT: Duration = Duration::from_secs(2);
@@ -266,20 +266,27 @@ fn with_contents(world: &crate::world::World, mut keys: Vec<ObjectKey>) -> Vec<O
     keys
 }
 
-/// Ready endpoints of each Service, by slice.
-fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, u32>>, change: Change<EndpointSlice>) {
+/// What each EndpointSlice shows, by Service.
+fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, Slice>>, change: Change<EndpointSlice>) {
     let Some(kind) = FederatedKind::named("Service") else { return };
     let place = |slice: &EndpointSlice| {
         let service = slice.metadata.labels.as_ref()?.get("kubernetes.io/service-name")?;
         let namespace = slice.metadata.namespace.clone()?;
         Some((ObjectKey { kind, namespace, name: service.clone() }, slice.metadata.name.clone()?))
     };
-    // An endpoint whose readiness is not told counts as ready (EndpointConditions in discovery.k8s.io/v1).
     let ready = |slice: &EndpointSlice| {
+        // An endpoint whose readiness is not told counts as ready (EndpointConditions in discovery.k8s.io/v1).
         let is_ready =
             |e: &k8s_openapi::api::discovery::v1::Endpoint| e.conditions.as_ref().and_then(|c| c.ready) != Some(false);
-        let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint));
-        endpoints.map(|endpoint| u32::try_from(endpoint.addresses.len()).unwrap_or(u32::MAX)).sum()
+        let endpoints = || slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint));
+        // Placed by the endpoint slice controller of every member.
+        let labels = slice.metadata.labels.as_ref();
+        let headless = labels.is_some_and(|labels| labels.contains_key("service.kubernetes.io/headless"));
+        let addresses = endpoints().filter(|_| headless).flat_map(|endpoint| &endpoint.addresses);
+        Slice {
+            ready: endpoints().map(|endpoint| u32::try_from(endpoint.addresses.len()).unwrap_or(u32::MAX)).sum(),
+            addresses: addresses.filter_map(|address| address.parse().ok()).collect(),
+        }
     };
     let mut insert = |slice: &EndpointSlice| {
         if let Some((service, name)) = place(slice) {

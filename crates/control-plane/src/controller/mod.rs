@@ -4,6 +4,7 @@ mod addresses;
 mod cluster;
 mod dns;
 mod federation;
+mod hosts;
 mod member;
 mod object;
 mod tombstones;
@@ -32,6 +33,7 @@ use crate::effect::member::MemberEffects;
 use crate::kinds::ObjectKey;
 use crate::plan::Note;
 use crate::queue::WorkQueue;
+use crate::resolve::HostResolver;
 use crate::world::World;
 
 /// What a control plane is made of.
@@ -42,6 +44,7 @@ pub(crate) struct Parts {
     pub(crate) dns: DnsProvider,
     pub(crate) connector: MemberConnector,
     pub(crate) address_probe: AddressProbe,
+    pub(crate) resolver: HostResolver,
 }
 
 /// Something to look at.
@@ -63,6 +66,7 @@ struct Shared {
     /// Something has changed that the zone, or the addresses that are probed, may depend on.
     dns: Notify,
     addresses: addresses::Monitors,
+    hosts: hosts::Hosts,
     /// Stacks of the members that have been connected.
     members: Mutex<BTreeMap<String, MemberEffects>>,
     tasks: member::Tasks,
@@ -85,6 +89,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         queue: WorkQueue::new(),
         dns: Notify::new(),
         addresses: addresses::Monitors::default(),
+        hosts: hosts::Hosts::default(),
         members: Mutex::default(),
         tasks: member::Tasks::default(),
         writes: writes::Writes::default(),
@@ -250,6 +255,7 @@ impl Drop for StopOnDrop {
         self.0.tasks.stop_all();
         self.0.writes.stop_all();
         self.0.addresses.stop_all();
+        self.0.hosts.stop_all();
     }
 }
 

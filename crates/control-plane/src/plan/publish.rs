@@ -3,14 +3,17 @@
 mod check;
 mod condition;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use kfed_api::keys;
 use kfed_cluster_health::AddressTarget;
-use kfed_dnsprovider::{Owner, RecordData, Resource, ZoneSnapshot};
-use kfed_service_dns::{AddressObservation, AddressState, ApiState, MemberObservation, ServiceObservation};
+use kfed_dnsprovider::{DnsName, Owner, RecordData, Resource, ZoneSnapshot};
+use kfed_service_dns::{
+    AddressObservation, AddressState, ApiState, Exposure, HostObservation, LeadsTo, MemberObservation, Naming,
+    ServiceObservation, external_name,
+};
 use kube::core::DynamicObject;
 use serde_json::Value;
 
@@ -19,18 +22,36 @@ pub(crate) use condition::{Standing, condition};
 use crate::Settings;
 use crate::kinds::ObjectKey;
 use crate::object::{annotation, at, is_deleted, is_managed};
-use crate::world::{AddressKey, ApiHealth, Member, World};
+use crate::world::{AddressKey, ApiHealth, Member, Target, World};
 
-/// The addresses that the zone holds for a Service, by member. What a member that has been silent since the start publishes is
-/// known from here only.
-pub(crate) type InZone = BTreeMap<String, Vec<IpAddr>>;
+/// Where the zone leads for a Service, by member. What a member that has been silent since the start publishes is known from here
+/// only.
+pub(crate) type InZone = BTreeMap<String, Vec<Target>>;
 
 /// The TTLs that there are (RFC 2181 § 8), without 0: an answer that nobody may keep would be asked for at every use.
 const TTLS: RangeInclusive<u32> = 1..=i32::MAX as u32;
 
 /// Whether the Service is to be found by name.
-pub(crate) fn is_published(service: &DynamicObject) -> bool {
-    !is_deleted(service) && at(service, "/spec/type").and_then(Value::as_str) == Some("LoadBalancer")
+pub(crate) fn is_published(service: &DynamicObject, private_zone: bool) -> bool {
+    let wish = wish(service).ok().flatten();
+    !is_deleted(service) && exposure(service).is_some_and(|exposure| exposure.is_published(wish, private_zone))
+}
+
+/// The names of its own choice that the Service may have, and what is wrong with the others.
+pub(crate) fn hostnames(service: &DynamicObject, naming: &Naming) -> (Vec<DnsName>, Vec<String>) {
+    let (mut names, mut mistakes) = (Vec::new(), Vec::new());
+    for name in annotation(service, keys::HOSTNAME).into_iter().flat_map(|list| naming.hostnames(list)) {
+        match name {
+            Ok(name) => names.push(name),
+            Err(error) => mistakes.push(format!("annotation {}: {error}", keys::HOSTNAME)),
+        }
+    }
+    (names, mistakes)
+}
+
+/// When the Service was created, in seconds; one that does not say counts as the youngest.
+pub(crate) fn created(service: &DynamicObject) -> i64 {
+    service.metadata.creation_timestamp.as_ref().map_or(i64::MAX, |time| time.0.as_second())
 }
 
 /// What the zone says of itself.
@@ -40,15 +61,16 @@ pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<Reso
         let Some(resource) = Resource::of(set) else { continue };
         let members = published.entry(resource).or_default();
         for (data, sources) in kfed_dnsprovider::sources(set) {
-            let ip = match data {
-                RecordData::A(ip) => IpAddr::V4(ip),
-                RecordData::Aaaa(ip) => IpAddr::V6(ip),
+            let target = match data {
+                RecordData::A(ip) => Target::Ip(IpAddr::V4(ip)),
+                RecordData::Aaaa(ip) => Target::Ip(IpAddr::V6(ip)),
+                RecordData::Cname(host) => Target::Host(host),
                 _ => continue,
             };
             for member in &sources {
-                let addresses = members.entry(member.to_owned()).or_default();
-                if !addresses.contains(&ip) {
-                    addresses.push(ip);
+                let targets = members.entry(member.to_owned()).or_default();
+                if !targets.contains(&target) {
+                    targets.push(target.clone());
                 }
             }
         }
@@ -70,30 +92,45 @@ pub(crate) fn observe(
     in_zone: &InZone,
     settings: &Settings,
 ) -> ServiceObservation {
+    let exposure = exposure(service);
     let members = world.members.iter().filter_map(|(name, member)| {
-        let addresses = addresses(member, name, key, in_zone, settings);
+        let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
+        let targets = targets_of(member, key, exposure, here, settings);
         let remembered = world.clusters.get(name).and_then(|cluster| cluster.status.as_ref());
         let belongs = match member.known {
             true => member.objects.get(key).is_some_and(|copy| is_managed(copy, &settings.federation)),
             // Not heard of since the start: what was once reached is taken to run what every member runs.
             false => remembered.is_some_and(|status| status.region.is_some()),
         };
-        if addresses.is_empty() && !belongs {
+        if targets.is_empty() && !belongs {
             return None;
         }
-        let observation = |ip: IpAddr| {
-            let place = AddressKey { service: key.clone(), ip };
-            let asked = member.addresses.get(&place);
+        let observation = |ip: IpAddr, published: bool| {
+            let asked = member.addresses.get(&AddressKey { service: key.clone(), ip });
             AddressObservation {
                 ip,
-                probe: match check::target(service, ip) {
+                probe: match probe(service, exposure, ip) {
                     Some(_) => asked.map_or(AddressState::NeverAnswered, |address| address.state),
                     None => AddressState::NotAskable,
                 },
                 ever_answered: asked.is_some_and(|address| address.ever_answered),
-                published: in_zone.get(name).is_some_and(|ips| ips.contains(&ip)),
+                published,
             }
         };
+        let is_here = |ip: IpAddr| here.contains(&Target::Ip(ip));
+        let ips = targets.iter().filter_map(|target| match target {
+            Target::Ip(ip) => Some(observation(*ip, is_here(*ip))),
+            Target::Host(_) => None,
+        });
+        let hosts = targets.iter().filter_map(|target| {
+            let Target::Host(host) = target else { return None };
+            let led_to = led_to(world, host, &targets, here).map(|ips| {
+                let published = |ip: &IpAddr| is_here(*ip) || here.contains(target);
+                ips.iter().map(|ip| observation(*ip, published(ip))).collect()
+            });
+            let problem = world.hosts.get(host).and_then(|host| host.problem.clone());
+            Some(HostObservation { host: host.clone(), addresses: led_to, problem })
+        });
         Some(MemberObservation {
             member: name.clone(),
             region: member.topology.region.clone().or_else(|| remembered?.region.clone()),
@@ -110,21 +147,32 @@ pub(crate) fn observe(
                 ApiHealth::Offline { .. } => ApiState::Offline,
             },
             ready_endpoints: member.ready_endpoints(key),
-            addresses: addresses.into_iter().map(observation).collect(),
+            addresses: ips.collect(),
+            hosts: hosts.collect(),
             leaving: member.leaving.is_some(),
         })
     });
+    let (leads_to, members) = match (exposure, external(service)) {
+        (Some(Exposure::ExternalName), Ok(name)) => (LeadsTo::External(name), members.collect()),
+        // It leads nowhere.
+        (Some(Exposure::ExternalName), Err(_)) => (LeadsTo::Members, Vec::new()),
+        _ => (LeadsTo::Members, members.collect()),
+    };
     ServiceObservation {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
         ttl: ttl(service).ok().flatten().unwrap_or(settings.dns_ttl),
-        members: members.collect(),
+        leads_to,
+        hostnames: Vec::new(),
+        members,
     }
 }
 
-/// What is wrong with the annotations that say how the Service is published.
+/// What is wrong with what the Service says of how it is published.
 pub(crate) fn mistakes(service: &DynamicObject) -> Vec<String> {
-    ttl(service).err().into_iter().chain(check::mistake(service)).collect()
+    let external = (exposure(service) == Some(Exposure::ExternalName)).then(|| external(service).err()).flatten();
+    let all = [ttl(service).err(), check::mistake(service), wish(service).err(), external];
+    all.into_iter().flatten().collect()
 }
 
 /// Every address of the Service `key` that is to be probed, by member.
@@ -133,28 +181,126 @@ pub(crate) fn targets(
     key: &ObjectKey,
     settings: &Settings,
 ) -> Vec<((String, AddressKey), AddressTarget)> {
-    let Some(service) = world.federation.get(key).filter(|service| is_published(service)) else { return Vec::new() };
-    let resource = Resource::service(&key.namespace, &key.name);
-    let nothing = InZone::new();
-    let in_zone = world.dns.as_ref().and_then(|dns| dns.services.get(&resource)).map_or(&nothing, |dns| &dns.addresses);
     let mut targets = Vec::new();
-    for (name, member) in &world.members {
-        for ip in addresses(member, name, key, in_zone, settings) {
-            let place = (name.clone(), AddressKey { service: key.clone(), ip });
-            targets.extend(check::target(service, ip).map(|target| (place, target)));
+    for_each_member(world, key, settings, |name, service, all, here| {
+        let mut ips = BTreeSet::new();
+        for target in all {
+            match target {
+                Target::Ip(ip) => drop(ips.insert(*ip)),
+                Target::Host(host) => ips.extend(led_to(world, host, all, here).unwrap_or_default()),
+            }
         }
-    }
+        for ip in ips {
+            let place = (name.to_owned(), AddressKey { service: key.clone(), ip });
+            targets.extend(probe(service, exposure(service), ip).map(|target| (place, target)));
+        }
+    });
     targets
 }
 
-fn addresses(member: &Member, name: &str, key: &ObjectKey, in_zone: &InZone, settings: &Settings) -> Vec<IpAddr> {
-    if !member.known {
-        return in_zone.get(name).cloned().unwrap_or_default();
+/// The load balancers of the Service `key` that are known by name.
+pub(crate) fn hosts(world: &World, key: &ObjectKey, settings: &Settings) -> BTreeSet<DnsName> {
+    let mut hosts = BTreeSet::new();
+    for_each_member(world, key, settings, |_, _, all, _| {
+        hosts.extend(all.iter().filter_map(|target| match target {
+            Target::Host(host) => Some(host.clone()),
+            Target::Ip(_) => None,
+        }));
+    });
+    hosts
+}
+
+/// Where the Service `key` leads in each member, and where the zone leads for it. None for Services that no load balancer serves.
+fn for_each_member(
+    world: &World,
+    key: &ObjectKey,
+    settings: &Settings,
+    mut each: impl FnMut(&str, &DynamicObject, &[Target], &[Target]),
+) {
+    let Some(service) = world.federation.get(key).filter(|service| !is_deleted(service)) else { return };
+    let exposure = exposure(service);
+    if exposure != Some(Exposure::LoadBalancer) {
+        return;
     }
-    let copy = member.objects.get(key).filter(|copy| is_managed(copy, &settings.federation));
-    let ingress = copy.and_then(|copy| at(copy, "/status/loadBalancer/ingress")?.as_array());
-    let ips = ingress.into_iter().flatten().filter_map(|entry| entry["ip"].as_str()?.parse().ok());
-    ips.collect()
+    let resource = Resource::service(&key.namespace, &key.name);
+    let in_zone = world.dns.as_ref().and_then(|dns| dns.services.get(&resource)).map(|dns| &dns.addresses);
+    for (name, member) in &world.members {
+        let here = in_zone.and_then(|in_zone| in_zone.get(name)).map_or(&[][..], Vec::as_slice);
+        each(name, service, &targets_of(member, key, exposure, here, settings), here);
+    }
+}
+
+/// Where the Service `key` leads in `member`; what the zone holds of a member that has not been heard of.
+fn targets_of(
+    member: &Member,
+    key: &ObjectKey,
+    exposure: Option<Exposure>,
+    in_zone: &[Target],
+    settings: &Settings,
+) -> Vec<Target> {
+    if exposure == Some(Exposure::ExternalName) {
+        return Vec::new();
+    }
+    if !member.known {
+        return in_zone.to_vec();
+    }
+    let Some(copy) = member.objects.get(key).filter(|copy| is_managed(copy, &settings.federation)) else {
+        return Vec::new();
+    };
+    if exposure == Some(Exposure::Headless) {
+        return member.endpoint_addresses(key).into_iter().map(Target::Ip).collect();
+    }
+    let ingress = at(copy, "/status/loadBalancer/ingress").and_then(Value::as_array).into_iter().flatten();
+    let targets = ingress.filter_map(|entry| match entry["ip"].as_str().and_then(|ip| ip.parse().ok()) {
+        Some(ip) => Some(Target::Ip(ip)),
+        None => entry["hostname"].as_str()?.parse().ok().map(Target::Host),
+    });
+    targets.collect()
+}
+
+/// What `host` leads to: as last resolved; before that what the zone holds of its member and no other target of it explains. None
+/// where nobody could tell.
+fn led_to(world: &World, host: &DnsName, targets: &[Target], in_zone: &[Target]) -> Option<BTreeSet<IpAddr>> {
+    let known = world.hosts.get(host);
+    if let Some(addresses) = known.and_then(|known| known.addresses.clone()) {
+        return Some(addresses);
+    }
+    let before: BTreeSet<_> = in_zone
+        .iter()
+        .filter(|target| !targets.contains(target))
+        .filter_map(|target| match target {
+            Target::Ip(ip) => Some(*ip),
+            Target::Host(_) => None,
+        })
+        .collect();
+    let failed = known.is_some_and(|known| known.problem.is_some());
+    (!failed || !before.is_empty()).then_some(before)
+}
+
+fn exposure(service: &DynamicObject) -> Option<Exposure> {
+    let text = |pointer| at(service, pointer).and_then(Value::as_str);
+    Exposure::of(text("/spec/type"), text("/spec/clusterIP"))
+}
+
+/// How an address is asked. Pods are not: their member's API alone tells of them.
+fn probe(service: &DynamicObject, exposure: Option<Exposure>, ip: IpAddr) -> Option<AddressTarget> {
+    (exposure == Some(Exposure::LoadBalancer)).then(|| check::target(service, ip)).flatten()
+}
+
+/// Where a Service of type ExternalName leads.
+fn external(service: &DynamicObject) -> Result<DnsName, String> {
+    let text = at(service, "/spec/externalName").and_then(Value::as_str).unwrap_or_default();
+    external_name(text).map_err(|error| format!("spec.externalName: {error}"))
+}
+
+/// Whether the user wants the Service to be found by name, as far as its type leaves that open.
+fn wish(service: &DynamicObject) -> Result<Option<bool>, String> {
+    match annotation(service, keys::PUBLISH) {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(other) => Err(format!("annotation {}: `{other}` is neither true nor false", keys::PUBLISH)),
+    }
 }
 
 fn ttl(service: &DynamicObject) -> Result<Option<u32>, String> {

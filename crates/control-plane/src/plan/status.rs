@@ -8,7 +8,7 @@ use kube::core::DynamicObject;
 use serde_json::{Map, Value, json};
 
 use super::place::Placement;
-use super::{FederationWrite, Note, publish};
+use super::{FederationWrite, Note};
 use crate::object::{WantedCondition, annotation, at, conditions, covers, number, replicas};
 use crate::world::{MemberState, MemberView, ObjectView};
 
@@ -42,7 +42,8 @@ pub(super) fn plan(
         wanted.extend(view.dns.as_ref().and_then(|dns| dns.condition.clone()));
     }
     // What was said of a Service that has since been made to be found in no zone.
-    let outdated = |condition: &Value| condition["type"] == types::PUBLISHED && !publish::is_published(federated);
+    let is_published = view.dns.as_ref().is_none_or(|dns| dns.condition.is_some());
+    let outdated = |condition: &Value| condition["type"] == types::PUBLISHED && !is_published;
     wanted.extend(propagated(view, in_sync));
     let mut all = conditions(at(federated, "/status/conditions"), &wanted, view.now);
     if kind.published {

@@ -1,9 +1,11 @@
 //! What is known of one member.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use kfed_dnsprovider::DnsName;
 use kfed_service_dns::AddressState;
 use kube::core::DynamicObject;
 
@@ -21,7 +23,7 @@ pub(crate) struct Member {
     /// Copies that kfed made.
     pub(crate) objects: Objects,
     /// Ready endpoints of each Service, by EndpointSlice.
-    pub(crate) endpoints: BTreeMap<ObjectKey, BTreeMap<String, u32>>,
+    pub(crate) endpoints: BTreeMap<ObjectKey, BTreeMap<String, Slice>>,
     /// Copies, by uid, of what was deleted while the member was away: they are to go, and count for nothing.
     pub(crate) buried: BTreeMap<ObjectKey, String>,
     /// Kinds that have been listed in full since the member last came (back).
@@ -60,6 +62,23 @@ pub(crate) struct Topology {
     pub(crate) region: Option<String>,
     pub(crate) zones: BTreeSet<String>,
     pub(crate) version: Option<String>,
+}
+
+/// What an EndpointSlice shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Slice {
+    /// How many endpoints are ready.
+    pub(crate) ready: u32,
+    /// Where they are, if the Service is headless: of others nobody is sent to them.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+/// Where a name leads for a member.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    Ip(IpAddr),
+    /// A load balancer that is known by name.
+    Host(DnsName),
 }
 
 /// An address that a member publishes for a Service.
@@ -143,6 +162,22 @@ impl Member {
 
     /// Ready endpoints of `service`; none where the member has not told.
     pub(crate) fn ready_endpoints(&self, service: &ObjectKey) -> Option<u32> {
-        self.known.then(|| self.endpoints.get(service).map_or(0, |slices| slices.values().sum()))
+        self.known
+            .then(|| self.endpoints.get(service).map_or(0, |slices| slices.values().map(|slice| slice.ready).sum()))
+    }
+
+    /// Where the ready endpoints of a headless Service are.
+    pub(crate) fn endpoint_addresses(&self, service: &ObjectKey) -> BTreeSet<IpAddr> {
+        let slices = self.endpoints.get(service).into_iter().flat_map(BTreeMap::values);
+        slices.flat_map(|slice| slice.addresses.iter().copied()).collect()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Host(host) => f.write_str(host.without_dot()),
+        }
     }
 }

@@ -7,13 +7,16 @@ mod objects;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use kfed_api::Cluster;
-use kfed_dnsprovider::Resource;
+use kfed_dnsprovider::{DnsName, Resource};
 
-pub(crate) use member::{Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member, TOMBSTONES};
+pub(crate) use member::{
+    Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member, Slice, TOMBSTONES, Target,
+};
 pub(crate) use objects::{Change, Objects};
 #[cfg(test)]
 pub(crate) use view::Share;
@@ -44,6 +47,17 @@ pub(crate) struct World {
     pub(crate) unseen: BTreeSet<(ObjectKey, String)>,
     /// What the zone holds; none until it has been read.
     pub(crate) dns: Option<DnsState>,
+    /// What the names of load balancers lead to; without those that have not been asked for yet.
+    pub(crate) hosts: BTreeMap<DnsName, Host>,
+}
+
+/// What the name of a load balancer leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Host {
+    /// The last good answer; none before there was one.
+    pub(crate) addresses: Option<BTreeSet<IpAddr>>,
+    /// Why there was no good answer when it was last asked for.
+    pub(crate) problem: Option<String>,
 }
 
 /// Why a member does not hold an object as it should.

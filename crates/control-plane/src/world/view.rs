@@ -11,7 +11,7 @@ use kfed_replica_scheduler::Attributes;
 use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
-use super::member::{Leaving, Member};
+use super::member::{Leaving, Member, Target};
 use super::{Refusal, World};
 use crate::Settings;
 use crate::kinds::ObjectKey;
@@ -90,7 +90,7 @@ pub(crate) struct ServiceDns {
     /// How many record sets of it are in the zone.
     pub(crate) records: usize,
     /// The members' addresses that the zone holds for it.
-    pub(crate) addresses: BTreeMap<String, Vec<std::net::IpAddr>>,
+    pub(crate) addresses: BTreeMap<String, Vec<Target>>,
     /// What its condition is to say.
     pub(crate) condition: Option<WantedCondition>,
 }

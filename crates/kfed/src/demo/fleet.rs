@@ -124,6 +124,7 @@ impl Fleet {
             dns_provider: providers::AZURE.to_owned(),
             dns_provider_config: Some(self.dns_conf()),
             dns_zone_name: ZONE.parse().expect("the demo's zone is a name"),
+            dns_fallback: kfed_service_dns::Fallback::Addresses,
         };
         let control_plane = control_plane::prepare(client, &federation, timings, self.clock.clone()).await?;
         let end = CancellationToken::new();

@@ -10,6 +10,7 @@ pub(crate) mod version;
 
 use crate::cli::Command;
 use crate::demo;
+use crate::dns;
 use crate::error::Error;
 use crate::schedule;
 
@@ -21,6 +22,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
         Command::Unjoin(args) => unjoin::run(args).await,
         Command::ControllerManager(args) => controller_manager::run(args).await,
         Command::Schedule(args) => schedule::run(&args),
+        Command::Dns(command) => dns::run(&command),
         Command::Apiserver(args) => apiserver::run(args).await,
         Command::Emulate(command) => emulate::run(command).await,
         Command::Completion(args) => {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use kfed_api::keys;
 use kfed_dnsprovider::plan::{Change, GuardedPlan, PlanHash};
 use kfed_dnsprovider::{
-    Applied, Backoff, ChangeSet, Desired, DnsError, ErrorClass, Owner, Policy, RecordSetKey, Resource, Zone, ZoneCache,
+    Applied, Backoff, ChangeSet, Desired, DnsError, DnsName, ErrorClass, Owner, Policy, RecordSetKey, Resource, Zone,
+    ZoneCache,
 };
-use kfed_service_dns::{AddressPolicy, Fallback, Naming, Outcome, Rules, ServicePlan};
+use kfed_service_dns::{AddressPolicy, LeadsTo, Naming, Outcome, Rules, ServicePlan};
 use tokio::time::Instant;
 
 use crate::controller::{Key, Shared};
@@ -50,6 +52,17 @@ struct Wanted {
 struct Service {
     plan: ServicePlan,
     /// Annotations that cannot be read.
+    mistakes: Vec<String>,
+    /// Where its names lead, whatever becomes of members.
+    external: Option<DnsName>,
+}
+
+/// The names of its own choice that a Service asks for.
+struct Claim {
+    /// When the Service was created, in seconds.
+    created: i64,
+    names: Vec<DnsName>,
+    /// What is wrong with those that it cannot have.
     mistakes: Vec<String>,
 }
 
@@ -120,6 +133,10 @@ impl Keeper {
         let empty_before = std::mem::take(&mut self.empty_since);
         let mut wanted = Wanted { policy: Policy { approved, ..Policy::default() }, ..Wanted::default() };
         let keys: Vec<ObjectKey> = self.shared.world().published().cloned().collect();
+        let mut claimed = self.claimed(&keys);
+        let owners = kfed_service_dns::settle(
+            claimed.iter().map(|(key, claim)| (claim.created, key.clone(), claim.names.clone())),
+        );
         let now = Instant::now();
         for key in keys {
             let resource = Resource::service(&key.namespace, &key.name);
@@ -131,10 +148,19 @@ impl Keeper {
                 // What is there to be seen is the cause of all that becomes of its names, however many: what the user wants of
                 // it, where members are, which of them leave. Lost input looks like Services that are not there.
                 wanted.policy.caused.insert(resource.clone());
-                if !publish::is_published(service) {
+                if !publish::is_published(service, zone.private) {
                     continue;
                 }
-                let observation = publish::observe(&world, &key, service, in_zone.unwrap_or(&nothing), settings);
+                let mut observation = publish::observe(&world, &key, service, in_zone.unwrap_or(&nothing), settings);
+                if let Some(claim) = claimed.get_mut(&key) {
+                    let names = claim.names.iter().filter(|name| owners.get(*name) == Some(&key));
+                    observation.hostnames = names.cloned().collect();
+                    let others = claim.names.iter().filter_map(|name| Some((name, owners.get(name)?)));
+                    claim.mistakes.extend(others.filter(|(_, owner)| **owner != key).map(|(name, owner)| {
+                        let name = name.without_dot();
+                        format!("annotation {}: `{name}` is {owner}'s, which is older", keys::HOSTNAME)
+                    }));
+                }
                 (service.clone(), observation, publish::is_held(&world, in_zone))
             };
             let empty_since = empty_before.get(&resource).copied();
@@ -142,7 +168,7 @@ impl Keeper {
                 address_policy: AddressPolicy { allow_loopback: zone.loopback, private_zone: zone.private },
                 empty_for: empty_since.map(|since| now - since),
                 empty_hold: settings.dns_empty_hold,
-                fallback: Fallback::Addresses,
+                fallback: settings.dns_fallback,
                 has_records,
             };
             let plan = kfed_service_dns::plan(&self.naming, &observation, &rules);
@@ -162,9 +188,27 @@ impl Keeper {
                 }
                 Outcome::Withdraw => {}
             }
-            wanted.services.insert(resource, Service { plan, mistakes: publish::mistakes(&service) });
+            let mut mistakes = publish::mistakes(&service);
+            mistakes.extend(claimed.remove(&key).into_iter().flat_map(|claim| claim.mistakes));
+            let external = match observation.leads_to {
+                LeadsTo::External(name) => Some(name),
+                LeadsTo::Members => None,
+            };
+            wanted.services.insert(resource, Service { plan, mistakes, external });
         }
         wanted
+    }
+
+    /// The names of their own choice that published Services ask for.
+    fn claimed(&self, services: &[ObjectKey]) -> BTreeMap<ObjectKey, Claim> {
+        let world = self.shared.world();
+        let claim = |key: &ObjectKey| {
+            let service = world.federation.get(key).filter(|s| publish::is_published(s, self.cache.zone().private))?;
+            let (names, mistakes) = publish::hostnames(service, &self.naming);
+            let asks = !names.is_empty() || !mistakes.is_empty();
+            asks.then(|| (key.clone(), Claim { created: publish::created(service), names, mistakes }))
+        };
+        services.iter().filter_map(claim).collect()
     }
 
     /// Takes out what the provider has refused and is not to be asked for yet.
@@ -236,10 +280,11 @@ impl Keeper {
             state.members.extend(members.keys().cloned());
             state.services.entry(resource).or_default().addresses = members;
         }
-        for (resource, Service { plan, mistakes }) in &wanted.services {
+        for (resource, Service { plan, mistakes, external }) in &wanted.services {
             let dns = state.services.entry(resource.clone()).or_default();
             let refused = failed.get(resource).cloned();
-            let standing = publish::Standing { resource, plan, mistakes, changes, refused, dns };
+            let external = external.as_ref();
+            let standing = publish::Standing { resource, plan, mistakes, changes, refused, dns, external };
             dns.condition = Some(publish::condition(&standing));
         }
         let (first, changed): (_, Vec<_>) = {

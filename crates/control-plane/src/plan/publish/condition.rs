@@ -2,7 +2,7 @@
 
 use kfed_api::conditions::{reasons, types};
 use kfed_dnsprovider::plan::Truncated;
-use kfed_dnsprovider::{ChangeSet, Resource};
+use kfed_dnsprovider::{ChangeSet, DnsName, Resource};
 use kfed_service_dns::{Outcome, ServicePlan};
 
 use crate::object::WantedCondition;
@@ -20,11 +20,13 @@ pub(crate) struct Standing<'a> {
     pub(crate) refused: Option<String>,
     /// What the zone holds.
     pub(crate) dns: &'a ServiceDns,
+    /// Where the names lead, whatever becomes of members.
+    pub(crate) external: Option<&'a DnsName>,
 }
 
 /// The worst there is to tell is the reason; the message tells all.
 pub(crate) fn condition(standing: &Standing<'_>) -> WantedCondition {
-    let Standing { resource, plan, mistakes, changes, refused, dns } = standing;
+    let Standing { resource, plan, mistakes, changes, refused, dns, external } = standing;
     let conflict = changes.conflicts.iter().find(|conflict| conflict.resource == **resource);
     let (mut holds, mut reason, message) = match (&plan.outcome, conflict, refused) {
         (_, Some(conflict), _) => (false, reasons::FOREIGN_RECORD, conflict.to_string()),
@@ -39,11 +41,14 @@ pub(crate) fn condition(standing: &Standing<'_>) -> WantedCondition {
             (false, reasons::NO_HEALTHY_ADDRESS, message)
         }
         (Outcome::Publish(_), ..) => {
-            let members = dns.addresses.iter().map(|(member, ips)| {
-                let ips: Vec<_> = ips.iter().map(ToString::to_string).collect();
-                format!("{member} ({})", ips.join(", "))
+            let members = dns.addresses.iter().map(|(member, targets)| {
+                let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+                format!("{member} ({})", targets.join(", "))
             });
-            let members = members.collect::<Vec<_>>().join(", ");
+            let mut members = members.collect::<Vec<_>>().join(", ");
+            if let (true, Some(target)) = (members.is_empty(), external) {
+                members = target.without_dot().to_owned();
+            }
             (true, reasons::RECORDS_CURRENT, format!("{} record sets point to {members}", dns.records))
         }
     };
@@ -73,6 +78,7 @@ mod tests {
     use kfed_service_dns::{AddressProblem, Finding};
 
     use super::*;
+    use crate::world::Target;
 
     fn said(
         plan: &ServicePlan,
@@ -81,16 +87,16 @@ mod tests {
         refused: Option<&str>,
     ) -> (bool, String, String) {
         let resource = Resource::service("default", "s");
-        let addresses = [("west".to_owned(), vec!["192.0.2.1".parse().unwrap()])].into();
+        let addresses = [("west".to_owned(), vec![Target::Ip("192.0.2.1".parse().unwrap())])].into();
         let dns = ServiceDns { records: 3, addresses, condition: None };
         let refused = refused.map(str::to_owned);
-        let standing = Standing { resource: &resource, plan, mistakes, changes, refused, dns: &dns };
+        let standing = Standing { resource: &resource, plan, mistakes, changes, refused, dns: &dns, external: None };
         let condition = condition(&standing);
         (condition.holds, condition.reason, condition.message)
     }
 
     fn published(findings: Vec<Finding>) -> ServicePlan {
-        ServicePlan { outcome: Outcome::Publish(vec![]), addresses: vec![], findings }
+        ServicePlan { outcome: Outcome::Publish(vec![]), addresses: vec![], hosts: vec![], findings }
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! `kfed dns plan`
+
+mod decide;
+mod input;
+mod output;
+mod why;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::document::Document;
+use crate::error::Error;
+
+/// Show what would change in the zone, and why: exit code 0 where nothing would, 1 where something would, more on errors
+///
+/// FILE says which members there are, how they are, what they publish, and what the zone holds; neither a cluster nor a zone is asked.
+/// It shows the state at rest: no hold is under way, and a member with `ready: false` is dead by both signals.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Args {
+    /// What is seen, as YAML or JSON; - is stdin
+    #[arg(short, long, value_name = "FILE")]
+    filename: PathBuf,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+const EXAMPLE: &str = "\
+Example:
+  federation: myfederation
+  zone: example.com
+  ttl: 180                       # optional: 30
+  fallback: addresses            # or cname, as Federation v1 did
+  private: false                 # whether the zone is a private one
+  loopback: false                # whether 127.0.0.1 and the like may be published
+  clusters:
+  - {name: c1, region: westus, zones: [\"1\"], ready: true}
+  services:
+  - name: hostname
+    namespace: default
+    type: LoadBalancer           # or ClusterIP, NodePort, ExternalName
+    clusters:
+      c1: {ingress: [{ip: 192.0.2.1}], readyEndpoints: 3}
+    # optional: ttl, hostname, externalName, clusterIP: None, publish, created
+  hosts: {}                      # what names of load balancers lead to: {lb.example.net: [192.0.2.9]}
+  records: []                    # what the zone holds: {name, type, ttl, data: [...], owner: myfederation}";
+
+pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    let (path, text) = read(&args.filename)?;
+    let document = Document::parse(&path, text).map_err(Error::Input)?;
+    let input = input::Input::read(&document.root).map_err(|fault| Error::Input(document.mistake(fault)))?;
+    let decision = decide::decide(&input);
+    match args.output {
+        Format::Text => output::text(&decision),
+        Format::Json => output::json(&decision),
+    }
+    if decision.changes.is_empty() { Ok(()) } else { Err(Error::Told { code: 1 }) }
+}
+
+fn read(path: &Path) -> Result<(PathBuf, String), Error> {
+    let failed = |source| Error::ReadInput { path: path.to_owned(), source };
+    if path != Path::new("-") {
+        return Ok((path.to_owned(), std::fs::read_to_string(path).map_err(failed)?));
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(failed)?;
+    Ok((PathBuf::from("stdin"), text))
+}
