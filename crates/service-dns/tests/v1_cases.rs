@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use kfed_dnsprovider::{
-    Desired, DesiredRecordSet, Owner, Policy, RecordData, RecordSet, RecordSetKey, RecordType, Resource, ZoneSnapshot,
+    Desired, DesiredRecordSet, Members, Owner, Policy, RecordData, RecordSet, RecordSetKey, RecordType, Resource,
+    ZoneSnapshot,
 };
 use kfed_service_dns::{
     AddressObservation, AddressState, ApiState, Fallback, HostObservation, LeadsTo, Level, MemberObservation, Naming,
@@ -387,6 +388,7 @@ fn sets_are_the_same_as_in_v1_but_for_the_order_of_their_data() {
         metadata: owner.mark(&resource),
         etag: None,
         alias: false,
+        unknown_properties: false,
     };
     let (a, b) = ("192.0.2.1", "192.0.2.2");
     let base = || set("test1.com", [a, b], 180, RecordType::A);
@@ -404,7 +406,7 @@ fn sets_are_the_same_as_in_v1_but_for_the_order_of_their_data() {
         let wanted = DesiredRecordSet {
             key: base().key,
             ttl: base().ttl,
-            data: base().data.into_iter().map(|datum| (datum, BTreeSet::new())).collect(),
+            data: base().data.into_iter().map(|datum| (datum, Members::new())).collect(),
             resource: resource.clone(),
         };
         let zone: ZoneSnapshot = [other].into_iter().collect();
