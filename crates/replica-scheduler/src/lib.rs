@@ -36,6 +36,8 @@
 //! what it passes. Two things differ where v1 had no defined answer: equal hashes of equal weights are told apart by name, and
 //! numbers beyond ±2⁴⁰ count as ±2⁴⁰ so that nothing overflows.
 //!
+//! [`Scheduler::schedule_batch`] plans many workloads over the capacity that they share, which a [`Ledger`] keeps account of.
+//!
 //! A policy is taken as it is: [`PlacementPolicy::check`](kfed_api::policy::PlacementPolicy::check) says beforehand what of it
 //! makes no sense. In mode federation-v1 `groups` and `spread` count for nothing but that members without a region or zone are
 //! left out of a spread.
