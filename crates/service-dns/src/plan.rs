@@ -50,6 +50,8 @@ pub enum Outcome {
     KeepLast {
         /// Who is dead.
         why: LastTarget,
+        /// What is to stay where not everything may: addresses of members that leave go all the same. None where all stays.
+        sets: Option<Vec<DesiredRecordSet>>,
     },
     /// They stay as they are until the hold is over: everybody is well, and nobody has a ready endpoint.
     EmptyHold,
@@ -117,6 +119,7 @@ pub fn plan(naming: &Naming, service: &ServiceObservation, rules: &Rules) -> Ser
     let mut findings = Vec::new();
     let mut addresses = Vec::new();
     let mut serving = Vec::new();
+    let mut recovering = Vec::new();
     for member in &service.members {
         for address in &member.addresses {
             // An IPv4 address in IPv6 clothes belongs into an A set.
@@ -134,12 +137,21 @@ pub fn plan(naming: &Naming, service: &ServiceObservation, rules: &Rules) -> Ser
                     findings.push(Finding::PrivateAddressInPublicZone { member: member.member.clone(), ip });
                 }
             }
+            if state == Liveness::Withdrawn(WithdrawnReason::Recovering) {
+                recovering.push((member, ip, address.published));
+            }
             addresses.push((member.member.clone(), ip, state));
         }
     }
 
+    if serving.is_empty() {
+        // Who may die again in a moment is better than who is dead; and who is in the answers already costs no write.
+        let published = recovering.iter().any(|(_, _, published)| *published);
+        recovering.retain(|(_, _, is)| *is == published);
+        serving.extend(recovering.into_iter().map(|(member, ip, _)| (member, ip)));
+    }
     let outcome = if serving.is_empty() {
-        nobody_serves(service, rules, &addresses)
+        nobody_serves(naming, service, rules, &addresses, &mut findings)
     } else {
         let sets = record_sets(naming, service, &serving, rules.fallback, &mut findings);
         if sets.is_empty() { Outcome::Withdraw } else { Outcome::Publish(sets) }
@@ -148,7 +160,13 @@ pub fn plan(naming: &Naming, service: &ServiceObservation, rules: &Rules) -> Ser
 }
 
 /// Keep, hold or withdraw.
-fn nobody_serves(service: &ServiceObservation, rules: &Rules, addresses: &[(String, IpAddr, Liveness)]) -> Outcome {
+fn nobody_serves(
+    naming: &Naming,
+    service: &ServiceObservation,
+    rules: &Rules,
+    addresses: &[(String, IpAddr, Liveness)],
+    findings: &mut Vec<Finding>,
+) -> Outcome {
     let mut members = service.members.iter().filter(|member| !member.leaving).peekable();
     if !rules.has_records || members.peek().is_none() {
         return Outcome::Withdraw;
@@ -169,9 +187,32 @@ fn nobody_serves(service: &ServiceObservation, rules: &Rules, addresses: &[(Stri
         }
     }
     if why != LastTarget::default() {
-        return Outcome::KeepLast { why };
+        return keep_last(naming, service, rules, why, findings);
     }
     if rules.empty_for.unwrap_or_default() < rules.empty_hold { Outcome::EmptyHold } else { Outcome::Withdraw }
+}
+
+/// Somebody is dead. All stays, but for the addresses of members that leave: a name must not point to who is gone. When nothing else
+/// is in the answers, the names go with them.
+fn keep_last(
+    naming: &Naming,
+    service: &ServiceObservation,
+    rules: &Rules,
+    why: LastTarget,
+    findings: &mut Vec<Finding>,
+) -> Outcome {
+    let is_published = |member: &MemberObservation| member.addresses.iter().any(|address| address.published);
+    if !service.members.iter().any(|member| member.leaving && is_published(member)) {
+        return Outcome::KeepLast { why, sets: None };
+    }
+    let stays = service.members.iter().filter(|member| !member.leaving);
+    let published = stays.flat_map(|member| {
+        let ips = member.addresses.iter().filter(|address| address.published).map(|address| address.ip.to_canonical());
+        ips.filter(|ip| rules.address_policy.refuses(*ip).is_none()).map(move |ip| (member, ip))
+    });
+    let published: Vec<_> = published.collect();
+    let sets = record_sets(naming, service, &published, rules.fallback, findings);
+    if sets.is_empty() { Outcome::Withdraw } else { Outcome::KeepLast { why, sets: Some(sets) } }
 }
 
 // === impl Rules ===

@@ -2,9 +2,11 @@
 
 pub(crate) mod cluster;
 mod deletion;
+pub(crate) mod evict;
 mod intent;
 mod object;
 mod place;
+mod priority;
 pub(crate) mod publish;
 mod status;
 #[cfg(test)]
@@ -19,6 +21,7 @@ use serde_json::Value;
 
 pub(crate) use intent::release as released;
 pub(crate) use object::plan;
+pub(crate) use priority::priority;
 
 /// What is to be done about one object now. What has to wait comes back with the event that it waits for, or after
 /// [`again_after`](Self::again_after).

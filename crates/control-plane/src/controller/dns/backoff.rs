@@ -36,17 +36,17 @@ impl Backoff {
     }
 }
 
-/// Whether nothing else is to be sent either: the provider asks for it, is away, or does not let us in.
-pub(super) fn concerns_the_zone(error: &DnsError) -> bool {
+/// Whether nothing else is to be sent either: the provider asks for it, or does not know us, or has `ended` a run by refusing or
+/// failing whatever was asked.
+pub(super) fn concerns_the_zone(error: &DnsError, ended: bool) -> bool {
     error.retry_after().is_some()
-        || matches!(
-            error.class,
-            ErrorClass::Throttled
-                | ErrorClass::Unavailable
-                | ErrorClass::Unauthenticated
-                | ErrorClass::Forbidden
-                | ErrorClass::NotFound
-        )
+        || matches!(error.class, ErrorClass::Throttled | ErrorClass::Unauthenticated)
+        || (ended && may_concern_the_zone(error))
+}
+
+/// Whether a whole zone may fail so, and a single set as well.
+pub(super) fn may_concern_the_zone(error: &DnsError) -> bool {
+    matches!(error.class, ErrorClass::Unavailable | ErrorClass::Forbidden | ErrorClass::NotFound)
 }
 
 #[cfg(test)]
