@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Join(verbs::join::Args),
     Unjoin(verbs::unjoin::Args),
+    Approve(verbs::approve::Args),
     ControllerManager(verbs::controller_manager::Args),
     Apiserver(verbs::apiserver::Args),
     /// Emulate Azure DNS or a member cluster on this machine

@@ -8,6 +8,7 @@
 
 mod cli;
 mod clock;
+mod confirm;
 mod control_plane;
 mod demo;
 mod duration;

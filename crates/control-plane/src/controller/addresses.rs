@@ -153,7 +153,7 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
 /// Puts what is seen of an address into the world, and has looked at what depends on it: its Service, and everything when its
 /// member dies or comes back by it.
 fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, stopped: &CancellationToken) {
-    let (changed, turned) = {
+    let (changed, turned, alarming) = {
         let mut world = shared.world();
         if stopped.is_cancelled() {
             return;
@@ -166,8 +166,13 @@ fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, sto
         }
         member.addresses.insert(address.clone(), seen);
         let changed = before != Some(seen);
-        (changed, was_dead != member.dead_since().is_some())
+        let fails = |address: &Address| address.state == AddressState::Failing;
+        let alarming = before.as_ref().is_some_and(fails) != fails(&seen);
+        (changed, was_dead != member.dead_since().is_some(), alarming)
     };
+    if alarming {
+        shared.alarm.notify_waiters();
+    }
     if changed {
         tracing::info!(member = name, address = %address.ip, state = ?seen.state, "an address has changed");
     }

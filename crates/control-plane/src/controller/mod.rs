@@ -19,8 +19,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kfed_api::conditions::reasons;
 use kfed_dnsprovider::DnsProvider;
-use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Resource};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,8 @@ struct Shared {
     queue: WorkQueue<Key>,
     /// Something has changed that the zone, or the addresses that are probed, may depend on.
     dns: Notify,
+    /// Something has died or come back: a plan of the zone that does not know it has become old.
+    alarm: Notify,
     addresses: addresses::Monitors,
     /// Stacks of the members that have been connected.
     members: Mutex<BTreeMap<String, MemberEffects>>,
@@ -84,6 +86,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         world: Mutex::default(),
         queue: WorkQueue::new(),
         dns: Notify::new(),
+        alarm: Notify::new(),
         addresses: addresses::Monitors::default(),
         members: Mutex::default(),
         tasks: member::Tasks::default(),
@@ -209,7 +212,8 @@ impl Shared {
         if let Some(seen) = seen {
             let reason = reasons::NAMESPACE_LEFT_TO_OTHERS.to_owned();
             let notes = [Note { warning: true, reason, message }];
-            let tell = crate::effect::federation::tell(&self.recorder, key, &seen, &notes);
+            let reference = seen.object_ref(&key.kind.api_resource());
+            let tell = crate::effect::federation::tell(&self.recorder, key, &reference, &notes);
             drop(tokio::time::timeout(self.settings().deadline, tell).await);
         }
     }

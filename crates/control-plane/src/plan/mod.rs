@@ -1,6 +1,9 @@
 //! The decisions. Pure: no I/O, no clock, no randomness; every plan is data that can be compared, printed and replayed.
 
+pub(crate) mod approval;
 pub(crate) mod cluster;
+#[cfg(test)]
+mod combinations;
 mod deletion;
 pub(crate) mod evict;
 mod intent;

@@ -124,7 +124,7 @@ pub(crate) fn observe(
 
 /// What is wrong with the annotations that say how the Service is published.
 pub(crate) fn mistakes(service: &DynamicObject) -> Vec<String> {
-    ttl(service).err().into_iter().chain(check::mistake(service)).collect()
+    ttl(service).err().into_iter().chain(check::mistake(service)).chain(super::priority(service).err()).collect()
 }
 
 /// Every address of the Service `key` that is to be probed, by member.

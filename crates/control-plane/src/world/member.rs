@@ -100,6 +100,9 @@ pub(crate) enum Leaving {
     Release,
 }
 
+/// By how many seconds clocks must differ to be worth telling: less is lost between machines and in answers that take their time.
+pub(crate) const CLOCK_SKEW: i64 = 5;
+
 /// The name under which the list of Clusters counts as listed.
 pub(crate) const CLUSTERS: &str = "Cluster";
 
@@ -196,6 +199,17 @@ impl Member {
             Damped::Up | Damped::Down => None,
         };
         self.returns_at.filter(|at| Some(*at) != before).map(|_| damper.deaths())
+    }
+
+    /// Takes in by how many seconds the member's clock is ahead of ours; whether there is something new to say of it. What changes
+    /// by a second or two from probe to probe is no news.
+    pub(crate) fn takes_time(&mut self, ahead: i64) -> bool {
+        let before = self.clock_skew;
+        self.clock_skew = match before {
+            Some(before) if (ahead - before).abs() < CLOCK_SKEW && ahead.abs() >= CLOCK_SKEW => Some(before),
+            _ => (ahead.abs() >= CLOCK_SKEW).then_some(ahead),
+        };
+        before != self.clock_skew
     }
 
     /// Whether it has died, is back, and does not count yet.

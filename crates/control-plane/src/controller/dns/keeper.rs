@@ -7,10 +7,12 @@ use std::time::Duration;
 use kfed_cluster_health::Damping;
 use kfed_dnsprovider::plan::{Change, GuardedPlan, PlanHash};
 use kfed_dnsprovider::{
-    Applied, ChangeSet, Desired, DnsError, Owner, Policy, RecordSetKey, RecordData, Resource, Zone, ZoneSnapshot,
+    Applied, ChangeSet, Desired, DnsError, Owner, Policy, RecordData, RecordSetKey, Resource, Zone, ZoneSnapshot,
     apply_until,
 };
-use kfed_service_dns::{AddressPolicy, ApiState, Fallback, Liveness, Naming, Outcome, Rules, ServiceObservation, ServicePlan};
+use kfed_service_dns::{
+    AddressPolicy, ApiState, Fallback, Liveness, Naming, Outcome, Rules, ServiceObservation, ServicePlan,
+};
 use tokio::time::Instant;
 
 use super::backoff::{Backoff, concerns_the_zone, may_concern_the_zone};
@@ -253,7 +255,8 @@ impl Keeper {
         let offline = observation.members.iter_mut().filter(|member| member.api == ApiState::Offline);
         let over = offline.filter_map(|member| {
             let ApiHealth::Offline { since, .. } = world.members.get(&member.member)?.api else { return None };
-            let left = hold.checked_sub(Duration::try_from(now.duration_since(since)).unwrap_or_default())?;
+            let left = hold.checked_sub(Duration::try_from(now.duration_since(since)).unwrap_or_default());
+            let left = left.filter(|left| !left.is_zero())?;
             member.api = ApiState::Silent;
             Some(Instant::now() + left)
         });
