@@ -95,10 +95,20 @@ impl Monitors {
         }
     }
 
-    /// Asks all addresses of `member` now.
-    pub(super) fn probe_now(&self, member: &str) {
-        for (_, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+    /// Asks all addresses of `member` now, and one time after the other without a break: when it is certain that its API is
+    /// gone, it is to be certain of its addresses too.
+    pub(super) fn hurry(&self, member: &str, shared: &Shared) {
+        let ProbeSchedule { deadline, .. } = shared.settings().schedule;
+        for (place, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+            monitored.monitor.set_schedule(ProbeSchedule { period: deadline, jitter: 0.0, ..schedule(shared, place) });
             monitored.monitor.probe_now();
+        }
+    }
+
+    /// Asks the addresses of `member` as often as all others again.
+    pub(super) fn relax(&self, member: &str, shared: &Shared) {
+        for (place, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+            monitored.monitor.set_schedule(schedule(shared, place));
         }
     }
 
@@ -123,11 +133,8 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
         ProbeOutcome::Unhealthy { failure } => ProbeOutcome::Unreachable { failure },
         outcome => outcome,
     });
-    let settings = shared.settings();
-    // A private address may never answer from here: it is not worth asking it more often than others.
-    let schedule = ProbeSchedule { until_ready: settings.schedule.period, ..settings.schedule };
-    let schedule = schedule.for_target(&format!("{} {}", place.0, place.1.ip));
-    let monitor = Arc::new(monitor::spawn(probe, target.clone(), schedule, settings.thresholds));
+    let thresholds = shared.settings().thresholds;
+    let monitor = Arc::new(monitor::spawn(probe, target.clone(), schedule(shared, place), thresholds));
     let stopped = CancellationToken::new();
     let forward = tokio::spawn({
         let (shared, place, stopped) = (shared.clone(), place.clone(), stopped.clone());
@@ -148,6 +155,14 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
         })
     });
     Monitored { target: target.clone(), monitor, forward, stopped }
+}
+
+/// When the address is asked in quiet times.
+fn schedule(shared: &Shared, (member, address): &Place) -> ProbeSchedule {
+    let schedule = shared.settings().schedule;
+    // A private address may never answer from here: it is not worth asking it more often than others.
+    let schedule = ProbeSchedule { until_ready: schedule.period, ..schedule };
+    schedule.for_target(&format!("{member} {}", address.ip))
 }
 
 /// Puts what is seen of an address into the world, and has looked at what depends on it: its Service, and everything when its

@@ -124,7 +124,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             ApiHealth::Offline { .. } => watches = None,
             _ => {}
         }
-        let (changed, gone_silent, alarming, next) = {
+        let (changed, hurries, alarming, next) = {
             let mut world = shared.world();
             let member = world.members.entry(name.clone()).or_default();
             if matches!(health, ApiHealth::Offline { .. }) {
@@ -139,8 +139,8 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
                 (ApiHealth::Offline { .. }, ApiHealth::Unknown | ApiHealth::Silent { .. }) => member.api.clone(),
                 (_, health) => health,
             };
-            let gone_silent =
-                matches!(health, ApiHealth::Silent { .. }) && !matches!(member.api, ApiHealth::Silent { .. });
+            let is_silent = |health: &ApiHealth| matches!(health, ApiHealth::Silent { .. });
+            let hurries = Some(is_silent(&health)).filter(|now| *now != is_silent(&member.api));
             let is_offline = |health: &ApiHealth| matches!(health, ApiHealth::Offline { .. });
             let alarming = is_offline(&member.api) != is_offline(&health);
             let changed = std::mem::replace(&mut member.api, health.clone()) != health;
@@ -156,14 +156,16 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             }
             let silent_for_long = settings.evict_api_only_after.and(member.eviction_due(settings));
             let next = [member.returns_at, silent_for_long].into_iter().flatten().filter(|at| *at > now).min();
-            (changed || before != member.returns_at, gone_silent, alarming, next)
+            (changed || before != member.returns_at, hurries, alarming, next)
         };
         if alarming {
             shared.alarm.notify_waiters();
         }
-        if gone_silent {
+        match hurries {
             // Both signals are to be known when the first is certain.
-            shared.addresses.probe_now(&name);
+            Some(true) => shared.addresses.hurry(&name, &shared),
+            Some(false) => shared.addresses.relax(&name, &shared),
+            None => {}
         }
         if changed {
             tracing::info!(member = name, health = ?observation.health, "the member's health has changed");

@@ -449,7 +449,8 @@ fn connector(members: &Members, clocks: &Arc<Mutex<BTreeMap<String, i64>>>, now:
         async move {
             let member = member.ok_or_else(|| BoxError::from("no such member"))?;
             // What a server over a socket does: it dates its answers.
-            let dated = member.api().map_response(move |mut answer| {
+            type Asked = http::Request<kube::client::Body>;
+            let dated = ServiceExt::<Asked>::map_response(member.api(), move |mut answer: http::Response<_>| {
                 if let Some(ahead) = clocks.lock().unwrap().get(&name) {
                     let date = (now() + SignedDuration::from_secs(*ahead)).strftime("%a, %d %b %Y %H:%M:%S GMT");
                     answer.headers_mut().insert(http::header::DATE, date.to_string().parse().unwrap());
