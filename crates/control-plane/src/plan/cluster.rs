@@ -172,3 +172,49 @@ pub(crate) fn notes(before: &[Condition], after: &[Condition]) -> Vec<Note> {
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_far_apart_when_more_than_three_lie_between() {
+        for (member, federation, far) in [
+            ("v1.34.1", "v1.34.0", false),
+            ("v1.31.9", "v1.34.0", false),
+            ("v1.30.9", "v1.34.0", true),
+            ("v1.38.0+kfed", "v1.34.0-rc.1", true),
+            ("v2.34.0", "v1.34.0", true),
+            ("unknown", "v1.34.0", false),
+            ("v1.34.1-eks-1-34", "v1.33.0", false),
+        ] {
+            assert_eq!(is_far(member, federation), far, "{member} {federation}");
+        }
+    }
+
+    #[test]
+    fn events_tell_what_has_become_bad_and_what_good_again() {
+        let condition = |type_: &str, status: &str, reason: &str| Condition {
+            type_: type_.into(),
+            status: status.into(),
+            reason: reason.into(),
+            message: "m".into(),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        };
+        let good = [condition("Ready", "True", "ClusterReady"), condition("Offline", "False", "ClusterReachable")];
+        let dead = [condition("Ready", "False", "Timeout"), condition("Offline", "True", "Timeout")];
+        let said = |before: &[Condition], after: &[Condition]| {
+            let notes = notes(before, after);
+            notes.into_iter().map(|note| (note.warning, note.reason)).collect::<Vec<_>>()
+        };
+        assert_eq!(said(&[], &good), [], "a member that joins well is no news");
+        assert_eq!(said(&good, &good), []);
+        assert_eq!(said(&good, &dead), [(true, "Offline".to_owned())], "once");
+        assert_eq!(said(&dead, &good), [(false, "ClusterReady".to_owned()), (false, "ClusterReachable".to_owned())]);
+        let held = [good[0].clone(), good[1].clone(), condition("Quarantined", "True", "Flapping")];
+        assert_eq!(said(&good, &held), [(true, "Quarantined".to_owned())]);
+        let stable = [good[0].clone(), good[1].clone(), condition("Quarantined", "False", "Stable")];
+        assert_eq!(said(&held, &stable), [(false, "Stable".to_owned())]);
+    }
+}
