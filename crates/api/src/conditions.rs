@@ -8,6 +8,12 @@ pub mod types {
     pub const OFFLINE: &str = "Offline";
     /// Of a Cluster: it is being emptied so that it can leave.
     pub const DRAINING: &str = "Draining";
+    /// Of a Cluster: it has died and is back, and counts again only when it has been well for a while.
+    pub const QUARANTINED: &str = "Quarantined";
+    /// Of a Cluster: its clock and kfed's differ, so that certificates, tokens and leases may not hold where they should.
+    pub const CLOCK_SKEWED: &str = "ClockSkewed";
+    /// Of a Cluster: its Kubernetes version is further from the federation API's than their kinds and fields can be trusted to match.
+    pub const VERSION_SKEWED: &str = "VersionSkewed";
     /// Of a workload: every replica has found a member.
     pub const SCHEDULED: &str = "Scheduled";
     /// Of any federated object: every member it belongs in holds it as it should be.
@@ -73,6 +79,24 @@ pub mod reasons {
     pub const NOTHING_HELD: &str = "NothingHeld";
     /// The DNS provider refused or did not answer.
     pub const PROVIDER_FAILED: &str = "ProviderFailed";
+
+    /// Somebody has approved what a mass failure holds back.
+    pub const MASS_FAILOVER_APPROVED: &str = "MassFailoverApproved";
+
+    /// The member was dead a short while ago.
+    pub const RETURNING: &str = "Returning";
+    /// The member has died several times in a short while.
+    pub const FLAPPING: &str = "Flapping";
+    /// The member has been well for long enough.
+    pub const STABLE: &str = "Stable";
+    /// The member's clock and kfed's differ.
+    pub const CLOCKS_DIFFER: &str = "ClocksDiffer";
+    /// The member's clock and kfed's say the same.
+    pub const CLOCKS_AGREE: &str = "ClocksAgree";
+    /// The member's version is far from the federation API's.
+    pub const VERSIONS_DIFFER: &str = "VersionsDiffer";
+    /// The member's version is near the federation API's.
+    pub const VERSIONS_MATCH: &str = "VersionsMatch";
 
     /// The member is being emptied.
     pub const DRAIN_IN_PROGRESS: &str = "DrainInProgress";

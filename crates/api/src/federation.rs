@@ -31,7 +31,22 @@ pub struct FederationSpec {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FederationStatus {
-    /// `DNSReady`.
+    /// `DNSReady`, `DNSDeletionsHeld`, `MassFailure`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+    /// What waits until somebody approves it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub awaiting: Vec<Awaiting>,
 }
+
+/// Something that kfed does not do before somebody has approved it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Awaiting {
+    /// What `kfed approve` takes: the hash of a plan, or [`MASS_FAILOVER`].
+    pub approval: String,
+    /// What would be done, in words.
+    pub what: String,
+}
+
+/// The approval that lets replicas be planned elsewhere although most members look dead.
+pub const MASS_FAILOVER: &str = "mass-failover";

@@ -13,6 +13,9 @@ pub const CLUSTER_SELECTOR: &str = "federation.alpha.kubernetes.io/cluster-selec
 pub const PLACEMENT: &str = "kfed.io/placement";
 /// Annotation of a Service: the TTL of its DNS records, in seconds.
 pub const DNS_TTL: &str = "kfed.io/dns-ttl";
+/// Annotation of a Service or a workload: a whole number. What has a higher one comes first where not all can: DNS writes after a
+/// failover, evictions from a dead member.
+pub const PRIORITY: &str = "kfed.io/priority";
 /// Annotation of a Service: how its addresses are probed, as JSON.
 pub const HEALTH_CHECK: &str = "kfed.io/health-check";
 /// Annotation of a Service: names of its own choice in the zone, joined by commas.
@@ -27,6 +30,11 @@ pub const ADOPT: &str = "kfed.io/adopt";
 
 /// Annotation of the Federation: the hash of a held-back plan that may pass.
 pub const APPROVED: &str = "kfed.io/approved";
+
+/// Annotation of the Federation: `"true"` lets replicas be planned elsewhere although most members look dead.
+pub const APPROVED_MASS_FAILOVER: &str = "kfed.io/approved-mass-failover";
+/// Annotation of the Federation: when the approvals beside it were given (RFC 3339). They hold for an hour.
+pub const APPROVED_AT: &str = "kfed.io/approved-at";
 
 /// Label of every object that kfed makes in a member; the value is the federation's name.
 pub const MANAGED_BY: &str = "kfed.io/managed-by";

@@ -25,6 +25,8 @@
 //! Invariants:
 //! - only probes without any answer lead to [`Health::Dead`]; whoever answers 401, 403 or 500 is alive;
 //! - failures and successes in a row are counted apart, so that many successes never make one failure count for more;
+//! - what has died comes back only after it has been well for a while, longer each time ([`Damper`]): a flapper comes and goes a
+//!   bounded number of times;
 //! - a target is probed by one task of its own, and no probe outlives its deadline: a target that hangs delays nobody;
 //! - the same outcomes give the same states, and the same seed the same times.
 //!
@@ -37,6 +39,7 @@
 
 #[cfg(feature = "tower")]
 mod address;
+mod damper;
 mod machine;
 #[cfg(feature = "tower")]
 pub mod monitor;
@@ -45,6 +48,7 @@ mod schedule;
 
 #[cfg(feature = "tower")]
 pub use address::{AddressKind, AddressProbe, AddressTarget, HttpProbe, HttpTarget, TcpProbe};
+pub use damper::{Damped, Damper, Damping};
 pub use machine::{Health, HealthMachine, Thresholds, Transition};
 #[cfg(feature = "tower")]
 pub use monitor::{Monitor, MonitorHandle, Observation, Probe};

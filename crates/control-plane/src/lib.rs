@@ -38,6 +38,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
+pub mod approval;
 pub mod bootstrap;
 mod builder;
 pub mod connect;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kfed_cluster_health::{ProbeSchedule, Thresholds};
+use kfed_cluster_health::{Damping, ProbeSchedule, Thresholds};
 use kfed_dnsprovider::DnsName;
 use kfed_service_dns::Fallback;
 
@@ -22,6 +22,16 @@ pub struct Settings {
     pub deadline: Duration,
     /// How long a member must be dead by both signals before its replicas are planned elsewhere.
     pub evict_after: Duration,
+    /// How many workloads a minute are planned elsewhere for each dead member; 0 for all at once.
+    pub evict_rate: u32,
+    /// How long a member whose addresses still answer may be `Offline` before its replicas are planned elsewhere all the same;
+    /// none for never.
+    pub evict_api_only_after: Option<Duration>,
+    /// How long what has died must be well again before replicas are moved and names are written for it: a member, an address,
+    /// the endpoints of a Service in a member. Doubles for what dies again soon.
+    pub return_after: Duration,
+    /// How long the addresses of a member stay in answers after it has become `Offline`.
+    pub dns_hold: Duration,
     /// How long names stay when members are well and simply have no ready endpoint.
     pub dns_empty_hold: Duration,
     /// How often the zone is read as a whole although nothing asks for it.
@@ -48,6 +58,10 @@ impl Settings {
             thresholds: Thresholds::default(),
             deadline: Duration::from_secs(10),
             evict_after: Duration::from_secs(60),
+            evict_rate: 60,
+            evict_api_only_after: None,
+            return_after: Damping::default().stable,
+            dns_hold: Duration::ZERO,
             dns_empty_hold: Duration::from_secs(300),
             dns_sweep: Duration::from_secs(600),
             dns_ttl: 30,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
 use kfed_api::Unjoin;
+use kfed_control_plane::approval;
 use kfed_control_plane::membership::unjoin;
 use kfed_dnsprovider::memory::{Call, Fault};
 use kfed_dnsprovider::{DnsError, ErrorClass, OperationKind};
@@ -157,11 +158,10 @@ async fn records_of_services_that_vanished_without_a_word_wait_for_approval() {
     fleet.run();
     federation_says(&fleet, "DNSDeletionsHeld", "True MassChange").await;
     assert_eq!(fleet.owned().len(), 13 * 6);
-    let said = federation_condition(&fleet, "DNSDeletionsHeld").await;
-    let hash = said.rsplit("approved: ").next().unwrap().split(' ').next().unwrap().to_owned();
-    let federations = Api::<kfed_api::Federation>::all(fleet.client.clone());
-    let approved = json!({"metadata": {"annotations": {kfed_api::keys::APPROVED: hash}}});
-    federations.patch("fed", &PatchParams::default(), &Patch::Merge(approved)).await.unwrap();
+    let waiting = approval::waiting(&fleet.client).await.unwrap();
+    let waits = &waiting.awaiting[0];
+    assert!(federation_condition(&fleet, "DNSDeletionsHeld").await.contains(&waits.approval));
+    approval::approve(&fleet.client, "fed", waits, (fleet.clock())()).await.unwrap();
     fleet.eventually("they are gone", async || fleet.owned().len() == 6).await;
     federation_says(&fleet, "DNSDeletionsHeld", "False NothingHeld").await;
 }

@@ -5,9 +5,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::StreamExt;
+use futures::future::{Either, join_all, select};
 use futures::stream::FuturesUnordered;
 
 use crate::error::{DnsError, ErrorClass};
@@ -35,7 +36,14 @@ pub struct Applied {
     pub stale: bool,
     /// The sets that could not be read again: what the snapshot says of them is not to be trusted.
     pub unread: Vec<RecordSetKey>,
+    /// Whether the run was ended by what the provider answered, and not for a single set: nothing is worth sending now.
+    pub ended: bool,
+    /// Whether it was ended because something has become more urgent: plan again.
+    pub interrupted: bool,
 }
+
+/// As many names as must fail, and none succeed, before a refusal or an outage counts for the zone and not for the name alone.
+const ENOUGH: usize = 16;
 
 /// What came of one change.
 enum Outcome {
@@ -55,11 +63,22 @@ struct AtName<'a> {
     broken: bool,
 }
 
+/// What runs tell each other of how the provider answers.
+#[derive(Default)]
+struct Mood {
+    /// Nothing more is to be sent.
+    stopped: AtomicBool,
+    /// Whether anything has succeeded.
+    takes: AtomicBool,
+    /// How many names have failed in a way that the whole zone may.
+    refused: AtomicUsize,
+}
+
 /// Where changes go, and whether they still may.
 struct Run<'a> {
     provider: DnsProvider,
     zone: &'a ZoneId,
-    stopped: &'a AtomicBool,
+    mood: &'a Mood,
 }
 
 /// What came of an [`AtName`].
@@ -76,13 +95,27 @@ struct Outcomes {
 /// are made in their order. What withdraws wrong answers is asked with [`Priority::Urgent`].
 ///
 /// After [`ErrorClass::Conflict`] and [`ErrorClass::Unknown`] the set is read again into the snapshot and the result is `stale`.
-/// [`ErrorClass::Throttled`], [`ErrorClass::Forbidden`] and [`ErrorClass::Unauthenticated`] end the run: nothing more is sent, and what
-/// is under way is waited for. After any other error it goes on with other names. What makes room and what then fills it (or what comes
+/// [`ErrorClass::Throttled`] and [`ErrorClass::Unauthenticated`] end the run: nothing more is sent, and what is under way is waited for.
+/// [`ErrorClass::Forbidden`], [`ErrorClass::NotFound`] and [`ErrorClass::Unavailable`] end it when 16 changes have failed so and none has
+/// succeeded: a lock on one set does not stop the others. After any other error it goes on with other names. What makes room and what then fills it (or what comes
 /// and what then goes) depend on each other: when a change fails, nothing more is created or deleted at its name.
 ///
 /// A run that is dropped leaves the snapshot without the answers that were under way.
 pub async fn apply(provider: &DnsProvider, zone: &ZoneId, changes: &ChangeSet, snapshot: &mut ZoneSnapshot) -> Applied {
     apply_with(provider, zone, changes, snapshot, CONCURRENCY).await
+}
+
+/// [`apply`] that ends early when `urgent` does: what has not been sent is skipped, what waits for its answer is given up and read
+/// again, and the result is [`interrupted`](Applied::interrupted). A plan that has become old must not keep a newer one waiting while
+/// it spends the budget.
+pub async fn apply_until(
+    provider: &DnsProvider,
+    zone: &ZoneId,
+    changes: &ChangeSet,
+    snapshot: &mut ZoneSnapshot,
+    urgent: impl Future<Output = ()>,
+) -> Applied {
+    run(provider, zone, changes, snapshot, CONCURRENCY, urgent).await
 }
 
 /// [`apply`] with another limit than [`CONCURRENCY`].
@@ -93,24 +126,53 @@ pub async fn apply_with(
     snapshot: &mut ZoneSnapshot,
     concurrency: NonZeroUsize,
 ) -> Applied {
+    run(provider, zone, changes, snapshot, concurrency, std::future::pending()).await
+}
+
+async fn run(
+    provider: &DnsProvider,
+    zone: &ZoneId,
+    changes: &ChangeSet,
+    snapshot: &mut ZoneSnapshot,
+    concurrency: NonZeroUsize,
+    urgent: impl Future<Output = ()>,
+) -> Applied {
+    let mut urgent = std::pin::pin!(urgent);
     let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
     let mut applied = Applied::default();
     let mut broken: BTreeSet<&DnsName> = BTreeSet::new();
-    let stopped = AtomicBool::new(false);
+    let mood = Mood::default();
     for (urgency, stage) in stages(changes) {
         let priority = if urgency == Urgency::WrongNow { Priority::Urgent } else { Priority::Normal };
-        let run = &Run { provider: provider.with_priority(priority), zone, stopped: &stopped };
-        let mut names = by_name(stage, &broken).into_iter();
+        let run = &Run { provider: provider.with_priority(priority), zone, mood: &mood };
+        let names = by_name(stage, &broken);
+        if applied.interrupted {
+            outcomes.extend(names.into_iter().flat_map(|at| at.changes).map(|(n, _)| (n, Outcome::Skipped)));
+            continue;
+        }
+        let mut under_way: BTreeMap<&DnsName, Vec<usize>> = BTreeMap::new();
+        let mut names = names.into_iter();
         let mut work = FuturesUnordered::new();
-        work.extend(names.by_ref().take(concurrency.get()).map(|at| run.at_name(at)));
-        while let Some((name, done)) = work.next().await {
-            work.extend(names.next().map(|at| run.at_name(at)));
-            for (key, set) in done.known {
-                match set {
-                    Some(set) => snapshot.insert(set),
-                    None => drop(snapshot.remove(&key)),
-                }
+        loop {
+            while work.len() < concurrency.get()
+                && let Some(at) = names.next()
+            {
+                under_way.insert(at.name, at.changes.iter().map(|(n, _)| *n).collect());
+                work.push(run.at_name(at));
             }
+            if work.is_empty() {
+                break;
+            }
+            let (name, done) = match select(work.next(), &mut urgent).await {
+                Either::Left((Some(done), _)) => done,
+                Either::Left((None, _)) => break,
+                Either::Right(_) => {
+                    applied.interrupted = true;
+                    break;
+                }
+            };
+            under_way.remove(name);
+            learn(snapshot, done.known);
             if done.changes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
                 broken.insert(name);
             }
@@ -118,7 +180,20 @@ pub async fn apply_with(
             applied.unread.extend(done.unread);
             outcomes.extend(done.changes);
         }
+        if applied.interrupted {
+            // What is on its way now may arrive or not.
+            drop(work);
+            let given_up: Vec<usize> = under_way.into_values().flatten().collect();
+            let read = given_up.iter().map(|n| run.read_again(changes.changes[*n].key()));
+            for read in join_all(read).await {
+                learn(snapshot, read.known);
+                applied.unread.extend(read.unread);
+            }
+            outcomes.extend(given_up.into_iter().map(|n| (n, Outcome::Skipped)));
+            outcomes.extend(names.flat_map(|at| at.changes).map(|(n, _)| (n, Outcome::Skipped)));
+        }
     }
+    applied.ended = mood.stopped.into_inner();
     applied.unread.sort();
     // In the order of the plan, whatever was answered first.
     for (n, outcome) in outcomes {
@@ -130,6 +205,16 @@ pub async fn apply_with(
         }
     }
     applied
+}
+
+/// Brings `snapshot` up to date.
+fn learn(snapshot: &mut ZoneSnapshot, known: Vec<Known>) {
+    for (key, set) in known {
+        match set {
+            Some(set) => snapshot.insert(set),
+            None => drop(snapshot.remove(&key)),
+        }
+    }
 }
 
 /// The stages with their changes and the places of those; what is behind the last stage is a stage each.
@@ -181,21 +266,24 @@ impl Run<'_> {
         let mut broken = at.broken;
         for (n, change) in at.changes {
             let depends = !matches!(change, Change::Update { .. });
-            if self.stopped.load(Ordering::Relaxed) || (broken && depends) {
+            if self.mood.stopped.load(Ordering::Relaxed) || (broken && depends) {
                 outcomes.changes.push((n, Outcome::Skipped));
                 continue;
             }
             match self.make(change).await {
                 Ok(known) => {
+                    self.mood.takes.store(true, Ordering::Relaxed);
                     outcomes.known.push(known);
                     outcomes.changes.push((n, Outcome::Done));
                 }
                 Err(error) => {
                     broken = true;
-                    self.stop_after(error.class);
+                    self.judge(error.class);
                     if matches!(error.class, ErrorClass::Conflict | ErrorClass::Unknown) {
                         outcomes.stale = true;
-                        self.read_again(change.key(), &mut outcomes).await;
+                        let read = self.read_again(change.key()).await;
+                        outcomes.known.extend(read.known);
+                        outcomes.unread.extend(read.unread);
                     }
                     outcomes.changes.push((n, Outcome::Failed(error)));
                 }
@@ -219,19 +307,28 @@ impl Run<'_> {
         }
     }
 
-    async fn read_again(&self, key: &RecordSetKey, outcomes: &mut Outcomes) {
+    async fn read_again(&self, key: &RecordSetKey) -> Outcomes {
         match self.provider.get(self.zone, key).await {
-            Ok(set) => outcomes.known.push((key.clone(), set)),
+            Ok(set) => Outcomes { known: vec![(key.clone(), set)], ..Outcomes::default() },
             Err(error) => {
-                self.stop_after(error.class);
-                outcomes.unread.push(key.clone());
+                self.judge(error.class);
+                Outcomes { unread: vec![key.clone()], ..Outcomes::default() }
             }
         }
     }
 
-    fn stop_after(&self, class: ErrorClass) {
-        if matches!(class, ErrorClass::Throttled | ErrorClass::Forbidden | ErrorClass::Unauthenticated) {
-            self.stopped.store(true, Ordering::Relaxed);
+    /// Whether a failure ends the run.
+    fn judge(&self, class: ErrorClass) {
+        let ends = match class {
+            ErrorClass::Throttled | ErrorClass::Unauthenticated => true,
+            ErrorClass::Forbidden | ErrorClass::NotFound | ErrorClass::Unavailable => {
+                let refused = self.mood.refused.fetch_add(1, Ordering::Relaxed) + 1;
+                refused >= ENOUGH && !self.mood.takes.load(Ordering::Relaxed)
+            }
+            _ => false,
+        };
+        if ends {
+            self.mood.stopped.store(true, Ordering::Relaxed);
         }
     }
 }

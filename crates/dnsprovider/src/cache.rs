@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::apply::{Applied, apply};
+use crate::apply::{Applied, apply_until};
 use crate::backoff::Backoff;
 use crate::error::DnsError;
 use crate::plan::{Change, ChangeSet};
@@ -108,8 +108,13 @@ impl ZoneCache {
         &self.snapshot
     }
 
-    /// [Makes](apply) `changes` and knows their answers.
+    /// [Makes](crate::apply()) `changes` and knows their answers.
     pub async fn apply(&mut self, changes: &ChangeSet) -> Applied {
+        self.apply_until(changes, std::future::pending()).await
+    }
+
+    /// [`apply`](Self::apply) that [ends early](apply_until) when `urgent` does.
+    pub async fn apply_until(&mut self, changes: &ChangeSet, urgent: impl Future<Output = ()>) -> Applied {
         if changes.changes.is_empty() {
             return Applied::default();
         }
@@ -118,7 +123,7 @@ impl ZoneCache {
         }
         // Whoever drops this half-way has answers under way that nobody will hear.
         let in_doubt = std::mem::replace(&mut self.in_doubt, true);
-        let applied = apply(&self.provider, &self.zone.id, changes, &mut self.snapshot).await;
+        let applied = apply_until(&self.provider, &self.zone.id, changes, &mut self.snapshot, urgent).await;
         self.in_doubt = in_doubt || !applied.unread.is_empty();
         applied
     }

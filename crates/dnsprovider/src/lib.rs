@@ -90,7 +90,7 @@ pub use record::{
 pub use zone::{Zone, ZoneId, ZoneSnapshot};
 
 #[cfg(feature = "tower")]
-pub use apply::{Applied, apply, apply_with};
+pub use apply::{Applied, apply, apply_until, apply_with};
 #[cfg(feature = "tower")]
 pub use cache::ZoneCache;
 #[cfg(feature = "tower")]

@@ -12,7 +12,7 @@ mod guard;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,6 +61,10 @@ pub struct Policy {
     pub caused: BTreeSet<Resource>,
     /// The held-back plan that somebody has approved.
     pub approved: Option<PlanHash>,
+    /// Data that are known to serve nobody, by resource: sets that hold such are written before other withdrawals.
+    pub dead: BTreeMap<Resource, BTreeSet<RecordData>>,
+    /// Of changes that are equally urgent, those of resources with a higher number come first; without one it is 0.
+    pub priorities: BTreeMap<Resource, i64>,
 }
 
 /// Whether anything may be deleted.
@@ -219,8 +223,8 @@ pub struct GuardedPlan {
 
 /// What turns `snapshot` into `desired`, as far as it is `owner`'s.
 ///
-/// Minimal: a set whose data, TTL and marks are right costs nothing. Ordered: first what withdraws wrong answers (names that are
-/// wholly wrong before those that are partly), then additions, then updates of TTL or marks alone, then deletions. At no point
+/// Minimal: a set whose data, TTL and marks are right costs nothing. Ordered: first what withdraws wrong answers (of those the ones
+/// with [dead](Policy::dead) data first, names that are wholly wrong before those that are partly), then additions, then updates of TTL or marks alone, then deletions; within each by [priority](Policy::priorities). At no point
 /// does a name lack data of a type that it had and is to have. Sets of other owners, aliases, and names that carry an external-dns
 /// ownership TXT are never touched.
 pub fn plan(snapshot: &ZoneSnapshot, desired: &Desired, owner: &Owner, policy: &Policy) -> ChangeSet {
@@ -237,6 +241,8 @@ impl Default for Policy {
             guard: Guard::default(),
             caused: BTreeSet::new(),
             approved: None,
+            dead: BTreeMap::new(),
+            priorities: BTreeMap::new(),
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Join(verbs::join::Args),
     Unjoin(verbs::unjoin::Args),
+    Approve(verbs::approve::Args),
     ControllerManager(verbs::controller_manager::Args),
     Schedule(schedule::Args),
     /// Show what a federation's zone holds, and what it should hold

@@ -66,6 +66,18 @@ pub(crate) struct Timings {
     /// How often every object is looked at although nothing has happened
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration::parse_positive)]
     pub(crate) resync: Duration,
+    /// How many workloads a minute are started elsewhere for each dead member; 0 for all at once
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub(crate) evict_rate: u32,
+    /// How long after Offline the replicas of a member whose addresses still answer are started elsewhere [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) evict_api_only_after: Option<Duration>,
+    /// How long what was dead must be well before it gets replicas and DNS names again; doubles, up to 5m, for what dies again soon
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    pub(crate) return_after: Duration,
+    /// How long the addresses of a dead member stay in DNS after Offline
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub(crate) dns_hold: Duration,
 }
 
 /// A control plane that is ready to run. What it needs of the federation API is there when this returns, and its zone has been
@@ -102,6 +114,10 @@ impl Default for Timings {
             dns_ttl: settings.dns_ttl,
             dns_sweep: settings.dns_sweep,
             resync: settings.resync,
+            evict_rate: settings.evict_rate,
+            evict_api_only_after: settings.evict_api_only_after,
+            return_after: settings.return_after,
+            dns_hold: settings.dns_hold,
         }
     }
 }
@@ -120,6 +136,10 @@ impl Timings {
         settings.dns_sweep = self.dns_sweep;
         settings.resync = self.resync;
         settings.dns_fallback = federation.dns_fallback;
+        settings.evict_rate = self.evict_rate;
+        settings.evict_api_only_after = self.evict_api_only_after;
+        settings.return_after = self.return_after;
+        settings.dns_hold = self.dns_hold;
         settings
     }
 }
@@ -182,5 +202,12 @@ mod tests {
         assert_eq!(settings.evict_after, Duration::from_secs(60));
         assert_eq!(settings.zone.as_str(), "example.com.");
         assert_eq!(settings.dns_fallback, Fallback::Cname);
+        let defaults = Timings::default();
+        let flags = &line.timings;
+        assert_eq!(
+            (flags.evict_rate, flags.evict_api_only_after),
+            (defaults.evict_rate, defaults.evict_api_only_after)
+        );
+        assert_eq!((flags.return_after, flags.dns_hold), (defaults.return_after, defaults.dns_hold));
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use kfed_control_plane::approval::ApprovalError;
 use kfed_control_plane::bootstrap::BootstrapError;
 use kfed_control_plane::connect::ConnectError;
 use kfed_control_plane::membership::{JoinError, UnjoinError};
@@ -69,6 +70,9 @@ pub(crate) enum Error {
     Join(#[from] JoinError),
     #[error(transparent)]
     Unjoin(#[from] UnjoinError),
+    #[error(transparent)]
+    #[diagnostic(help("nothing was changed; what waits is in the Federation's status and its conditions"))]
+    Approval(#[from] ApprovalError),
     #[error("not done: nobody confirmed it")]
     #[diagnostic(help("answer y, or pass --yes"))]
     NotConfirmed,

@@ -9,6 +9,7 @@
 
 mod cli;
 mod clock;
+mod confirm;
 mod control_plane;
 mod demo;
 mod dns;

@@ -31,6 +31,8 @@ pub enum WithdrawnReason {
     AddressRefused,
     /// The member is being unjoined.
     MemberLeaving,
+    /// It is well again, and not yet for long enough to be trusted.
+    Recovering,
 }
 
 /// Whether `address` of `member` is to be in the answers, as far as the member goes; which addresses may be published at all is
@@ -47,6 +49,9 @@ pub enum WithdrawnReason {
 /// Not knowing the endpoints is not having none: a member that does not show them keeps its addresses while they answer. Zero
 /// endpoints stay zero while the API is silent, so that nothing is published on old news. An address that failed from the
 /// beginning is one that cannot be reached from here, and is not held to be dead while the API answers.
+///
+/// An address that [recovers](AddressState::Recovering) is withdrawn whatever else is known of it, unless its member leaves or has no
+/// ready endpoint, which says more.
 ///
 /// Silence lasts a few probes, until it is clear whether the member is dead or its load balancer alone. An address that fails
 /// meanwhile stays where it is: one that is published is not withdrawn, one that was withdrawn does not come back.
@@ -80,17 +85,25 @@ pub(crate) fn address_liveness(
 }
 
 fn judge(member: &MemberObservation, probe: AddressState, ever_answered: bool, published: bool) -> Liveness {
-    use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
+    use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints, Recovering};
 
     let died = ever_answered && probe == AddressState::Failing;
     match (member.leaving, member.ready_endpoints, member.api, probe) {
         (true, ..) => Liveness::Withdrawn(MemberLeaving),
         (_, Some(0), ..) => Liveness::Withdrawn(NoReadyEndpoints),
+        (_, _, _, AddressState::Recovering) => Liveness::Withdrawn(Recovering),
         (_, _, ApiState::Offline, AddressState::Answering) => Liveness::Serving,
         (_, _, ApiState::Offline, _) => Liveness::Withdrawn(MemberDead),
         (_, _, ApiState::Answering, _) if died => Liveness::Withdrawn(LoadBalancerDead),
         (_, _, ApiState::Silent, _) if died && !published => Liveness::Withdrawn(LoadBalancerDead),
         (_, _, ApiState::Answering | ApiState::Silent, _) => Liveness::Serving,
+    }
+}
+
+impl WithdrawnReason {
+    /// Whether whoever is sent there now is served by nobody.
+    pub fn serves_nobody(self) -> bool {
+        matches!(self, Self::NoReadyEndpoints | Self::MemberDead | Self::LoadBalancerDead)
     }
 }
 
@@ -102,6 +115,7 @@ impl fmt::Display for WithdrawnReason {
             Self::LoadBalancerDead => "the address has stopped answering",
             Self::AddressRefused => "the address must not be published",
             Self::MemberLeaving => "the member is being unjoined",
+            Self::Recovering => "it is well again, and not yet for long enough",
         })
     }
 }

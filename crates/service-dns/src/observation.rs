@@ -113,6 +113,9 @@ pub enum AddressState {
     Answering,
     /// It fails, often enough in a row to be believed.
     Failing,
+    /// It was withdrawn, would be in the answers again, and has not been so for long enough to be trusted: a flapper must not come and
+    /// go all the time. Nobody serves better than it: where nobody else serves, it does.
+    Recovering,
     /// There is no way to ask: UDP.
     NotAskable,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::{AddressPolicy, AddressProblem};
 use crate::liveness::{Liveness, WithdrawnReason, address_liveness, host_liveness};
 use crate::names::Naming;
-use crate::observation::{ApiState, LeadsTo, MemberObservation, ServiceObservation};
+use crate::observation::{AddressObservation, ApiState, LeadsTo, MemberObservation, ServiceObservation};
 use crate::records::{Serving, external_sets, record_sets};
 
 /// What a plan goes by beside the observation.
@@ -50,6 +50,8 @@ pub enum Outcome {
     KeepLast {
         /// Who is dead.
         why: LastTarget,
+        /// What is to stay where not everything may: addresses of members that leave go all the same. None where all stays.
+        sets: Option<Vec<DesiredRecordSet>>,
     },
     /// They stay as they are until the hold is over: everybody is well, and nobody has a ready endpoint.
     EmptyHold,
@@ -151,14 +153,19 @@ pub fn plan(naming: &Naming, service: &ServiceObservation, rules: &Rules) -> Ser
     let sets = match &service.leads_to {
         LeadsTo::External(target) => Some(external_sets(naming, service, target, &mut plan.findings)),
         LeadsTo::Members => {
-            let serving: Vec<_> = service.members.iter().map(|member| serving(member, rules, &mut plan)).collect();
-            let anybody = serving.iter().any(|member| !member.ips.is_empty() || !member.hosts.is_empty());
-            anybody.then(|| record_sets(naming, service, &serving, rules.fallback, &mut plan.findings))
+            let anybody = |serving: &[Serving<'_>]| serving.iter().any(|s| !s.ips.is_empty() || !s.hosts.is_empty());
+            let mut serving: Vec<_> = service.members.iter().map(|member| serving(member, rules, &mut plan)).collect();
+            if !anybody(&serving) {
+                serving = recovering(service, &rules.address_policy);
+            }
+            anybody(&serving).then(|| record_sets(naming, service, &serving, rules.fallback, &mut plan.findings))
         }
     };
     plan.outcome = match sets {
-        None => nobody_serves(service, rules, &plan),
-        Some(sets) if sets.is_empty() && service.leads_to == LeadsTo::Members => nobody_serves(service, rules, &plan),
+        None => nobody_serves(naming, service, rules, &mut plan),
+        Some(sets) if sets.is_empty() && service.leads_to == LeadsTo::Members => {
+            nobody_serves(naming, service, rules, &mut plan)
+        }
         Some(sets) if sets.is_empty() => Outcome::Withdraw,
         Some(sets) => Outcome::Publish(sets),
     };
@@ -169,7 +176,7 @@ pub fn plan(naming: &Naming, service: &ServiceObservation, rules: &Rules) -> Ser
 fn serving<'a>(member: &'a MemberObservation, rules: &Rules, plan: &mut ServicePlan) -> Serving<'a> {
     let policy = &rules.address_policy;
     let mut serving = Serving { member, ips: BTreeSet::new(), hosts: Vec::new() };
-    for address in member.addresses.iter().chain(member.hosts.iter().flat_map(|host| host.addresses.iter().flatten())) {
+    for address in targets(member) {
         // An IPv4 address in IPv6 clothes belongs into an A set.
         let ip = address.ip.to_canonical();
         let state = address_liveness(member, address, policy);
@@ -193,8 +200,39 @@ fn serving<'a>(member: &'a MemberObservation, rules: &Rules, plan: &mut ServiceP
     serving
 }
 
+/// Who is back and does not count yet serves where nobody else does: who may die again in a moment is better than who is dead. Who is
+/// in the answers already costs no write.
+fn recovering<'a>(service: &'a ServiceObservation, policy: &AddressPolicy) -> Vec<Serving<'a>> {
+    let is_back = |member: &MemberObservation, address: &AddressObservation| {
+        address_liveness(member, address, policy) == Liveness::Withdrawn(WithdrawnReason::Recovering)
+    };
+    let published = service.members.iter().any(|m| targets(m).any(|address| address.published && is_back(m, address)));
+    let back = |member| those(member, policy, |address| address.published == published && is_back(member, address));
+    service.members.iter().map(back).collect()
+}
+
+/// All addresses of `member`, also those that its hosts lead to.
+fn targets(member: &MemberObservation) -> impl Iterator<Item = &AddressObservation> {
+    member.addresses.iter().chain(member.hosts.iter().flat_map(|host| host.addresses.iter().flatten()))
+}
+
+/// What `member` serves on if `chosen` addresses do, and the hosts that lead to any of them.
+fn those<'a>(
+    member: &'a MemberObservation,
+    policy: &AddressPolicy,
+    chosen: impl Fn(&AddressObservation) -> bool,
+) -> Serving<'a> {
+    let is_chosen =
+        |address: &&AddressObservation| policy.refuses(address.ip.to_canonical()).is_none() && chosen(address);
+    Serving {
+        member,
+        ips: targets(member).filter(is_chosen).map(|address| address.ip.to_canonical()).collect(),
+        hosts: member.hosts.iter().filter(|host| host.addresses.iter().flatten().any(|a| is_chosen(&a))).collect(),
+    }
+}
+
 /// Keep, hold or withdraw.
-fn nobody_serves(service: &ServiceObservation, rules: &Rules, plan: &ServicePlan) -> Outcome {
+fn nobody_serves(naming: &Naming, service: &ServiceObservation, rules: &Rules, plan: &mut ServicePlan) -> Outcome {
     let mut members = service.members.iter().filter(|member| !member.leaving).peekable();
     if !rules.has_records || members.peek().is_none() {
         return Outcome::Withdraw;
@@ -217,9 +255,29 @@ fn nobody_serves(service: &ServiceObservation, rules: &Rules, plan: &ServicePlan
         }
     }
     if why != LastTarget::default() {
-        return Outcome::KeepLast { why };
+        return keep_last(naming, service, rules, why, &mut plan.findings);
     }
     if rules.empty_for.unwrap_or_default() < rules.empty_hold { Outcome::EmptyHold } else { Outcome::Withdraw }
+}
+
+/// Somebody is dead. All stays, but for the addresses of members that leave: a name must not point to who is gone. When nothing else
+/// is in the answers, the names go with them.
+fn keep_last(
+    naming: &Naming,
+    service: &ServiceObservation,
+    rules: &Rules,
+    why: LastTarget,
+    findings: &mut Vec<Finding>,
+) -> Outcome {
+    let is_published = |member: &MemberObservation| targets(member).any(|address| address.published);
+    if !service.members.iter().any(|member| member.leaving && is_published(member)) {
+        return Outcome::KeepLast { why, sets: None };
+    }
+    let stays = service.members.iter().filter(|member| !member.leaving);
+    let published: Vec<_> =
+        stays.map(|member| those(member, &rules.address_policy, |address| address.published)).collect();
+    let sets = record_sets(naming, service, &published, rules.fallback, findings);
+    if sets.is_empty() { Outcome::Withdraw } else { Outcome::KeepLast { why, sets: Some(sets) } }
 }
 
 // === impl Rules ===

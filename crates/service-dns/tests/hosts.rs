@@ -242,7 +242,7 @@ mod chosen {
 fn names_stay_until_the_hosts_that_serve_are_resolved() {
     let members = || vec![member("west", &[], vec![host(&[])]), dead(member("east", &["192.0.2.2"], vec![]))];
     let plan = planned(&service(members()), Fallback::Addresses);
-    let Outcome::KeepLast { why } = plan.outcome else { panic!("{:?}", plan.outcome) };
+    let Outcome::KeepLast { why, .. } = plan.outcome else { panic!("{:?}", plan.outcome) };
     assert!(why.to_string().ends_with("no answer from east; the load balancers of west are not resolved"), "{why}");
     let new = kfed_service_dns::plan(&naming(), &service(members()), &Rules::default());
     assert_eq!(new.outcome, Outcome::Withdraw);

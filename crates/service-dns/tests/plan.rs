@@ -219,7 +219,7 @@ mod last_target {
 
     fn why(members: Vec<MemberObservation>) -> String {
         match plan_of(members, &published()).outcome {
-            Outcome::KeepLast { why } => why.to_string(),
+            Outcome::KeepLast { why, .. } => why.to_string(),
             other => panic!("{other:?}"),
         }
     }
@@ -370,4 +370,51 @@ mod findings {
         let plan = plan_of(vec![member("west", "westus", "::ffff:192.0.2.1")], &Rules::default());
         assert_eq!(sets(&plan)[""], "A 192.0.2.1");
     }
+}
+
+fn in_zone(mut member: MemberObservation) -> MemberObservation {
+    for address in &mut member.addresses {
+        address.published = true;
+    }
+    member
+}
+
+fn recovering(mut member: MemberObservation) -> MemberObservation {
+    for address in &mut member.addresses {
+        address.probe = AddressState::Recovering;
+    }
+    member
+}
+
+/// The addresses of the global name.
+fn answers(outcome: &Outcome) -> Vec<String> {
+    let (Outcome::Publish(sets) | Outcome::KeepLast { sets: Some(sets), .. }) = outcome else { return Vec::new() };
+    let global = sets.iter().find(|set| set.key.name.as_str() == "svc.ns.fed.svc.example.com.");
+    global.map(|set| set.data.keys().map(ToString::to_string).collect()).unwrap_or_default()
+}
+
+#[test]
+fn the_last_addresses_stay_without_those_of_a_member_that_leaves() {
+    let both = plan_of(vec![in_zone(leaving(west())), in_zone(dead(east()))], &published());
+    assert!(matches!(both.outcome, Outcome::KeepLast { sets: Some(_), .. }), "{:?}", both.outcome);
+    assert_eq!(answers(&both.outcome), [EAST], "who leaves is gone for good, who is dead may come back");
+    // Nothing is left to point to: a name of the member that leaves must not dangle.
+    let alone = plan_of(vec![in_zone(leaving(west())), dead(east())], &published());
+    assert_eq!(alone.outcome, Outcome::Withdraw);
+    // Who leaves and is in no answer takes nothing with it.
+    let kept = plan_of(vec![leaving(west()), in_zone(dead(east()))], &published());
+    assert!(matches!(kept.outcome, Outcome::KeepLast { sets: None, .. }), "{:?}", kept.outcome);
+}
+
+#[test]
+fn who_recovers_waits_while_another_serves_and_not_longer() {
+    let waits = plan_of(vec![recovering(west()), east()], &published());
+    assert_eq!(answers(&waits.outcome), [EAST]);
+    assert!(waits.addresses.iter().any(|(_, _, is)| *is == Liveness::Withdrawn(WithdrawnReason::Recovering)));
+    let alone = plan_of(vec![recovering(west()), in_zone(dead(east()))], &published());
+    assert_eq!(answers(&alone.outcome), [WEST], "better than who is dead");
+    let both = plan_of(vec![recovering(west()), in_zone(recovering(east()))], &published());
+    assert_eq!(answers(&both.outcome), [EAST], "who is in the answers already costs no write");
+    let gone = plan_of(vec![empty(recovering(west())), leaving(recovering(east()))], &published());
+    assert_eq!(gone.outcome, Outcome::EmptyHold, "no endpoint and leaving say more");
 }

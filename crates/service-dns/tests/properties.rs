@@ -8,7 +8,7 @@ use std::time::Duration;
 use kfed_dnsprovider::RecordData;
 use kfed_service_dns::{
     AddressObservation, AddressState, ApiState, Fallback, HostObservation, LeadsTo, Liveness, MemberObservation,
-    Naming, Outcome, Rules, ServiceObservation, plan,
+    Naming, Outcome, Rules, ServiceObservation, WithdrawnReason, plan,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -27,6 +27,7 @@ fn address() -> impl Strategy<Value = AddressObservation> {
         AddressState::Answering,
         AddressState::Failing,
         AddressState::NotAskable,
+        AddressState::Recovering,
     ]);
     (ip, probe, any::<bool>(), any::<bool>()).prop_map(|(ip, probe, ever_answered, published)| AddressObservation {
         ip: ip.parse().unwrap(),
@@ -105,10 +106,35 @@ proptest! {
     #[test]
     fn only_addresses_that_serve_are_published_and_all_of_them_globally(service in service(), rules in rules()) {
         let plan = plan(&naming(), &service, &rules);
-        let addresses = plan.addresses.iter().filter(|(_, _, state)| *state == Liveness::Serving);
-        let serving: BTreeSet<_> = addresses.map(|(_, ip, _)| RecordData::from(*ip)).collect();
-        let hosts = plan.hosts.iter().filter(|(_, _, state)| *state == Liveness::Serving);
-        let hosts: BTreeSet<_> = hosts.map(|(_, host, _)| RecordData::Cname(host.clone())).collect();
+        let of = |wanted: Liveness| -> BTreeSet<_> {
+            let addresses = plan.addresses.iter().filter(|(_, _, state)| *state == wanted);
+            addresses.map(|(_, ip, _)| RecordData::from(*ip)).collect()
+        };
+        let hosts_of = |wanted: Liveness| -> BTreeSet<_> {
+            let hosts = plan.hosts.iter().filter(|(_, _, state)| *state == wanted);
+            hosts.map(|(_, host, _)| RecordData::Cname(host.clone())).collect()
+        };
+        let mut serving = of(Liveness::Serving);
+        let mut hosts = hosts_of(Liveness::Serving);
+        if serving.is_empty() && hosts.is_empty() {
+            // Who recovers does where nobody else does: those that are in the answers already, or all.
+            let recovering = of(Liveness::Withdrawn(WithdrawnReason::Recovering));
+            let led_to = |member: &MemberObservation| {
+                let led_to = member.hosts.iter().flat_map(|host| host.addresses.clone().unwrap_or_default());
+                member.addresses.iter().copied().chain(led_to).collect::<Vec<_>>()
+            };
+            let held = service.members.iter().flat_map(led_to).filter(|address| address.published);
+            let held: BTreeSet<_> = held.map(|address| RecordData::from(address.ip.to_canonical())).collect();
+            let first: BTreeSet<_> = recovering.intersection(&held).cloned().collect();
+            if let Outcome::Publish(sets) = &plan.outcome {
+                let published: BTreeSet<_> = sets.iter().flat_map(|set| set.data.keys().cloned()).collect();
+                let published = published.into_iter().filter(|datum| !matches!(datum, RecordData::Cname(_)));
+                serving = published.filter(|datum| recovering.contains(datum)).collect();
+                hosts = hosts_of(Liveness::Withdrawn(WithdrawnReason::Recovering));
+                prop_assert!(!serving.is_empty() || !hosts.is_empty());
+                prop_assert!(first.is_empty() || serving.is_subset(&held));
+            }
+        }
         let Outcome::Publish(sets) = &plan.outcome else {
             // A host that serves is no answer before it has been resolved, but a reason to wait.
             let waits = matches!(plan.outcome, Outcome::KeepLast { .. }) || !rules.has_records;
@@ -178,9 +204,18 @@ proptest! {
     #[test]
     fn names_go_only_if_nobody_can_be_serving(service in service(), rules in rules()) {
         if plan(&naming(), &service, &rules).outcome == Outcome::Withdraw && rules.has_records {
-            for member in service.members.iter().filter(|member| !member.leaving) {
-                let led_to = member.hosts.iter().flat_map(|host| host.addresses.iter().flatten());
-                let refused = member.addresses.iter().chain(led_to).any(|a| a.ip.to_string().starts_with("169.254."));
+            // All that the zone holds may be of members that leave: their names must not outlive them, whoever else is unheard of.
+            let led_to = |member: &MemberObservation| {
+                let led_to = member.hosts.iter().flat_map(|host| host.addresses.clone().unwrap_or_default());
+                member.addresses.iter().copied().chain(led_to).collect::<Vec<_>>()
+            };
+            let published = |leaving| {
+                let members = service.members.iter().filter(move |member| member.leaving == leaving);
+                members.flat_map(led_to).any(|address| address.published)
+            };
+            let all_leave = published(true) && !published(false);
+            for member in service.members.iter().filter(|member| !member.leaving && !all_leave) {
+                let refused = led_to(member).iter().any(|a| a.ip.to_string().starts_with("169.254."));
                 let heard = member.api == ApiState::Answering || member.ready_endpoints == Some(0);
                 prop_assert!(heard || refused, "{member:?}");
             }

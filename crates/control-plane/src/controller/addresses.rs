@@ -98,10 +98,20 @@ impl Monitors {
         }
     }
 
-    /// Asks all addresses of `member` now.
-    pub(super) fn probe_now(&self, member: &str) {
-        for (_, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+    /// Asks all addresses of `member` now, and one time after the other without a break: when it is certain that its API is
+    /// gone, it is to be certain of its addresses too.
+    pub(super) fn hurry(&self, member: &str, shared: &Shared) {
+        let ProbeSchedule { deadline, .. } = shared.settings().schedule;
+        for (place, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+            monitored.monitor.set_schedule(ProbeSchedule { period: deadline, jitter: 0.0, ..schedule(shared, place) });
             monitored.monitor.probe_now();
+        }
+    }
+
+    /// Asks the addresses of `member` as often as all others again.
+    pub(super) fn relax(&self, member: &str, shared: &Shared) {
+        for (place, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+            monitored.monitor.set_schedule(schedule(shared, place));
         }
     }
 
@@ -126,11 +136,8 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
         ProbeOutcome::Unhealthy { failure } => ProbeOutcome::Unreachable { failure },
         outcome => outcome,
     });
-    let settings = shared.settings();
-    // A private address may never answer from here: it is not worth asking it more often than others.
-    let schedule = ProbeSchedule { until_ready: settings.schedule.period, ..settings.schedule };
-    let schedule = schedule.for_target(&format!("{} {}", place.0, place.1.ip));
-    let monitor = Arc::new(monitor::spawn(probe, target.clone(), schedule, settings.thresholds));
+    let thresholds = shared.settings().thresholds;
+    let monitor = Arc::new(monitor::spawn(probe, target.clone(), schedule(shared, place), thresholds));
     let stopped = CancellationToken::new();
     let forward = tokio::spawn({
         let (shared, place, stopped) = (shared.clone(), place.clone(), stopped.clone());
@@ -153,10 +160,18 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
     Monitored { target: target.clone(), monitor, forward, stopped }
 }
 
+/// When the address is asked in quiet times.
+fn schedule(shared: &Shared, (member, address): &Place) -> ProbeSchedule {
+    let schedule = shared.settings().schedule;
+    // A private address may never answer from here: it is not worth asking it more often than others.
+    let schedule = ProbeSchedule { until_ready: schedule.period, ..schedule };
+    schedule.for_target(&format!("{member} {}", address.ip))
+}
+
 /// Puts what is seen of an address into the world, and has looked at what depends on it: its Service, and everything when its
 /// member dies or comes back by it.
 fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, stopped: &CancellationToken) {
-    let (changed, turned) = {
+    let (changed, turned, alarming) = {
         let mut world = shared.world();
         if stopped.is_cancelled() {
             return;
@@ -169,8 +184,13 @@ fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, sto
         }
         member.addresses.insert(address.clone(), seen);
         let changed = before != Some(seen);
-        (changed, was_dead != member.dead_since().is_some())
+        let fails = |address: &Address| address.state == AddressState::Failing;
+        let alarming = before.as_ref().is_some_and(fails) != fails(&seen);
+        (changed, was_dead != member.dead_since().is_some(), alarming)
     };
+    if alarming {
+        shared.alarm.notify_waiters();
+    }
     if changed {
         tracing::info!(member = name, address = %address.ip, state = ?seen.state, "an address has changed");
     }

@@ -6,16 +6,16 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kfed_api::conditions::types;
 use kfed_api::{Cluster, ClusterStatus, SYSTEM_NAMESPACE, keys};
-use kube::Api;
 use kube::api::{DeleteParams, Patch, Preconditions};
+use kube::{Api, Resource};
 use serde_json::json;
 
 use super::Shared;
 use super::federation::SECRETS;
-use crate::effect::federation::{gone, unbury_all};
+use crate::effect::federation::{gone, tell, unbury_all};
 use crate::effect::{EffectError, manager, within};
 use crate::object::{finalizers_with, finalizers_without};
-use crate::plan::cluster::status;
+use crate::plan::cluster::{notes, status};
 use crate::plan::unjoin::{Departure, departure};
 
 /// Brings the member `name` and its Cluster one step nearer to where they should be.
@@ -74,10 +74,11 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
             Departure::None | Departure::Refused { .. } => None,
             Departure::Done { .. } => world.members.get(name).and_then(|member| member.leaving),
         };
+        let version = world.version.clone();
         let member = world.members.entry(name.to_owned()).or_default();
         let moved = std::mem::replace(&mut member.leaving, stage) != stage;
         member.leaving_since = stage.map(|_| member.leaving_since.unwrap_or(now));
-        let status = status(cluster, member, &departure, now);
+        let status = status(cluster, member, &departure, version.as_deref(), now);
         (departure, status, moved)
     };
     if moved {
@@ -88,6 +89,11 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
     if cluster.status.as_ref() != Some(&status) && !(told && matches!(departure, Departure::Done { .. })) {
         let patch = Patch::Merge(json!({"metadata": {"uid": cluster.metadata.uid}, "status": status}));
         within(deadline, clusters.patch_status(name, &manager(), &patch)).await?;
+        let before = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let notes = notes(before, &status.conditions);
+        let reference = cluster.object_ref(&());
+        let tell = tell(&shared.recorder, name, &reference, &notes);
+        drop(tokio::time::timeout(deadline, tell).await);
     }
     match &departure {
         Departure::None => Ok(None),

@@ -3,6 +3,7 @@
 
 mod keeper;
 mod report;
+mod steady;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +27,6 @@ struct Standing {
     error: Option<String>,
     /// Deletions that look like lost input and wait for approval.
     held: Option<GuardedPlan>,
-    /// Members that are dead, where they are so many that nothing is evicted for it.
-    mass_failure: Option<Vec<String>>,
 }
 
 /// Keeps the zone until the task ends.
@@ -62,11 +61,11 @@ async fn keep(
         match keeper.keep(approved).await {
             Ok(again) => {
                 outage.reset();
-                tell(shared, &standing, keeper.unread(), keeper.held());
+                tell(&standing, keeper.trouble(), keeper.held());
                 next = again;
             }
             Err(error) => {
-                tell(shared, &standing, Some(&error), keeper.held());
+                tell(&standing, Some(&error), keeper.held());
                 let wait = outage.after(&error);
                 tracing::warn!(error = crate::effect::chain(&error), ?wait, "the zone could not be kept");
                 // Events do not shorten this wait: the provider asked for it, or is away.
@@ -84,7 +83,7 @@ async fn find(shared: &Shared, standing: &watch::Sender<Option<Standing>>) -> Zo
         match shared.parts.dns.find_zone(&shared.settings().zone).await {
             Ok(zone) => return zone,
             Err(error) => {
-                tell(shared, standing, Some(&error), None);
+                tell(standing, Some(&error), None);
                 let wait = outage.after(&error);
                 let zone = &shared.settings().zone;
                 tracing::warn!(%zone, error = crate::effect::chain(&error), ?wait, "the zone could not be found");
@@ -94,17 +93,8 @@ async fn find(shared: &Shared, standing: &watch::Sender<Option<Standing>>) -> Zo
     }
 }
 
-fn tell(
-    shared: &Shared,
-    standing: &watch::Sender<Option<Standing>>,
-    error: Option<&DnsError>,
-    held: Option<&GuardedPlan>,
-) {
-    let mass_failure = {
-        let world = shared.world();
-        world.mass_failure().then(|| world.dead_members().map(str::to_owned).collect())
-    };
-    let now = Some(Standing { error: error.map(ToString::to_string), held: held.cloned(), mass_failure });
+fn tell(standing: &watch::Sender<Option<Standing>>, error: Option<&DnsError>, held: Option<&GuardedPlan>) {
+    let now = Some(Standing { error: error.map(ToString::to_string), held: held.cloned() });
     standing.send_if_modified(|before| {
         let modified = *before != now;
         *before = now;

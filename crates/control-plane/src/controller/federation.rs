@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::watch::follow;
 use super::{Key, Shared, ever};
 use crate::effect::member::api;
+use crate::effect::within;
 use crate::kinds::{FEDERATED_KINDS, ObjectKey};
 use crate::object::is_orphaned;
 use crate::world::Change;
@@ -43,6 +44,19 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
             })
         }));
     }
+    let version = shared.clone();
+    tasks.spawn(ever("the look at the federation API's version", move || {
+        let shared = version.clone();
+        async move {
+            loop {
+                let asked = shared.parts.federation.apiserver_version();
+                if let Ok(version) = within(shared.settings().deadline, asked).await {
+                    shared.world().version = Some(version.git_version);
+                }
+                tokio::time::sleep(shared.settings().resync).await;
+            }
+        }
+    }));
     let clusters = shared.clone();
     tasks.spawn(ever("the watch of the Clusters", move || {
         let shared = clusters.clone();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Secret};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_api::{Cluster, SYSTEM_NAMESPACE, keys};
-use kfed_cluster_health::{Health, Observation, monitor};
+use kfed_cluster_health::monitor;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use secrecy::SecretString;
@@ -20,7 +20,8 @@ use crate::connect::Connect;
 use crate::effect::member::{api, stack};
 use crate::effect::{chain, within};
 use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
-use crate::probe::ApiProbe;
+use crate::object::seconds;
+use crate::probe::{ApiProbe, MemberClock};
 use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member, Slice};
 
 /// How long a member whose credentials cannot be used waits for its next try.
@@ -104,21 +105,26 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
     update(&shared, &name, |member| member.refused = None);
     let settings = shared.settings();
     shared.set_stack(&name, Some(stack(client.clone(), settings.federation.clone(), settings.deadline)));
-    let monitor =
-        monitor::spawn(ApiProbe::new(client.clone()), (), settings.schedule.for_target(&name), settings.thresholds);
+    let monitor = monitor::spawn(
+        ApiProbe::new(client.clone(), clock(&shared, &name)),
+        (),
+        settings.schedule.for_target(&name),
+        settings.thresholds,
+    );
     let mut observations = monitor.subscribe();
     // Ends with this task.
     let mut watches: Option<JoinSet<()>> = None;
     loop {
         let observation = observations.borrow_and_update().clone();
-        let health = api_health(&observation, &shared);
+        let now = shared.now();
+        let health = ApiHealth::of(&observation, now);
         match &health {
             ApiHealth::Ready if watches.is_none() => watches = Some(watch(&shared, &name, &client)),
             // A connection that was cut without a word may look open for long: what is followed starts anew on the return.
             ApiHealth::Offline { .. } => watches = None,
             _ => {}
         }
-        let (before, gone_silent) = {
+        let (changed, hurries, alarming, next) = {
             let mut world = shared.world();
             let member = world.members.entry(name.clone()).or_default();
             if matches!(health, ApiHealth::Offline { .. }) {
@@ -133,22 +139,63 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
                 (ApiHealth::Offline { .. }, ApiHealth::Unknown | ApiHealth::Silent { .. }) => member.api.clone(),
                 (_, health) => health,
             };
-            let gone_silent =
-                matches!(health, ApiHealth::Silent { .. }) && !matches!(member.api, ApiHealth::Silent { .. });
-            (std::mem::replace(&mut member.api, health.clone()) != health, gone_silent)
+            let is_silent = |health: &ApiHealth| matches!(health, ApiHealth::Silent { .. });
+            let hurries = Some(is_silent(&health)).filter(|now| *now != is_silent(&member.api));
+            let is_offline = |health: &ApiHealth| matches!(health, ApiHealth::Offline { .. });
+            let alarming = is_offline(&member.api) != is_offline(&health);
+            let changed = std::mem::replace(&mut member.api, health.clone()) != health;
+            let before = member.returns_at;
+            if let Some(deaths) = member.damp(settings, now) {
+                let until = member.returns_at.map(seconds).unwrap_or_default();
+                tracing::info!(
+                    member = name,
+                    deaths,
+                    until,
+                    "the member is back, and counts when it has been well for a while"
+                );
+            }
+            let silent_for_long = settings.evict_api_only_after.and(member.eviction_due(settings));
+            let next = [member.returns_at, silent_for_long].into_iter().flatten().filter(|at| *at > now).min();
+            (changed || before != member.returns_at, hurries, alarming, next)
         };
-        if gone_silent {
-            // Both signals are to be known when the first is certain.
-            shared.addresses.probe_now(&name);
+        if alarming {
+            shared.alarm.notify_waiters();
         }
-        if before {
+        match hurries {
+            // Both signals are to be known when the first is certain.
+            Some(true) => shared.addresses.hurry(&name, &shared),
+            Some(false) => shared.addresses.relax(&name, &shared),
+            None => {}
+        }
+        if changed {
             tracing::info!(member = name, health = ?observation.health, "the member's health has changed");
             shared.look_at_everything();
         }
-        if observations.changed().await.is_err() {
-            return;
+        // What only time changes is looked at when it does.
+        let wait = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
+        tokio::select! {
+            changed = observations.changed() => if changed.is_err() {
+                return;
+            },
+            () = tokio::time::sleep(wait.unwrap_or(shared.settings().resync)), if wait.is_some() => {
+                shared.look_at_everything();
+            }
         }
     }
+}
+
+/// Takes in what time the member says it is.
+fn clock(shared: &Arc<Shared>, name: &str) -> MemberClock {
+    let (ours, told) = (shared.parts.clock.clone(), Arc::downgrade(shared));
+    let name = name.to_owned();
+    let tell = move |ahead| {
+        let Some(shared) = told.upgrade() else { return };
+        let changed = shared.world().members.get_mut(&name).is_some_and(|member| member.takes_time(ahead));
+        if changed {
+            shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
+        }
+    };
+    MemberClock { ours, tell: Arc::new(tell) }
 }
 
 /// A client by the member's Secret.
@@ -168,20 +215,6 @@ async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<Client, St
     match tokio::time::timeout(deadline, connector.oneshot(connect)).await {
         Ok(client) => client.map_err(|error| why(chain(&*error))),
         Err(_) => Err(why(format!("no connection within {deadline:?}"))),
-    }
-}
-
-fn api_health(observation: &Observation, shared: &Shared) -> ApiHealth {
-    let reason = observation.outcome.as_ref().map_or("Pending", |outcome| outcome.reason());
-    let message = observation.outcome.as_ref().map(|outcome| outcome.message()).unwrap_or_default();
-    let answered = observation.outcome.as_ref().is_some_and(|outcome| outcome.is_answer());
-    match (observation.health, observation.settled) {
-        (Health::Healthy, _) | (Health::Suspect, Health::Healthy) if answered => ApiHealth::Ready,
-        (Health::Degraded, _) => ApiHealth::Unwell { reason, message },
-        (Health::Suspect, _) if answered => ApiHealth::Unwell { reason, message },
-        (Health::Suspect, _) => ApiHealth::Silent { reason, message },
-        (Health::Dead, _) => ApiHealth::Offline { reason, message, since: shared.now() },
-        _ => ApiHealth::Unknown,
     }
 }
 
@@ -228,7 +261,19 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 if interrupted {
                     unlisted(&mut shared.world(), &name, ENDPOINT_SLICES);
                 }
-                endpoints(&mut shared.world().members.entry(name.clone()).or_default().endpoints, change);
+                let emptied = {
+                    let mut world = shared.world();
+                    let known = &mut world.members.entry(name.clone()).or_default().endpoints;
+                    let serving = |known: &BTreeMap<_, BTreeMap<String, Slice>>| {
+                        known.values().filter(|slices| slices.values().any(|slice| slice.ready > 0)).count()
+                    };
+                    let before = serving(known);
+                    endpoints(known, change);
+                    serving(known) < before
+                };
+                if emptied {
+                    shared.alarm.notify_waiters();
+                }
                 shared.dns.notify_one();
                 if reset {
                     tombstones::listed(&shared, &name, ENDPOINT_SLICES);
@@ -326,11 +371,21 @@ fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, Slice>>, change: C
 
 /// Region and zones from the labels of the member's nodes, its version from its API.
 async fn topology(shared: &Arc<Shared>, name: &str, client: &Client) {
-    let deadline = shared.settings().deadline;
-    if let Ok(version) = within(deadline, client.apiserver_version()).await {
-        update(shared, name, |member| member.topology.version = Some(version.git_version));
-        shared.queue.add(Key::Cluster(name.to_owned()), Duration::ZERO);
+    tokio::join!(version(shared, name, client), nodes(shared, name, client));
+}
+
+/// Asked from time to time: servers are upgraded without a word.
+async fn version(shared: &Arc<Shared>, name: &str, client: &Client) {
+    loop {
+        if let Ok(version) = within(shared.settings().deadline, client.apiserver_version()).await {
+            update(shared, name, |member| member.topology.version = Some(version.git_version));
+            shared.queue.add(Key::Cluster(name.to_owned()), Duration::ZERO);
+        }
+        tokio::time::sleep(shared.settings().resync).await;
     }
+}
+
+async fn nodes(shared: &Arc<Shared>, name: &str, client: &Client) {
     let mut nodes: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
     let place = |node: &Node| {
         let label = |key: &str| node.metadata.labels.as_ref()?.get(key).cloned();

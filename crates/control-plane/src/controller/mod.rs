@@ -20,8 +20,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kfed_api::conditions::reasons;
 use kfed_dnsprovider::DnsProvider;
-use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Resource};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,8 @@ struct Shared {
     queue: WorkQueue<Key>,
     /// Something has changed that the zone, or the addresses that are probed, may depend on.
     dns: Notify,
+    /// Something has died or come back: a plan of the zone that does not know it has become old.
+    alarm: Notify,
     addresses: addresses::Monitors,
     hosts: hosts::Hosts,
     /// Stacks of the members that have been connected.
@@ -88,6 +90,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         world: Mutex::default(),
         queue: WorkQueue::new(),
         dns: Notify::new(),
+        alarm: Notify::new(),
         addresses: addresses::Monitors::default(),
         hosts: hosts::Hosts::default(),
         members: Mutex::default(),
@@ -214,7 +217,8 @@ impl Shared {
         if let Some(seen) = seen {
             let reason = reasons::NAMESPACE_LEFT_TO_OTHERS.to_owned();
             let notes = [Note { warning: true, reason, message }];
-            let tell = crate::effect::federation::tell(&self.recorder, key, &seen, &notes);
+            let reference = seen.object_ref(&key.kind.api_resource());
+            let tell = crate::effect::federation::tell(&self.recorder, key, &reference, &notes);
             drop(tokio::time::timeout(self.settings().deadline, tell).await);
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
+use kube::Resource;
+
 use super::writes::Wait;
 use super::{AbortOnDrop, Key, Shared};
 use crate::effect::member::MemberEffect;
@@ -43,8 +45,12 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<O
 /// What is seen of the object, and the plan for it; none while the federation has not been listed in full.
 fn decide(shared: &Shared, key: &ObjectKey) -> Option<(ObjectView, ObjectPlan)> {
     let (view, complete) = {
-        let world = shared.world();
-        (world.view(key, shared.settings(), shared.now()), world.is_complete())
+        let mut world = shared.world();
+        let complete = world.is_complete();
+        if complete {
+            world.pace_evictions(shared.settings());
+        }
+        (world.view(key, shared.settings(), shared.now()), complete)
     };
     if !complete {
         return None;
@@ -72,7 +78,8 @@ async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPl
     let (Some(write), Some(seen)) = (&plan.federation, &view.federated) else { return Ok(()) };
     within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;
     if !write.notes.is_empty() {
-        let tell = effect::federation::tell(&shared.recorder, &view.key, seen, &write.notes);
+        let reference = seen.object_ref(&view.key.kind.api_resource());
+        let tell = effect::federation::tell(&shared.recorder, &view.key, &reference, &write.notes);
         drop(tokio::time::timeout(deadline, tell).await);
     }
     Ok(())

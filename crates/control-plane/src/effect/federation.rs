@@ -1,11 +1,11 @@
 //! Writes to the federation API.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use kfed_api::{FIELD_MANAGER, SYSTEM_NAMESPACE, keys};
 use kube::Client;
-use kube::Resource as _;
 use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PostParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::json;
@@ -43,9 +43,8 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// Tells the readers of `seen`'s events what has come to be. An event that is lost is no harm: the condition says the same.
-pub(crate) async fn tell(recorder: &Recorder, key: &ObjectKey, seen: &DynamicObject, notes: &[Note]) {
-    let reference = seen.object_ref(&key.kind.api_resource());
+/// Tells the readers of an object's events what has come to be. An event that is lost is no harm: the condition says the same.
+pub(crate) async fn tell(recorder: &Recorder, what: impl Display, reference: &ObjectReference, notes: &[Note]) {
     for note in notes {
         let event = Event {
             type_: if note.warning { EventType::Warning } else { EventType::Normal },
@@ -54,8 +53,8 @@ pub(crate) async fn tell(recorder: &Recorder, key: &ObjectKey, seen: &DynamicObj
             action: "Reconciling".to_owned(),
             secondary: None,
         };
-        if let Err(error) = recorder.publish(&event, &reference).await {
-            tracing::debug!(%key, error = super::chain(&error), "an event was lost");
+        if let Err(error) = recorder.publish(&event, reference).await {
+            tracing::debug!(%what, error = super::chain(&error), "an event was lost");
         }
     }
 }

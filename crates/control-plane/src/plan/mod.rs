@@ -1,10 +1,15 @@
 //! The decisions. Pure: no I/O, no clock, no randomness; every plan is data that can be compared, printed and replayed.
 
+pub(crate) mod approval;
 pub(crate) mod cluster;
+#[cfg(test)]
+mod combinations;
 mod deletion;
+pub(crate) mod evict;
 mod intent;
 mod object;
 mod place;
+mod priority;
 pub(crate) mod publish;
 mod status;
 #[cfg(test)]
@@ -19,6 +24,7 @@ use serde_json::Value;
 
 pub(crate) use intent::release as released;
 pub(crate) use object::plan;
+pub(crate) use priority::priority;
 
 /// What is to be done about one object now. What has to wait comes back with the event that it waits for, or after
 /// [`again_after`](Self::again_after).

@@ -52,7 +52,7 @@ fn applications(
     let steps = placement.map(|placement| steps(view, placement));
     let write = |(name, member): (&String, &MemberView)| {
         let takes_writes = match member.state {
-            MemberState::Available => true,
+            MemberState::Available | MemberState::Returning => true,
             MemberState::Leaving { stage: Leaving::Drain, reachable } => reachable && member.copy.is_some(),
             _ => false,
         };

@@ -46,6 +46,12 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
                 let current = member.copy.as_deref().and_then(|copy| number(copy, "/status/replicas"));
                 available.push(Member { current, attributes: Some(&member.attributes), ..Member::new(name) });
             }
+            MemberState::Returning => {
+                // Others have taken over what it is no longer counted on for; what it still runs stays until it is trusted.
+                frozen += held.unwrap_or(0);
+                let runs = held.or_else(|| member.copy.as_deref().map(replicas));
+                placement.targets.extend(runs.map(|runs| (name.clone(), runs)));
+            }
             MemberState::Frozen | MemberState::Dying { .. } => {
                 frozen += held.unwrap_or(0);
                 placement.targets.extend(held.map(|held| (name.clone(), held)));
@@ -136,7 +142,7 @@ fn as_it_is(view: &ObjectView, wanted: i64, mistake: String) -> Placement {
 /// What a member is to be told now on the way to its target: more at once, less only as far as what is ready elsewhere
 /// makes up for it. Adding comes before removing. Only members that show what they run can make up for anything.
 pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String, i64> {
-    let shown = |name: &String| view.members.get(name).filter(|member| member.state.is_reachable());
+    let shown = |name: &String| view.members.get(name).filter(|member| member.state.shows_itself());
     let ready = |name: &String| shown(name).and_then(|member| member.share).map_or(0, |share| share.ready);
     let running: i64 = view.members.keys().map(ready).sum();
     let wanted: i64 =

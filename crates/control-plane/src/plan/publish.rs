@@ -171,7 +171,8 @@ pub(crate) fn observe(
 /// What is wrong with what the Service says of how it is published.
 pub(crate) fn mistakes(service: &DynamicObject) -> Vec<String> {
     let external = (exposure(service) == Some(Exposure::ExternalName)).then(|| external(service).err()).flatten();
-    let all = [ttl(service).err(), check::mistake(service), wish(service).err(), external];
+    let priority = super::priority(service).err();
+    let all = [ttl(service).err(), check::mistake(service), wish(service).err(), external, priority];
     all.into_iter().flatten().collect()
 }
 

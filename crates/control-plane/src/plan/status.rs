@@ -82,7 +82,13 @@ fn notes(before: Option<&Value>, wanted: &[WantedCondition]) -> Vec<Note> {
 
 /// Members that still count: what a dead one ran does not.
 fn counted(view: &ObjectView) -> impl Iterator<Item = (&String, &MemberView, &DynamicObject)> {
-    let counts = |member: &MemberView| !matches!(member.state, MemberState::Dead | MemberState::Joining);
+    // Who returns counts for what it is counted on; objects without replicas are its own again at once.
+    let workload = view.key.kind.preferences.is_some();
+    let counts = move |member: &MemberView| match member.state {
+        MemberState::Dead | MemberState::Joining => false,
+        MemberState::Returning => !workload || member.share.is_some(),
+        _ => true,
+    };
     view.members
         .iter()
         .filter(move |(_, member)| counts(member))

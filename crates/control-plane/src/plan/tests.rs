@@ -112,7 +112,7 @@ fn check(
     assert_eq!(steps(&view, &placement), numbers(now), "now");
 }
 
-use MemberState::{Available, Dead, Frozen, Joining};
+use MemberState::{Available, Dead, Frozen, Joining, Returning};
 
 #[test]
 fn a_second_member_is_filled_before_the_first_is_emptied() {
@@ -182,6 +182,23 @@ fn a_member_that_is_silent_gets_nothing_new_and_loses_nothing() {
         &[("east", 0), ("west", 3)],
         &[("east", 0), ("west", 3)],
     );
+}
+
+#[test]
+fn who_returns_is_counted_on_for_what_it_was_and_told_nothing_new() {
+    // Not evicted: its share was never taken over.
+    let same = [("east", 3), ("west", 3)];
+    check(6, SPREAD, &[("east", Available, Some((3, 3))), ("west", Returning, Some((3, 0)))], &same, &same);
+    // Evicted: others have taken over, and what it still runs stays for now.
+    let mut view = workload(6, SPREAD, &[("east", Available, Some((6, 6))), ("west", Returning, Some((3, 3)))]);
+    view.members.get_mut("west").unwrap().share = None;
+    let placement = place(&view);
+    assert_eq!(placement.targets, numbers(&[("east", 6), ("west", 3)]));
+    assert_eq!(steps(&view, &placement), numbers(&[("east", 6), ("west", 3)]));
+    assert_eq!(placement.unplaced, 0);
+    // It has come back empty: nothing is started there before it is trusted.
+    view.members.get_mut("west").unwrap().copy = None;
+    assert_eq!(place(&view).targets, numbers(&[("east", 6)]));
 }
 
 #[test]
@@ -458,7 +475,7 @@ mod properties {
     use super::*;
 
     fn states() -> impl Strategy<Value = MemberState> {
-        prop_oneof![4 => Just(Available), 1 => Just(Frozen), 1 => Just(Dead), 1 => Just(DRAINING), 1 => Just(Joining)]
+        prop_oneof![4 => Just(Available), 1 => Just(Frozen), 1 => Just(Dead), 1 => Just(DRAINING), 1 => Just(Joining), 1 => Just(Returning)]
     }
 
     fn members() -> impl Strategy<Value = Vec<(MemberState, Copy)>> {
@@ -477,7 +494,7 @@ mod properties {
             let view = workload(replicas, SPREAD, &table);
             let placement = place(&view);
             let told = steps(&view, &placement);
-            let shown: Vec<_> = table.iter().filter(|(_, state, _)| state.is_reachable()).collect();
+            let shown: Vec<_> = table.iter().filter(|(_, state, _)| state.shows_itself()).collect();
             let wanted: i64 = shown.iter().filter_map(|(name, _, _)| placement.targets.get(*name)).sum();
             let ready: i64 = shown.iter().filter_map(|(_, _, copy)| Some(copy.as_ref()?.1)).sum();
             let kept = |(name, _, copy): &&(&str, MemberState, Copy)| {

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use kfed_cluster_health::{Damped, Damper, Damping, Health, Observation};
 use kfed_dnsprovider::DnsName;
 use kfed_service_dns::AddressState;
 use kube::core::DynamicObject;
 
 use super::objects::Objects;
+use crate::Settings;
 use crate::kinds::{FEDERATED_KINDS, ObjectKey};
 use crate::plan::ANY_COPY;
 
@@ -38,6 +41,14 @@ pub(crate) struct Member {
     pub(crate) leaving_since: Option<Timestamp>,
     /// Whether its credentials could be used; else why not.
     pub(crate) refused: Option<String>,
+    /// How it comes and goes.
+    pub(crate) damper: Option<Damper>,
+    /// When it counts again, if it has died and is back.
+    pub(crate) returns_at: Option<Timestamp>,
+    /// How long after the others each of its workloads is planned elsewhere; none while it is not dead.
+    pub(crate) evictions: Option<BTreeMap<ObjectKey, Duration>>,
+    /// By how many seconds its clock is ahead of ours, as it last told; only where that is too far.
+    pub(crate) clock_skew: Option<i64>,
 }
 
 /// How a member's API answers.
@@ -108,6 +119,9 @@ pub(crate) enum Leaving {
     Release,
 }
 
+/// By how many seconds clocks must differ to be worth telling: less is lost between machines and in answers that take their time.
+pub(crate) const CLOCK_SKEW: i64 = 5;
+
 /// The name under which the list of Clusters counts as listed.
 pub(crate) const CLUSTERS: &str = "Cluster";
 
@@ -115,6 +129,25 @@ pub(crate) const CLUSTERS: &str = "Cluster";
 pub(crate) const ENDPOINT_SLICES: &str = "EndpointSlice";
 /// What was deleted while a member was away, as a list that it must have given too: until then its copies may be such.
 pub(crate) const TOMBSTONES: &str = "tombstones";
+
+// === impl ApiHealth ===
+
+impl ApiHealth {
+    /// What `observation` says of a member's API; `now` counts where it is dead.
+    pub(crate) fn of(observation: &Observation, now: Timestamp) -> Self {
+        let reason = observation.outcome.as_ref().map_or("Pending", |outcome| outcome.reason());
+        let message = observation.outcome.as_ref().map(|outcome| outcome.message()).unwrap_or_default();
+        let answered = observation.outcome.as_ref().is_some_and(|outcome| outcome.is_answer());
+        match (observation.health, observation.settled) {
+            (Health::Healthy, _) | (Health::Suspect, Health::Healthy) if answered => Self::Ready,
+            (Health::Degraded, _) => Self::Unwell { reason, message },
+            (Health::Suspect, _) if answered => Self::Unwell { reason, message },
+            (Health::Suspect, _) => Self::Silent { reason, message },
+            (Health::Dead, _) => Self::Offline { reason, message, since: now },
+            _ => Self::Unknown,
+        }
+    }
+}
 
 // === impl Member ===
 
@@ -160,6 +193,49 @@ impl Member {
         failing.map(|address| address.since).chain([since]).max()
     }
 
+    /// When its replicas are to be planned elsewhere: some time after it has died by both signals, or much later if only its API
+    /// has.
+    pub(crate) fn eviction_due(&self, settings: &Settings) -> Option<Timestamp> {
+        let after = |since: Timestamp, wait: Duration| since.saturating_add(signed(wait)).ok();
+        let ApiHealth::Offline { since, .. } = self.api else { return None };
+        let dead = self.dead_since().and_then(|since| after(since, settings.evict_after));
+        let silent = settings.evict_api_only_after.and_then(|wait| after(since, wait));
+        [dead, silent].into_iter().flatten().min()
+    }
+
+    /// Takes in how the API answers: what has died must be well for a while before the member counts again. How often it has died
+    /// if it now is held for longer than before.
+    pub(crate) fn damp(&mut self, settings: &Settings, now: Timestamp) -> Option<u32> {
+        if self.api == ApiHealth::Unknown {
+            return None;
+        }
+        let damper = self.damper.get_or_insert_with(|| Damper::new(Damping::after(settings.return_after)));
+        let is_up = !matches!(self.api, ApiHealth::Offline { .. });
+        let before = self.returns_at;
+        let damped = damper.observe(is_up, Duration::try_from(now.as_duration()).unwrap_or_default());
+        self.returns_at = match damped {
+            Damped::Held { until } => Timestamp::from_duration(signed(until)).ok(),
+            Damped::Up | Damped::Down => None,
+        };
+        self.returns_at.filter(|at| Some(*at) != before).map(|_| damper.deaths())
+    }
+
+    /// Takes in by how many seconds the member's clock is ahead of ours; whether there is something new to say of it. What changes
+    /// by a second or two from probe to probe is no news.
+    pub(crate) fn takes_time(&mut self, ahead: i64) -> bool {
+        let before = self.clock_skew;
+        self.clock_skew = match before {
+            Some(before) if (ahead - before).abs() < CLOCK_SKEW && ahead.abs() >= CLOCK_SKEW => Some(before),
+            _ => (ahead.abs() >= CLOCK_SKEW).then_some(ahead),
+        };
+        before != self.clock_skew
+    }
+
+    /// Whether it has died, is back, and does not count yet.
+    pub(crate) fn is_returning(&self, now: Timestamp) -> bool {
+        self.returns_at.is_some_and(|at| now < at)
+    }
+
     /// Ready endpoints of `service`; none where the member has not told.
     pub(crate) fn ready_endpoints(&self, service: &ObjectKey) -> Option<u32> {
         self.known
@@ -180,4 +256,8 @@ impl fmt::Display for Target {
             Self::Host(host) => f.write_str(host.without_dot()),
         }
     }
+}
+
+fn signed(time: Duration) -> SignedDuration {
+    SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX)
 }

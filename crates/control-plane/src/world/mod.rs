@@ -22,9 +22,10 @@ pub(crate) use objects::{Change, Objects};
 pub(crate) use view::Share;
 pub(crate) use view::{MemberState, MemberView, ObjectView, ServiceDns};
 
+use crate::Settings;
 use crate::kinds::ObjectKey;
 use crate::object::is_managed;
-use crate::plan::ObjectPlan;
+use crate::plan::{ObjectPlan, evict, priority};
 
 /// The indices.
 #[derive(Debug, Default)]
@@ -49,6 +50,10 @@ pub(crate) struct World {
     pub(crate) dns: Option<DnsState>,
     /// What the names of load balancers lead to; without those that have not been asked for yet.
     pub(crate) hosts: BTreeMap<DnsName, Host>,
+    /// Whether somebody has let replicas be planned elsewhere although most members look dead.
+    pub(crate) mass_failover: bool,
+    /// The Kubernetes version of the federation API.
+    pub(crate) version: Option<String>,
 }
 
 /// What the name of a load balancer leads to.
@@ -97,18 +102,43 @@ impl World {
     }
 
     /// What planners need of one object.
-    pub(crate) fn view(&self, key: &ObjectKey, settings: &crate::Settings, now: Timestamp) -> ObjectView {
+    pub(crate) fn view(&self, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
         view::view(self, key, settings, now)
     }
 
-    /// Members that are dead by both signals.
-    pub(crate) fn dead_members(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().filter(|(_, member)| member.dead_since().is_some()).map(|(name, _)| name.as_str())
+    /// Members whose replicas are, or will be, planned elsewhere: dead by both signals, or by what the settings call enough.
+    pub(crate) fn dead_members(&self, settings: &Settings) -> impl Iterator<Item = &str> {
+        let is_dead = |member: &Member| member.eviction_due(settings).is_some();
+        self.members.iter().filter(move |(_, member)| is_dead(member)).map(|(name, _)| name.as_str())
     }
 
     /// Whether so many members are dead that the fault may be ours.
-    pub(crate) fn mass_failure(&self) -> bool {
-        self.dead_members().count() * 2 > self.members.len()
+    pub(crate) fn mass_failure(&self, settings: &Settings) -> bool {
+        self.dead_members(settings).count() * 2 > self.members.len()
+    }
+
+    /// Sees to it that what dead members ran is planned elsewhere one workload after the other, and forgets that of members which
+    /// are back. To be called when all workloads are known.
+    pub(crate) fn pace_evictions(&mut self, settings: &Settings) {
+        let mut paced = Vec::new();
+        for (name, member) in &mut self.members {
+            match member.eviction_due(settings) {
+                None => member.evictions = None,
+                Some(_) if member.evictions.is_none() => paced.push(name.clone()),
+                Some(_) => {}
+            }
+        }
+        for name in paced {
+            let counted_on = self.workloads().filter_map(|key| {
+                let workload = self.federation.get(key)?;
+                let runs = view::placement(workload).get(&name).is_some_and(|share| share.replicas > 0);
+                runs.then(|| (priority(workload).ok().flatten().unwrap_or_default(), key.clone()))
+            });
+            let evictions = evict::pace(counted_on, settings.evict_rate);
+            if let Some(member) = self.members.get_mut(&name) {
+                member.evictions = Some(evictions);
+            }
+        }
     }
 
     /// Forgets what is settled about the object in `view`: refusals of writes that `plan` no longer holds, and copies that

@@ -66,6 +66,9 @@ pub(crate) enum MemberState {
     Joining,
     /// It is well, and all of it is known.
     Available,
+    /// It takes writes and has been dead a short while ago: what it holds is kept up, and no replica comes or goes for it yet. It
+    /// is counted on for what it was before.
+    Returning,
     /// It does not take writes now, and what it runs is taken to run on.
     Frozen,
     /// It is dead, and has been for long enough that its replicas are planned elsewhere.
@@ -100,16 +103,19 @@ pub(crate) struct ServiceDns {
 impl MemberState {
     /// Whether the member takes writes, so that what its watches show is what is there.
     pub(crate) fn is_reachable(self) -> bool {
-        matches!(self, Self::Available | Self::Leaving { reachable: true, .. })
+        matches!(self, Self::Available | Self::Returning | Self::Leaving { reachable: true, .. })
+    }
+
+    /// Whether what it shows of what it runs counts.
+    pub(crate) fn shows_itself(self) -> bool {
+        self.is_reachable() && self != Self::Returning
     }
 }
 
 pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
     let federated = world.federation.get(key).cloned();
-    let placement = federated.as_deref().and_then(|object| annotation(object, keys::PLACEMENT));
-    let placement: BTreeMap<String, Share> =
-        placement.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let mass_failure = world.mass_failure();
+    let placement = federated.as_deref().map(placement).unwrap_or_default();
+    let suspended = world.mass_failure(settings) && !world.mass_failover;
     let members = world.members.iter().map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
             Some(object) if member.is_buried(key, object) => (None, false),
@@ -117,11 +123,11 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
             other => (None, other.is_some()),
         };
         let cluster = world.clusters.get(name).map(AsRef::as_ref);
-        let state = state(member, cluster, mass_failure, settings.evict_after, now);
+        let state = state(member, cluster, key, suspended, settings, now);
         let asked = copy.is_none() && world.unseen.contains(&(key.clone(), name.clone()));
         let view = MemberView {
             state,
-            share: if state.is_reachable() { copy.as_deref().map(share) } else { placement.get(name).copied() },
+            share: if state.shows_itself() { copy.as_deref().map(share) } else { placement.get(name).copied() },
             copy,
             unseen: asked || (!member.known && state != MemberState::Joining),
             foreign,
@@ -176,8 +182,9 @@ fn attributes(member: &Member, cluster: Option<&Cluster>) -> Attributes {
 fn state(
     member: &Member,
     cluster: Option<&Cluster>,
-    mass_failure: bool,
-    evict_after: Duration,
+    key: &ObjectKey,
+    suspended: bool,
+    settings: &Settings,
     now: Timestamp,
 ) -> MemberState {
     let reachable = member.is_reachable();
@@ -185,18 +192,31 @@ fn state(
         return MemberState::Leaving { stage, reachable };
     }
     if reachable {
-        return MemberState::Available;
+        return if member.is_returning(now) { MemberState::Returning } else { MemberState::Available };
     }
     if !member.known && !cluster.is_some_and(was_ever_ready) {
         return MemberState::Joining;
     }
     // More than half of the members dead at once: the fault is rather ours. Nothing is evicted.
-    let Some(since) = member.dead_since().filter(|_| !mass_failure) else { return MemberState::Frozen };
-    let dead_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-    match evict_after.checked_sub(dead_for) {
+    let Some(due) = member.eviction_due(settings).filter(|_| !suspended) else { return MemberState::Frozen };
+    let turn = member.evictions.as_ref().and_then(|turns| turns.get(key)).copied().unwrap_or_default();
+    let wait = Duration::try_from(due.duration_since(now)).ok();
+    match wait.map_or_else(|| turn.checked_sub(overdue(due, now)), |wait| Some(wait.saturating_add(turn))) {
+        // What still serves is Frozen until its turn comes.
+        Some(evict_in) if !evict_in.is_zero() && member.dead_since().is_none() => MemberState::Frozen,
         Some(evict_in) if !evict_in.is_zero() => MemberState::Dying { evict_in },
         _ => MemberState::Dead,
     }
+}
+
+/// For how long it has been due.
+fn overdue(due: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(due)).unwrap_or_default()
+}
+
+/// What was last written down of where `workload` runs.
+pub(super) fn placement(workload: &DynamicObject) -> BTreeMap<String, Share> {
+    annotation(workload, keys::PLACEMENT).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
 }
 
 /// Whether the member has ever answered well, as its Cluster remembers over restarts of kfed.

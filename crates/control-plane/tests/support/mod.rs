@@ -11,19 +11,25 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::{Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_api::{Cluster, ClusterSpec, FederationSpec, SecretReference};
 use kfed_apiserver::ApiServer;
 use kfed_cluster_emulator::{ApiFault, ClusterEmulator, Faults, LbAnswer, LbFault, LoadBalancers};
 use kfed_cluster_health::{AddressTarget, Failure, Probe, ProbeOutcome};
 use kfed_control_plane::bootstrap::bootstrap;
 use kfed_control_plane::{AddressProbe, Clock, Connect, ControlPlane, ControlPlaneBuilder, MemberConnector, Settings};
-use kfed_dnsprovider::{DnsProvider, MemoryProvider, Owner, RecordData, RecordSet, RecordType, ZoneId};
+use kfed_dnsprovider::layer::{Budget, Limits};
+use kfed_dnsprovider::memory::{Call, Fault};
+use kfed_dnsprovider::{
+    DnsError, DnsProvider, ErrorClass, MemoryProvider, OperationKind, Owner, RecordData, RecordSet, RecordType, ZoneId,
+};
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::BoxError;
+use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 pub(crate) const ZONE: &str = "example.com";
@@ -37,6 +43,9 @@ pub(crate) const FINE: Faults = Faults { api: ApiFault::Ok, lb: LbFault::Ok };
 pub(crate) const API_SILENT: Faults = Faults { api: ApiFault::Hang, lb: LbFault::Ok };
 /// The addresses accept and say nothing; the API answers.
 pub(crate) const LB_SILENT: Faults = Faults { api: ApiFault::Ok, lb: LbFault::Hang };
+
+/// The API and the addresses refuse connections.
+pub(crate) const REFUSE: Faults = Faults { api: ApiFault::Refuse, lb: LbFault::Refuse };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -53,6 +62,10 @@ pub(crate) struct Fleet {
     pub(crate) dns: MemoryProvider,
     pub(crate) zone: ZoneId,
     pub(crate) settings: Settings,
+    /// What the zone allows a control plane that starts from now on; nothing is limited by default.
+    pub(crate) limits: Limits,
+    /// By how many seconds members' clocks are ahead; those that are not named tell no time.
+    pub(crate) clocks: Arc<Mutex<BTreeMap<String, i64>>>,
     members: Members,
     running: Option<(CancellationToken, JoinHandle<()>)>,
     epoch: tokio::time::Instant,
@@ -73,6 +86,8 @@ impl Fleet {
             dns,
             zone: ZoneId(ZONE.into()),
             settings: Settings::new("fed", zone_name),
+            limits: Limits::default(),
+            clocks: Arc::default(),
             members: Members::default(),
             running: None,
             epoch: tokio::time::Instant::now(),
@@ -108,13 +123,14 @@ impl Fleet {
 
     /// A control plane with the parts of this federation.
     pub(crate) fn builder(&self, clock: Clock) -> ControlPlaneBuilder {
-        self.builder_with(DnsProvider::new(self.dns.clone()), clock)
+        let dns = DnsProvider::new(self.dns.clone()).layer(&Budget::new(self.limits.clone()).layer());
+        self.builder_with(dns, clock)
     }
 
     /// A control plane with another provider.
     pub(crate) fn builder_with(&self, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
         ControlPlane::builder(self.client.clone(), self.settings.clone(), dns, clock)
-            .connector(connector(&self.members))
+            .connector(connector(&self.members, &self.clocks, self.clock()))
             .address_probe(address_probe(&self.members))
     }
 
@@ -132,6 +148,100 @@ impl Fleet {
         let (_, task) = self.running.take().unwrap();
         task.abort();
         task.await.unwrap_err();
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut fleet = Self::start().await;
+        fleet.kill().await;
+        change(&mut fleet.settings);
+        fleet.run();
+        fleet
+    }
+
+    /// As many members as there are names, each in a region of its own, with Service `hostname` in all of them, and an address that
+    /// answers.
+    pub(crate) async fn serving(self, members: &[&str]) -> Self {
+        for member in members {
+            self.join(member, member, &["1"]).await;
+        }
+        let replicas = 4 * i32::try_from(members.len()).unwrap();
+        self.replica_set("hostname", replicas, Some(SPREAD)).await;
+        self.service().await;
+        let wanted: Vec<_> = members.iter().map(|member| (*member, 4)).collect();
+        self.is_spread("hostname", &wanted).await;
+        self.eventually("all answer", async || self.answer(HOSTNAME).len() == members.len()).await;
+        tokio::time::sleep(15 * SECOND).await;
+        self
+    }
+
+    /// Breaks, or heals, a member: its API and its addresses, each by itself.
+    pub(crate) fn set(&self, member: &str, faults: Faults) {
+        self.member(member).set_faults(faults);
+    }
+
+    /// Breaks, or heals, the API of a member and leaves its addresses as they are.
+    pub(crate) fn set_api(&self, member: &str, api: ApiFault) {
+        let faults = self.member(member).faults();
+        self.set(member, Faults { api, ..faults });
+    }
+
+    /// Breaks, or heals, the addresses of a member and leaves its API as it is.
+    pub(crate) fn set_addresses(&self, member: &str, lb: LbFault) {
+        let faults = self.member(member).faults();
+        self.set(member, Faults { lb, ..faults });
+    }
+
+    /// Breaks a member for `down` and heals it for `up`, until `time` is over; it is well in the end.
+    pub(crate) async fn flap(&self, member: &str, faults: Faults, down: Duration, up: Duration, time: Duration) {
+        let start = tokio::time::Instant::now();
+        while start.elapsed() < time {
+            self.set(member, faults);
+            tokio::time::sleep(down).await;
+            self.set(member, FINE);
+            tokio::time::sleep(up).await;
+        }
+    }
+
+    /// Makes `ready` the ready endpoints of Service `hostname` in a member, beside those of its pods.
+    pub(crate) async fn endpoints(&self, member: &str, ready: usize) {
+        let slices = Api::<EndpointSlice>::namespaced(self.member(member).client(), "default");
+        let endpoints: Vec<_> = (0..ready).map(|n| json!({"addresses": [format!("10.9.9.{n}")]})).collect();
+        let slice = json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {"name": "extra", "labels": {"kubernetes.io/service-name": "hostname"}},
+            "addressType": "IPv4", "endpoints": endpoints
+        });
+        slices.patch("extra", &PatchParams::apply("test").force(), &Patch::Apply(slice)).await.unwrap();
+    }
+
+    /// What goes wrong with requests to the zone from now on, by what `fault` says of each.
+    pub(crate) fn break_zone(&self, fault: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
+        self.dns.on_request(fault);
+    }
+
+    /// The zone fails, by `class`, every request that `concerns` tells of.
+    pub(crate) fn refuse(&self, class: ErrorClass, concerns: impl Fn(&Call) -> bool + Send + 'static) {
+        self.break_zone(move |call| concerns(call).then(|| Fault::Fail(DnsError::new(class, call.operation, "no"))));
+    }
+
+    pub(crate) fn heal_zone(&self) {
+        self.break_zone(|_| None);
+    }
+
+    /// How many requests have changed the zone since they were last forgotten.
+    pub(crate) fn writes(&self) -> usize {
+        let kinds = [OperationKind::Create, OperationKind::Update, OperationKind::Delete];
+        kinds.into_iter().map(|kind| self.dns.requests(kind)).sum()
+    }
+
+    /// Creates another Service of type LoadBalancer over the same pods.
+    pub(crate) async fn another(&self, name: &str, annotations: Value) {
+        let service = json!({
+            "metadata": {"name": name, "annotations": annotations},
+            "spec": {"type": "LoadBalancer", "selector": {"run": "hostname"}, "ports": [{"name": "http", "port": 8000}]}
+        });
+        self.services().create(&PostParams::default(), &serde_json::from_value(service).unwrap()).await.unwrap();
     }
 
     /// Starts a member and lets it join.
@@ -337,11 +447,24 @@ impl Fleet {
     }
 }
 
-fn connector(members: &Members) -> MemberConnector {
-    let members = members.clone();
+fn connector(members: &Members, clocks: &Arc<Mutex<BTreeMap<String, i64>>>, now: Clock) -> MemberConnector {
+    let (members, clocks) = (members.clone(), clocks.clone());
     BoxCloneSyncService::new(tower::service_fn(move |connect: Connect| {
         let member = members.lock().unwrap().get(&connect.member).cloned();
-        async move { member.map(|member| member.outside_client()).ok_or_else(|| BoxError::from("no such member")) }
+        let (clocks, now, name) = (clocks.clone(), now.clone(), connect.member);
+        async move {
+            let member = member.ok_or_else(|| BoxError::from("no such member"))?;
+            // What a server over a socket does: it dates its answers.
+            type Asked = http::Request<kube::client::Body>;
+            let dated = ServiceExt::<Asked>::map_response(member.api(), move |mut answer: http::Response<_>| {
+                if let Some(ahead) = clocks.lock().unwrap().get(&name) {
+                    let date = (now() + SignedDuration::from_secs(*ahead)).strftime("%a, %d %b %Y %H:%M:%S GMT");
+                    answer.headers_mut().insert(http::header::DATE, date.to_string().parse().unwrap());
+                }
+                answer
+            });
+            Ok(Client::new(dated, "default"))
+        }
     }))
 }
 

@@ -80,19 +80,20 @@ async fn a_write_whose_answer_got_lost_is_looked_up() {
 
 #[tokio::test]
 async fn throttling_and_refused_credentials_end_the_run() {
-    for class in [ErrorClass::Throttled, ErrorClass::Forbidden, ErrorClass::Unauthenticated] {
+    for class in [ErrorClass::Throttled, ErrorClass::Unauthenticated] {
         let (sets, wanted) = mixed();
         let mut scene = Scene::new(sets, wanted).await;
         scene.fail(key("A", "a"), class);
         let applied = scene.apply().await;
         assert_eq!((applied.done, applied.failed.len(), applied.skipped.len()), (0, 1, 4), "{class:?}");
+        assert!(applied.ended);
         assert_eq!(scene.memory.calls().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn other_failures_do_not_stop_other_names() {
-    for class in [ErrorClass::Invalid, ErrorClass::Unavailable, ErrorClass::NotFound] {
+    for class in [ErrorClass::Invalid, ErrorClass::Forbidden, ErrorClass::Unavailable, ErrorClass::NotFound] {
         let (sets, wanted) = mixed();
         let mut scene = Scene::new(sets, wanted).await;
         scene.fail(key("A", "a"), class);
@@ -128,6 +129,52 @@ async fn a_set_that_is_gone_already_is_deleted_without_ado() {
     let applied = scene.apply().await;
     assert_eq!((applied.done, applied.stale), (1, false));
     assert!(scene.snapshot.is_empty());
+}
+
+fn many(n: usize, address: &str) -> (Vec<RecordSet>, Vec<DesiredRecordSet>) {
+    let names = (0..n).map(|n| format!("n{n:04}"));
+    names.map(|name| (ours("A", &name, &["192.0.2.1"]), want("A", &name, &["192.0.2.1", address]))).unzip()
+}
+
+#[tokio::test]
+async fn a_zone_that_takes_nothing_is_not_asked_for_each_name() {
+    for class in [ErrorClass::Forbidden, ErrorClass::NotFound, ErrorClass::Unavailable] {
+        let (sets, wanted) = many(100, "192.0.2.2");
+        let mut scene = Scene::new(sets, wanted).await;
+        scene.memory.on_request(move |call| Some(Fault::Fail(DnsError::new(class, call.operation, "no"))));
+        let applied = scene.apply().await;
+        assert!(applied.ended, "{class:?}");
+        assert_eq!((applied.done, applied.failed.len() + applied.skipped.len()), (0, 100), "{class:?}");
+        assert!(scene.memory.calls().len() <= 32, "{} requests", scene.memory.calls().len());
+    }
+}
+
+#[tokio::test]
+async fn many_locked_sets_stop_nobody_once_one_has_been_taken() {
+    let (sets, wanted) = many(100, "192.0.2.2");
+    let mut scene = Scene::new(sets, wanted).await;
+    scene.memory.on_request(|call| {
+        let locked = call.record_set.as_ref().is_some_and(|key| key.name.as_str() >= "n0001");
+        locked.then(|| Fault::Fail(DnsError::new(ErrorClass::Forbidden, call.operation, "locked")))
+    });
+    let applied = scene.apply().await;
+    assert_eq!((applied.done, applied.failed.len(), applied.ended), (1, 99, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_interrupted_by_what_is_more_urgent() {
+    use std::time::Duration;
+    let (sets, wanted) = many(100, "192.0.2.2");
+    let mut scene = Scene::new(sets, wanted).await;
+    // Two get through, the third is taken and its answer never comes, the others hang.
+    scene.memory.on_request(|call| (call.kind == OperationKind::Update && call.number > 2).then_some(Fault::Hang));
+    let urgent = tokio::time::sleep(Duration::from_secs(1));
+    let applied = apply_until(&scene.provider, &zone_id(), &scene.changes, &mut scene.snapshot, urgent).await;
+    assert!(applied.interrupted && !applied.ended && applied.failed.is_empty());
+    assert_eq!((applied.done, applied.skipped.len()), (2, 98));
+    assert_eq!(scene.snapshot, scene.memory.contents(&zone_id()), "what was under way has been read");
+    let reads = scene.memory.requests(OperationKind::Get);
+    assert!((1..=16).contains(&reads), "only what was under way: {reads}");
 }
 
 /// Counts how many requests are under way at the same time.

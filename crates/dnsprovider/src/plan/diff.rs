@@ -335,7 +335,7 @@ impl<'a> Diff<'a> {
         let (deletions, guarded) = guard(self.deletions, self.gone_names, self.owned_names, self.owner, self.policy);
         let [all_wrong, some_wrong, adds, adds_cname, tidies] = self.ranks;
         let (mut changes, mut stages) = (Vec::new(), Vec::new());
-        for (urgency, part) in [
+        for (urgency, mut part) in [
             (Urgency::WrongNow, [all_wrong, some_wrong]),
             (Urgency::Adds, [adds, Vec::new()]),
             // A name has its addresses before another leads to it.
@@ -344,6 +344,9 @@ impl<'a> Diff<'a> {
             (Urgency::Removes, [deletions, Vec::new()]),
         ] {
             let before = changes.len();
+            if !self.policy.dead.is_empty() || !self.policy.priorities.is_empty() {
+                part = [order(part, self.policy), Vec::new()];
+            }
             for mut part in part {
                 // Mostly one part is all there is: nothing is moved then.
                 if changes.is_empty() { changes = part } else { changes.append(&mut part) }
@@ -354,6 +357,39 @@ impl<'a> Diff<'a> {
         }
         self.conflicts.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| a.resource.cmp(&b.resource)));
         ChangeSet { changes, stages, conflicts: self.conflicts, truncated: self.truncated, guarded }
+    }
+}
+
+/// `parts` one after the other, but what is dead before all else, and in each part the higher priorities first. Changes at one name
+/// stay together and in their order: they depend on each other.
+fn order(parts: [Vec<Change>; 2], policy: &Policy) -> Vec<Change> {
+    let rank = |part: usize, change: &Change| {
+        let resource = change.resource();
+        let dead = resource.as_ref().and_then(|resource| policy.dead.get(resource));
+        let priority = resource.as_ref().and_then(|resource| policy.priorities.get(resource)).copied().unwrap_or(0);
+        (!dead.is_some_and(|dead| withdraws(change, dead)), part, std::cmp::Reverse(priority))
+    };
+    let mut ranks = BTreeMap::new();
+    let changes: Vec<_> =
+        parts.into_iter().enumerate().flat_map(|(n, part)| part.into_iter().map(move |c| (n, c))).collect();
+    for (part, change) in &changes {
+        let rank = rank(*part, change);
+        let best = ranks.entry(change.key().name.clone()).or_insert(rank);
+        *best = (*best).min(rank);
+    }
+    let mut changes: Vec<_> = changes.into_iter().map(|(_, change)| change).collect();
+    changes.sort_by(|a, b| ranks.get(&a.key().name).cmp(&ranks.get(&b.key().name)));
+    changes
+}
+
+/// Whether `change` takes any of `data` out of the answers.
+fn withdraws(change: &Change, data: &BTreeSet<RecordData>) -> bool {
+    match change {
+        Change::Create { .. } => false,
+        Change::Update { from, to, .. } => {
+            from.data.iter().any(|datum| data.contains(datum) && !to.data.contains(datum))
+        }
+        Change::Delete { set } => set.data.iter().any(|datum| data.contains(datum)),
     }
 }
 

@@ -431,6 +431,36 @@ mod guarding {
 }
 
 #[test]
+fn what_is_dead_goes_first_and_then_what_somebody_ranks_high() {
+    let of = |service: &str| Resource::service("default", service);
+    let set = |name: &str, data: &[&str]| {
+        let mut set = ours("A", name, data);
+        set.metadata.insert("kfed-resource", of(name).to_string());
+        set
+    };
+    let want = |name: &str, data: &[&str]| DesiredRecordSet { resource: of(name), ..want("A", name, data) };
+    let have = ["a", "b", "c", "d", "e"].map(|name| set(name, &["192.0.2.1", "192.0.2.2"]));
+    let wanted = [
+        want("a", &["192.0.2.1"]),                           // moves away from an address that is well
+        want("b", &["192.0.2.3"]),                           // so does this, wholly
+        want("c", &["192.0.2.2"]),                           // withdraws a dead address
+        want("d", &["192.0.2.2"]),                           // the same, and ranks higher
+        want("e", &["192.0.2.1", "192.0.2.2", "192.0.2.3"]), // adds
+        want("f", &["192.0.2.1"]),                           // adds, and ranks higher
+    ];
+    let order = |policy: &Policy| {
+        let changes = plan(&snapshot(have.clone()), &desired(wanted.clone()), &owner(), policy);
+        changes.changes.iter().map(|change| change.key().name.as_str()[..1].to_owned()).collect::<String>()
+    };
+    assert_eq!(order(&Policy::default()), "bacdef");
+    let dead =
+        [of("c"), of("d")].map(|resource| (resource, [crate::testing::datum(RecordType::A, "192.0.2.1")].into()));
+    let priorities = [(of("d"), 5), (of("f"), 1), (of("a"), -1), (of("b"), -2)].into();
+    let policy = Policy { dead: dead.into(), priorities, ..Policy::default() };
+    assert_eq!(order(&policy), "dcbafe");
+}
+
+#[test]
 fn a_change_set_serializes_for_people_and_machines() {
     let changes = plan_of(vec![ours("A", "web", &["a=192.0.2.1"])], vec![want("A", "web", &["a=192.0.2.2"])]);
     let json = serde_json::to_value(&changes).unwrap();

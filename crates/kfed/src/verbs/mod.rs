@@ -1,6 +1,7 @@
 //! The verbs, each a few lines over the crates.
 
 pub(crate) mod apiserver;
+pub(crate) mod approve;
 pub(crate) mod completion;
 pub(crate) mod controller_manager;
 pub(crate) mod emulate;
@@ -20,6 +21,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
         Command::Demo(args) => demo::run(args).await,
         Command::Join(args) => join::run(args).await,
         Command::Unjoin(args) => unjoin::run(args).await,
+        Command::Approve(args) => approve::run(args).await,
         Command::ControllerManager(args) => controller_manager::run(args).await,
         Command::Schedule(args) => schedule::run(&args),
         Command::Dns(command) => dns::run(&command),

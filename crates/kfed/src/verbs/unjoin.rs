@@ -1,6 +1,5 @@
 //! `kfed unjoin`
 
-use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use kfed_api::Unjoin;
@@ -8,7 +7,7 @@ use kfed_control_plane::membership::unjoin;
 
 use crate::error::Error;
 use crate::kubeconfig::Place;
-use crate::{duration, output};
+use crate::{confirm, duration, output};
 
 /// Take a member out of the federation
 ///
@@ -37,7 +36,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let federation = args.place.client().await?;
-    if !args.yes && !confirmed(&args.name) {
+    let question = format_args!("Take {} out of the federation, with all that kfed runs there?", args.name);
+    if !args.yes && !confirm::ask(question) {
         return Err(Error::NotConfirmed);
     }
     let how = Unjoin { force: args.force, orphan: args.orphan };
@@ -47,14 +47,4 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         Some(what) => output::line(format_args!("cluster {} has left; {what}", args.name)),
     }
     Ok(())
-}
-
-/// Asks a person; where there is none at the terminal, the command is the answer.
-fn confirmed(name: &str) -> bool {
-    if !io::stdin().is_terminal() {
-        return true;
-    }
-    let _ = write!(io::stderr(), "Take {name} out of the federation, with all that kfed runs there? [y/N] ");
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

@@ -2,20 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kfed_api::keys;
+use kfed_cluster_health::Damping;
 use kfed_dnsprovider::plan::{Change, GuardedPlan, PlanHash};
 use kfed_dnsprovider::{
-    Applied, Backoff, ChangeSet, Desired, DnsError, DnsName, ErrorClass, Owner, Policy, RecordSetKey, Resource, Zone,
-    ZoneCache,
+    Applied, Backoff, ChangeSet, Desired, DnsError, DnsName, ErrorClass, Owner, Policy, RecordData, RecordSetKey,
+    Resource, Zone, ZoneCache,
 };
-use kfed_service_dns::{AddressPolicy, LeadsTo, Naming, Outcome, Rules, ServicePlan};
+use kfed_service_dns::{
+    AddressPolicy, ApiState, LeadsTo, Liveness, Naming, Outcome, Rules, ServiceObservation, ServicePlan,
+};
 use tokio::time::Instant;
 
+use super::steady::{Held, Steady};
 use crate::controller::{Key, Shared};
 use crate::kinds::ObjectKey;
+use crate::plan::priority;
 use crate::plan::publish::{self, InZone};
-use crate::world::DnsState;
+use crate::world::{ApiHealth, DnsState, World};
 
 /// Keeps one zone.
 pub(super) struct Keeper {
@@ -29,6 +35,12 @@ pub(super) struct Keeper {
     held: Option<GuardedPlan>,
     /// Since when nobody serves a service although its members are well.
     empty_since: BTreeMap<Resource, Instant>,
+    /// Which addresses have come and gone, and when.
+    steady: Steady,
+    /// Deletions that somebody has approved and that are under way: what is left of them needs no second approval.
+    let_go: BTreeSet<RecordSetKey>,
+    /// Why the last writes failed, while none succeed.
+    ailing: Option<DnsError>,
 }
 
 struct Refusal {
@@ -55,6 +67,8 @@ struct Service {
     mistakes: Vec<String>,
     /// Where its names lead, whatever becomes of members.
     external: Option<DnsName>,
+    /// Addresses that are back and do not count yet.
+    held: Vec<Held>,
 }
 
 /// The names of its own choice that a Service asks for.
@@ -64,6 +78,27 @@ struct Claim {
     names: Vec<DnsName>,
     /// What is wrong with those that it cannot have.
     mistakes: Vec<String>,
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// A pass is needed at `at`.
+    fn wake(&mut self, at: Option<Instant>) {
+        self.again = [self.again, at].into_iter().flatten().min();
+    }
+
+    /// What is known of the Service that says when its changes have their turn.
+    fn rank(&mut self, resource: &Resource, plan: &ServicePlan, priority: Option<i64>) {
+        let is_dead = |state: &Liveness| matches!(state, Liveness::Withdrawn(why) if why.serves_nobody());
+        let ips = plan.addresses.iter().filter(|(.., state)| is_dead(state)).map(|(_, ip, _)| RecordData::from(*ip));
+        let hosts = plan.hosts.iter().filter(|(.., state)| is_dead(state));
+        let dead: BTreeSet<RecordData> = ips.chain(hosts.map(|(_, host, _)| RecordData::Cname(host.clone()))).collect();
+        if !dead.is_empty() {
+            self.policy.dead.insert(resource.clone(), dead);
+        }
+        self.policy.priorities.extend(priority.map(|priority| (resource.clone(), priority)));
+    }
 }
 
 // === impl Keeper ===
@@ -78,13 +113,16 @@ impl Keeper {
             refused: BTreeMap::new(),
             held: None,
             empty_since: BTreeMap::new(),
+            steady: Steady::new(Damping::after(settings.return_after), shared.now()),
+            let_go: BTreeSet::new(),
+            ailing: None,
             shared,
         }
     }
 
-    /// Why the zone could not be read when it was last tried.
-    pub(super) fn unread(&self) -> Option<&DnsError> {
-        self.cache.failed()
+    /// Why the zone could not be read or written when it was last tried.
+    pub(super) fn trouble(&self) -> Option<&DnsError> {
+        self.cache.failed().or(self.ailing.as_ref())
     }
 
     /// Waits until the zone has been read anew; for ever if it is not being read.
@@ -101,20 +139,29 @@ impl Keeper {
     /// is to be sent to the zone for a while.
     pub(super) async fn keep(&mut self, approved: Option<PlanHash>) -> Result<Instant, DnsError> {
         self.cache.refresh().await?;
-        let wanted = self.want(approved);
+        // Before anything is looked at: what becomes known after that ends the writes of a plan that did not know it.
+        let shared = self.shared.clone();
+        let alarm = shared.alarm.notified();
+        let mut wanted = self.want(approved);
         let mut changes = kfed_dnsprovider::plan(self.cache.snapshot(), &wanted.desired, &self.owner, &wanted.policy);
+        if self.is_let_go(changes.guarded.as_ref(), wanted.policy.approved.as_ref()) {
+            wanted.policy.approved = changes.guarded.map(|plan| plan.hash);
+            changes = kfed_dnsprovider::plan(self.cache.snapshot(), &wanted.desired, &self.owner, &wanted.policy);
+        }
         if !changes.is_empty() {
             tracing::debug!(zone = %self.cache.zone().name, ?changes, "planned");
         }
         self.held.clone_from(&changes.guarded);
         self.leave_out_refused(&mut changes);
-        let applied = self.cache.apply(&changes).await;
+        let applied = self.cache.apply_until(&changes, alarm).await;
+        let interrupted = applied.interrupted;
         let (outage, mut failed) = self.judge(&changes, applied);
         failed
             .extend(self.refused.values().filter_map(|refusal| Some((refusal.resource.clone()?, refusal.why.clone()))));
         self.tell(&wanted, &changes, &failed);
         match outage {
             Some(error) => Err(error),
+            None if interrupted => Ok(Instant::now()),
             None => {
                 let refused = self.refused.values().map(|refusal| refusal.until).min();
                 Ok([wanted.again, refused]
@@ -123,6 +170,20 @@ impl Keeper {
                     .fold(Instant::now() + self.cache.until_sweep(), Instant::min))
             }
         }
+    }
+
+    /// Whether what is held back is the rest of what somebody has approved: an outage may come in between.
+    fn is_let_go(&mut self, guarded: Option<&GuardedPlan>, approved: Option<&PlanHash>) -> bool {
+        if let (Some(held), Some(approved)) = (&self.held, approved)
+            && held.hash == *approved
+        {
+            self.let_go = held.deletions.iter().cloned().collect();
+        }
+        if approved.is_none() && guarded.is_none() {
+            self.let_go.clear();
+        }
+        let rest = |plan: &GuardedPlan| plan.deletions.iter().all(|key| self.let_go.contains(key));
+        !self.let_go.is_empty() && guarded.is_some_and(rest)
     }
 
     /// What the zone is to hold.
@@ -142,7 +203,7 @@ impl Keeper {
             let resource = Resource::service(&key.namespace, &key.name);
             // One Service at a time: nobody waits for the world while all are planned.
             let in_zone = in_zone.get(&resource);
-            let (service, observation, has_records) = {
+            let (service, mut observation, has_records) = {
                 let world = self.shared.world();
                 let Some(service) = world.federation.get(&key) else { continue };
                 // What is there to be seen is the cause of all that becomes of its names, however many: what the user wants of
@@ -161,8 +222,11 @@ impl Keeper {
                         format!("annotation {}: `{name}` is {owner}'s, which is older", keys::HOSTNAME)
                     }));
                 }
+                wanted.wake(self.hold_on(&world, &mut observation));
                 (service.clone(), observation, publish::is_held(&world, in_zone))
             };
+            let held = self.steady.settle(&resource, &mut observation);
+            wanted.wake(held.iter().map(|held| held.until).min());
             let empty_since = empty_before.get(&resource).copied();
             let rules = Rules {
                 address_policy: AddressPolicy { allow_loopback: zone.loopback, private_zone: zone.private },
@@ -172,13 +236,15 @@ impl Keeper {
                 has_records,
             };
             let plan = kfed_service_dns::plan(&self.naming, &observation, &rules);
+            wanted.rank(&resource, &plan, priority(&service).ok().flatten());
             match &plan.outcome {
                 Outcome::Publish(sets) => wanted.desired.sets.extend(sets.iter().cloned()),
-                Outcome::KeepLast { .. } => drop(wanted.desired.keep.insert(resource.clone())),
+                Outcome::KeepLast { sets: None, .. } => drop(wanted.desired.keep.insert(resource.clone())),
+                Outcome::KeepLast { sets: Some(sets), .. } => wanted.desired.sets.extend(sets.iter().cloned()),
                 Outcome::EmptyHold => {
                     let since = empty_since.unwrap_or(now);
                     let over = since + settings.dns_empty_hold;
-                    wanted.again = Some(wanted.again.map_or(over, |again| again.min(over)));
+                    wanted.wake(Some(over));
                     wanted.desired.keep.insert(resource.clone());
                     self.empty_since.insert(resource.clone(), since);
                 }
@@ -194,8 +260,9 @@ impl Keeper {
                 LeadsTo::External(name) => Some(name),
                 LeadsTo::Members => None,
             };
-            wanted.services.insert(resource, Service { plan, mistakes, external });
+            wanted.services.insert(resource, Service { plan, mistakes, external, held });
         }
+        self.steady.retain(|resource| wanted.services.contains_key(resource));
         wanted
     }
 
@@ -209,6 +276,24 @@ impl Keeper {
             asks.then(|| (key.clone(), Claim { created: publish::created(service), names, mistakes }))
         };
         services.iter().filter_map(claim).collect()
+    }
+
+    /// A member that has just become Offline is only silent as far as its names go while `--dns-hold` lasts. When that is over.
+    fn hold_on(&self, world: &World, observation: &mut ServiceObservation) -> Option<Instant> {
+        let hold = self.shared.settings().dns_hold;
+        if hold.is_zero() {
+            return None;
+        }
+        let now = self.shared.now();
+        let offline = observation.members.iter_mut().filter(|member| member.api == ApiState::Offline);
+        let over = offline.filter_map(|member| {
+            let ApiHealth::Offline { since, .. } = world.members.get(&member.member)?.api else { return None };
+            let left = hold.checked_sub(Duration::try_from(now.duration_since(since)).unwrap_or_default());
+            let left = left.filter(|left| !left.is_zero())?;
+            member.api = ApiState::Silent;
+            Some(Instant::now() + left)
+        });
+        over.min()
     }
 
     /// Takes out what the provider has refused and is not to be asked for yet.
@@ -233,9 +318,11 @@ impl Keeper {
         let resource = |key: &RecordSetKey| resources.get(key).cloned().flatten();
         let mut failed = BTreeMap::new();
         let mut outage: Option<DnsError> = None;
+        let (ended, took) = (applied.ended, applied.done > 0);
         let mut refused = BTreeSet::new();
+        let mut ailing = None;
         for (key, error) in applied.failed {
-            if concerns_the_zone(&error) {
+            if concerns_the_zone(&error, ended) {
                 failed.extend(resource(&key).map(|resource| (resource, error.to_string())));
                 // The longest wait that was asked for.
                 if outage.as_ref().is_none_or(|other| other.retry_after() < error.retry_after()) {
@@ -253,6 +340,9 @@ impl Keeper {
             refusal.why = error.to_string();
             refusal.until = Instant::now() + refusal.backoff.after(&error);
             refused.insert(key);
+            if may_concern_the_zone(&error) {
+                ailing = Some(error);
+            }
         }
         if let Some(error) = &outage {
             let skipped = applied.skipped.iter().filter_map(resource);
@@ -264,6 +354,12 @@ impl Keeper {
             resources.contains_key(key) && !refused.contains(key) && !skipped.contains(key) && outage.is_none()
         };
         self.refused.retain(|key, _| !taken(key));
+        // One that is refused for its own sake says nothing of the zone while others are taken.
+        if took || self.refused.is_empty() {
+            self.ailing = None;
+        } else if ailing.is_some() {
+            self.ailing = ailing;
+        }
         (outage, failed)
     }
 
@@ -280,12 +376,16 @@ impl Keeper {
             state.members.extend(members.keys().cloned());
             state.services.entry(resource).or_default().addresses = members;
         }
-        for (resource, Service { plan, mistakes, external }) in &wanted.services {
+        for (resource, Service { plan, mistakes, external, held }) in &wanted.services {
             let dns = state.services.entry(resource.clone()).or_default();
             let refused = failed.get(resource).cloned();
             let external = external.as_ref();
             let standing = publish::Standing { resource, plan, mistakes, changes, refused, dns, external };
-            dns.condition = Some(publish::condition(&standing));
+            let mut condition = publish::condition(&standing);
+            for held in held {
+                condition.message.push_str(&format!("; {held}"));
+            }
+            dns.condition = Some(condition);
         }
         let (first, changed): (_, Vec<_>) = {
             let mut world = self.shared.world();
@@ -310,15 +410,15 @@ impl Keeper {
     }
 }
 
-/// Whether nothing else is to be sent either: the provider asks for it, is away, or does not let us in.
-fn concerns_the_zone(error: &DnsError) -> bool {
+/// Whether nothing else is to be sent either: the provider asks for it, or does not know us, or has `ended` a run by refusing or
+/// failing whatever was asked.
+fn concerns_the_zone(error: &DnsError, ended: bool) -> bool {
     error.retry_after().is_some()
-        || matches!(
-            error.class,
-            ErrorClass::Throttled
-                | ErrorClass::Unavailable
-                | ErrorClass::Unauthenticated
-                | ErrorClass::Forbidden
-                | ErrorClass::NotFound
-        )
+        || matches!(error.class, ErrorClass::Throttled | ErrorClass::Unauthenticated)
+        || (ended && may_concern_the_zone(error))
+}
+
+/// Whether a whole zone may fail so, and a single set as well.
+fn may_concern_the_zone(error: &DnsError) -> bool {
+    matches!(error.class, ErrorClass::Unavailable | ErrorClass::Forbidden | ErrorClass::NotFound)
 }

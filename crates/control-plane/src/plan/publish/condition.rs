@@ -31,7 +31,7 @@ pub(crate) fn condition(standing: &Standing<'_>) -> WantedCondition {
     let (mut holds, mut reason, message) = match (&plan.outcome, conflict, refused) {
         (_, Some(conflict), _) => (false, reasons::FOREIGN_RECORD, conflict.to_string()),
         (_, None, Some(refused)) => (false, reasons::PROVIDER_FAILED, refused.clone()),
-        (Outcome::KeepLast { why }, ..) => (false, reasons::LAST_TARGET_KEPT, why.to_string()),
+        (Outcome::KeepLast { why, .. }, ..) => (false, reasons::LAST_TARGET_KEPT, why.to_string()),
         (Outcome::EmptyHold, ..) => {
             let message = "no member has a ready endpoint; the names stay for a while".to_owned();
             (false, reasons::NO_HEALTHY_ADDRESS, message)

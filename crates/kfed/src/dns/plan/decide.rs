@@ -53,8 +53,11 @@ pub(super) fn decide(input: &Input) -> Decision {
     for (resource, plan) in &plans {
         match &plan.outcome {
             Outcome::Publish(sets) => desired.sets.extend(sets.iter().cloned()),
-            Outcome::KeepLast { why } => {
-                desired.keep.insert(resource.clone());
+            Outcome::KeepLast { why, sets } => {
+                match sets {
+                    Some(sets) => desired.sets.extend(sets.iter().cloned()),
+                    None => drop(desired.keep.insert(resource.clone())),
+                }
                 let message = why.to_string();
                 findings.push(Finding { service: resource.clone(), reason: "LastTargetKept", message });
             }

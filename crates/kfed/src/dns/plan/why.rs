@@ -102,6 +102,7 @@ fn word(state: Liveness) -> &'static str {
             WithdrawnReason::LoadBalancerDead => "load-balancer-dead",
             WithdrawnReason::AddressRefused => "address-refused",
             WithdrawnReason::MemberLeaving => "member-leaving",
+            WithdrawnReason::Recovering => "recovering",
         },
     }
 }
