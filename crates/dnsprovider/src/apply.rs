@@ -40,6 +40,8 @@ pub struct Applied {
     pub ended: bool,
     /// Whether it was ended because something has become more urgent: plan again.
     pub interrupted: bool,
+    /// The sets whose requests were given up by that. They have been read again, and the requests may still arrive.
+    pub given_up: Vec<RecordSetKey>,
 }
 
 /// As many names as must fail, and none succeed, before a refusal or an outage counts for the zone and not for the name alone.
@@ -189,6 +191,7 @@ async fn run(
                 learn(snapshot, read.known);
                 applied.unread.extend(read.unread);
             }
+            applied.given_up = given_up.iter().map(|n| changes.changes[*n].key().clone()).collect();
             outcomes.extend(given_up.into_iter().map(|n| (n, Outcome::Skipped)));
             outcomes.extend(names.flat_map(|at| at.changes).map(|(n, _)| (n, Outcome::Skipped)));
         }

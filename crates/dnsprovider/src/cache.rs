@@ -14,6 +14,9 @@ use crate::provider::DnsProvider;
 use crate::record::RecordSetKey;
 use crate::zone::{Zone, ZoneSnapshot};
 
+/// How long a request that was given up may still be on its way: connections that are cut lie in nobody's queue for longer.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);
+
 /// A zone and what is known of it. Its writer reads its own writes: a write's answer is what is known from then on.
 ///
 /// The zone is listed when nothing is known of it, which [`refresh`](Self::refresh) waits for, and after that from time to time: when
@@ -113,7 +116,8 @@ impl ZoneCache {
         self.apply_until(changes, std::future::pending()).await
     }
 
-    /// [`apply`](Self::apply) that [ends early](apply_until) when `urgent` does.
+    /// [`apply`](Self::apply) that [ends early](apply_until) when `urgent` does. What it gave up may arrive after it has been read
+    /// again, so the zone is swept when that is over.
     pub async fn apply_until(&mut self, changes: &ChangeSet, urgent: impl Future<Output = ()>) -> Applied {
         if changes.changes.is_empty() {
             return Applied::default();
@@ -125,6 +129,10 @@ impl ZoneCache {
         let in_doubt = std::mem::replace(&mut self.in_doubt, true);
         let applied = apply_until(&self.provider, &self.zone.id, changes, &mut self.snapshot, urgent).await;
         self.in_doubt = in_doubt || !applied.unread.is_empty();
+        if !applied.given_up.is_empty() {
+            let arrived = Instant::now() + ON_ITS_WAY;
+            self.sweep_at = self.sweep_at.map(|at| at.min(arrived));
+        }
         applied
     }
 
@@ -338,6 +346,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_request_that_was_given_up_and_arrives_late_is_found() {
+        let memory = memory();
+        let provider = DnsProvider::new(memory.clone()).layer(&Stray);
+        let zone = provider.find_zone(&"example.com".parse().unwrap()).await.unwrap();
+        let mut cache = ZoneCache::new(provider, zone, SWEEP);
+        cache.refresh().await.unwrap();
+        let changes = moves(&cache, "192.0.2.1");
+        let applied = cache.apply_until(&changes, tokio::time::sleep(Duration::from_secs(1))).await;
+        assert_eq!((applied.interrupted, applied.given_up), (true, vec![key("A", "web")]));
+        assert!(cache.snapshot().is_empty() && cache.until_sweep() <= ON_ITS_WAY);
+        tokio::time::sleep(cache.until_sweep()).await;
+        cache.refresh().await.unwrap();
+        cache.swept().await;
+        assert_eq!(cache.snapshot().len(), 1);
+        assert_eq!(cache.until_sweep(), SWEEP);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_sweep_that_fails_is_told_and_tried_again_and_nothing_is_forgotten() {
         let memory = memory();
         memory.insert(&zone_id(), ours("A", "web", &["192.0.2.1"]));
@@ -421,6 +447,46 @@ mod tests {
                     tokio::time::sleep(LATE).await;
                 }
                 response
+            })
+        }
+    }
+
+    /// Takes five seconds for every write, and carries it out whoever waits for the answer.
+    #[derive(Clone)]
+    struct Stray;
+
+    #[derive(Clone)]
+    struct Straying<S>(S);
+
+    impl<S> Layer<S> for Stray {
+        type Service = Straying<S>;
+
+        fn layer(&self, inner: S) -> Straying<S> {
+            Straying(inner)
+        }
+    }
+
+    impl<O: Operation, S: OperationService<O>> Service<O> for Straying<S> {
+        type Response = O::Response;
+        type Error = DnsError;
+        type Future = BoxFuture<'static, Result<O::Response, DnsError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: O) -> Self::Future {
+            let inner = self.0.clone();
+            let writes =
+                matches!(request.kind(), OperationKind::Create | OperationKind::Update | OperationKind::Delete);
+            Box::pin(async move {
+                let carried_out = tokio::spawn(async move {
+                    if writes {
+                        tokio::time::sleep(Duration::from_secs(5)).await;
+                    }
+                    inner.oneshot(request).await
+                });
+                carried_out.await.unwrap()
             })
         }
     }
