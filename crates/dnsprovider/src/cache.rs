@@ -54,6 +54,8 @@ pub struct ZoneCache {
     sweep_at: Option<Instant>,
     /// Whether the next sweep is due whatever the time: something of what is known cannot be trusted.
     in_doubt: bool,
+    /// When the last request that was given up must have arrived: only a sweep that begins then is certain to see it.
+    arrived_at: Option<Instant>,
     /// The sweep that is under way: at most one.
     sweep: JoinSet<Result<ZoneSnapshot, DnsError>>,
     /// Sets that were written since it began.
@@ -72,6 +74,7 @@ impl ZoneCache {
             snapshot: ZoneSnapshot::default(),
             sweep_at: None,
             in_doubt: false,
+            arrived_at: None,
             sweep: JoinSet::new(),
             written: BTreeSet::new(),
             backoff: Backoff::default(),
@@ -97,7 +100,7 @@ impl ZoneCache {
                 self.snapshot = self.provider.snapshot(&self.zone.id).await?;
                 self.sweep_at = Some(Instant::now() + self.every);
             }
-            Some(_) if self.in_doubt => self.begin(),
+            Some(_) if self.in_doubt || self.arrived_at.is_some_and(|at| at <= Instant::now()) => self.begin(),
             Some(at) if at > Instant::now() => {}
             Some(_) if self.sweep.is_empty() => self.begin(),
             // It takes longer than the time between two: it is due again later, and not given up.
@@ -130,8 +133,7 @@ impl ZoneCache {
         let applied = apply_until(&self.provider, &self.zone.id, changes, &mut self.snapshot, urgent).await;
         self.in_doubt = in_doubt || !applied.unread.is_empty();
         if !applied.given_up.is_empty() {
-            let arrived = Instant::now() + ON_ITS_WAY;
-            self.sweep_at = self.sweep_at.map(|at| at.min(arrived));
+            self.arrived_at = Some(Instant::now() + ON_ITS_WAY);
         }
         applied
     }
@@ -150,7 +152,8 @@ impl ZoneCache {
         if self.in_doubt {
             return Duration::ZERO;
         }
-        self.sweep_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+        let due = self.sweep_at.map(|at| self.arrived_at.map_or(at, |arrived| at.min(arrived)));
+        due.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Why the last sweep failed, if it did.
@@ -166,6 +169,7 @@ impl ZoneCache {
     /// Begins a sweep. One that is under way has begun before what is in doubt now, and ends.
     fn begin(&mut self) {
         self.in_doubt = false;
+        self.arrived_at = self.arrived_at.filter(|at| *at > Instant::now());
         self.sweep_at = Some(Instant::now() + self.every);
         self.written.clear();
         self.sweep = JoinSet::new();
@@ -361,6 +365,73 @@ mod tests {
         cache.swept().await;
         assert_eq!(cache.snapshot().len(), 1);
         assert_eq!(cache.until_sweep(), SWEEP);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_arrives_after_a_sweep_for_another_reason_is_found() {
+        let memory = memory();
+        let provider = DnsProvider::new(memory.clone()).layer(&Stray);
+        let zone = provider.find_zone(&"example.com".parse().unwrap()).await.unwrap();
+        let mut cache = ZoneCache::new(provider, zone, SWEEP);
+        cache.refresh().await.unwrap();
+        memory.on_request(|call| {
+            let error = || Fault::Fail(DnsError::new(ErrorClass::Unavailable, call.operation, "away"));
+            (call.kind == OperationKind::Get).then(error)
+        });
+        let changes = moves(&cache, "192.0.2.1");
+        let applied = cache.apply_until(&changes, tokio::time::sleep(Duration::from_secs(1))).await;
+        assert_eq!((&applied.unread, applied.given_up.len()), (&vec![key("A", "web")], 1));
+        // What could not be read again is in doubt at once, and the request is still on its way.
+        cache.refresh().await.unwrap();
+        cache.swept().await;
+        assert!(cache.snapshot().is_empty() && cache.until_sweep() <= ON_ITS_WAY);
+        tokio::time::sleep(cache.until_sweep()).await;
+        cache.refresh().await.unwrap();
+        cache.swept().await;
+        assert_eq!(*cache.snapshot(), memory.contents(&zone_id()));
+        assert_eq!(cache.snapshot().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_arrives_during_a_sweep_that_had_begun_before_is_found() {
+        let memory = memory();
+        let provider = DnsProvider::new(memory.clone()).layer(&Stray).layer(&Late);
+        let zone = provider.find_zone(&"example.com".parse().unwrap()).await.unwrap();
+        let mut cache = ZoneCache::new(provider, zone, SWEEP);
+        cache.refresh().await.unwrap();
+        cache.invalidate();
+        cache.refresh().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let changes = moves(&cache, "192.0.2.1");
+        let applied = cache.apply_until(&changes, tokio::time::sleep(Duration::from_secs(1))).await;
+        assert_eq!(applied.given_up.len(), 1);
+        tokio::time::sleep(cache.until_sweep()).await;
+        cache.refresh().await.unwrap();
+        cache.swept().await;
+        assert_eq!(cache.snapshot().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_requests_that_were_given_up_the_later_is_found_too() {
+        let memory = memory();
+        let provider = DnsProvider::new(memory.clone()).layer(&Stray);
+        let zone = provider.find_zone(&"example.com".parse().unwrap()).await.unwrap();
+        let mut cache = ZoneCache::new(provider, zone, SWEEP);
+        cache.refresh().await.unwrap();
+        for name in ["first", "second"] {
+            // The second goes out when the first has arrived, and a sweep for that alone would miss it.
+            tokio::time::sleep(ON_ITS_WAY - Duration::from_secs(2)).await;
+            let wish = desired([want("A", name, &["192.0.2.1"])]);
+            let changes = plan(cache.snapshot(), &wish, &owner(), &Policy::default());
+            let applied = cache.apply_until(&changes, tokio::time::sleep(Duration::from_secs(1))).await;
+            assert_eq!(applied.given_up, [key("A", name)]);
+        }
+        while cache.until_sweep() < SWEEP {
+            tokio::time::sleep(cache.until_sweep()).await;
+            cache.refresh().await.unwrap();
+            cache.swept().await;
+        }
+        assert_eq!(cache.snapshot().len(), 2);
     }
 
     #[tokio::test(start_paused = true)]
