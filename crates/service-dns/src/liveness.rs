@@ -60,12 +60,14 @@ pub fn liveness(member: &MemberObservation, address: &AddressObservation) -> Liv
 }
 
 /// Whether a load balancer known by name is to be in the answers: as long as one address that it leads to is. Where none is known
-/// it is like an address that has never answered.
+/// it is like an address that has never answered. One that leads to an address that recovers does so itself while none serves.
 pub fn host_liveness(member: &MemberObservation, host: &HostObservation, policy: &AddressPolicy) -> Liveness {
     let mut withdrawn = None;
     for address in host.addresses.iter().flatten() {
         match address_liveness(member, address, policy) {
             Liveness::Serving => return Liveness::Serving,
+            // It may serve where nobody else does, whatever became of the others.
+            Liveness::Withdrawn(WithdrawnReason::Recovering) => withdrawn = Some(WithdrawnReason::Recovering),
             Liveness::Withdrawn(reason) => withdrawn = withdrawn.or(Some(reason)),
         }
     }
