@@ -79,6 +79,8 @@ pub mod reasons {
     pub const NOTHING_HELD: &str = "NothingHeld";
     /// The DNS provider refused or did not answer.
     pub const PROVIDER_FAILED: &str = "ProviderFailed";
+    /// The Federation has been deleted: nothing is published any more.
+    pub const FEDERATION_DELETED: &str = "FederationDeleted";
 
     /// Somebody has approved what a mass failure holds back.
     pub const MASS_FAILOVER_APPROVED: &str = "MassFailoverApproved";

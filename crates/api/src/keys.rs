@@ -42,7 +42,8 @@ pub const MANAGED_BY: &str = "kfed.io/managed-by";
 /// Label of a Secret with the credentials of a member: it goes with that member.
 pub const MEMBER: &str = "kfed.io/member";
 
-/// Finalizer of a federated object: members' copies and DNS records go before it does.
+/// Finalizer of a federated object: members' copies and DNS records go before it does. The Federation has it too: its names go
+/// before it does.
 pub const CASCADE_FINALIZER: &str = "kfed.io/cascade";
 /// Finalizer of a Cluster: its credentials and DNS addresses go before it does.
 pub const MEMBERSHIP_FINALIZER: &str = "kfed.io/membership";

@@ -56,10 +56,11 @@ pub(crate) fn is_deleted(object: &DynamicObject) -> bool {
     object.metadata.deletion_timestamp.is_some()
 }
 
-/// Whether `object` has been deleted with `propagationPolicy=Orphan`, as far as it still shows.
-pub(crate) fn is_orphaned(object: &DynamicObject) -> bool {
-    is_deleted(object)
-        && (has_finalizer(object, ORPHAN_FINALIZER) || annotation(object, kfed_api::keys::ORPHAN) == Some("true"))
+/// Whether the object of `metadata` has been deleted with `propagationPolicy=Orphan`, as far as it still shows.
+pub(crate) fn is_orphaned(metadata: &ObjectMeta) -> bool {
+    let finalizer = || metadata.finalizers.iter().flatten().any(|finalizer| finalizer == ORPHAN_FINALIZER);
+    let annotation = || metadata.annotations.as_ref()?.get(kfed_api::keys::ORPHAN);
+    metadata.deletion_timestamp.is_some() && (finalizer() || annotation().is_some_and(|value| value == "true"))
 }
 
 /// The finalizer that API servers place for `propagationPolicy=Orphan`, and that garbage collectors take away.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use self::keeper::Keeper;
 use super::Shared;
 use super::federation::CLUSTERS;
+use super::itself::{FEDERATION, is_held};
 
 /// How often it is looked whether the world is complete before the first pass.
 const COMPLETE_POLL: Duration = Duration::from_secs(1);
@@ -106,6 +107,8 @@ fn is_complete(shared: &Shared) -> bool {
     let world = shared.world();
     world.is_complete()
         && world.listed.contains(CLUSTERS)
+        && world.listed.contains(FEDERATION)
+        && world.itself.as_deref().is_none_or(is_held)
         && world
             .clusters
             .iter()

@@ -29,7 +29,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                     let mut world = shared.world();
                     match &change {
                         Change::Reset(_) => drop(world.listed.insert(kind.kind)),
-                        Change::Apply(object) if is_orphaned(object) => {
+                        Change::Apply(object) if is_orphaned(&object.metadata) => {
                             // Garbage collectors take the mark away as soon as they see it: it is not to be missed here.
                             world.orphaned.extend(object.metadata.uid.clone());
                         }

@@ -5,6 +5,7 @@ mod cluster;
 mod dns;
 mod federation;
 mod hosts;
+mod itself;
 mod member;
 mod object;
 mod tombstones;
@@ -52,6 +53,8 @@ pub(crate) struct Parts {
 enum Key {
     /// A member, by the name of its Cluster. Before objects: what is known of members comes first.
     Cluster(String),
+    /// The Federation.
+    Federation,
     /// What was deleted while a member was away.
     Tombstones(String),
     /// A federated object.
@@ -101,6 +104,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
     let _end = StopOnDrop(shared.clone());
     let mut tasks = JoinSet::new();
     federation::spawn(&shared, &mut tasks);
+    itself::spawn(&shared, &mut tasks);
     let again = |run: fn(Arc<Shared>) -> BoxFuture<'static, ()>| {
         let shared = shared.clone();
         move || run(shared.clone())
@@ -147,6 +151,7 @@ async fn work(shared: Arc<Shared>) {
             async move {
                 match key {
                     Key::Cluster(name) => cluster::reconcile(&shared, &name).await,
+                    Key::Federation => itself::reconcile(&shared).await,
                     Key::Tombstones(name) => tombstones::reconcile(&shared, &name).await,
                     Key::Object(key) => object::reconcile(&shared, &key).await,
                 }
@@ -238,6 +243,7 @@ impl Shared {
             (world.keys(), world.clusters.keys().cloned().collect::<Vec<_>>())
         };
         self.dns.notify_one();
+        self.queue.add(Key::Federation, Duration::ZERO);
         self.queue.add_all(clusters.into_iter().map(Key::Cluster).chain(objects.into_iter().map(Key::Object)));
     }
 }

@@ -7,6 +7,7 @@ mod combinations;
 mod deletion;
 pub(crate) mod evict;
 mod intent;
+mod names;
 mod object;
 mod place;
 mod priority;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use intent::release as released;
+pub(crate) use names::{FederationStep, Names, step};
 pub(crate) use object::plan;
 pub(crate) use priority::priority;
 

@@ -71,7 +71,7 @@ fn view(kind: &str, federated: Option<DynamicObject>, members: Vec<(&str, Member
             name: "hostname".into(),
         },
         federation: "fed".into(),
-        orphaned: federated.as_ref().is_some_and(crate::object::is_orphaned),
+        orphaned: federated.as_ref().is_some_and(|object| crate::object::is_orphaned(&object.metadata)),
         federated: federated.map(Arc::new),
         members: members.into_iter().map(|(name, member)| (name.to_owned(), member)).collect(),
         dns: Some(ServiceDns::default()),

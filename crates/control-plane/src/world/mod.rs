@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kfed_api::Cluster;
+use kfed_api::{Cluster, Federation};
 use kfed_dnsprovider::{DnsName, Resource};
 
 pub(crate) use member::{
@@ -25,7 +25,7 @@ pub(crate) use view::{MemberState, MemberView, ObjectView, ServiceDns};
 use crate::Settings;
 use crate::kinds::ObjectKey;
 use crate::object::is_managed;
-use crate::plan::{ObjectPlan, evict, priority};
+use crate::plan::{Names, ObjectPlan, evict, priority};
 
 /// The indices.
 #[derive(Debug, Default)]
@@ -46,6 +46,10 @@ pub(crate) struct World {
     pub(crate) orphaned: BTreeSet<String>,
     /// Copies that kfed has asked members to make and that no watch has shown yet: they may be there.
     pub(crate) unseen: BTreeSet<(ObjectKey, String)>,
+    /// The `Federation`, as long as it is there.
+    pub(crate) itself: Option<Arc<Federation>>,
+    /// What becomes of the federation's names.
+    pub(crate) names: Names,
     /// What the zone holds; none until it has been read.
     pub(crate) dns: Option<DnsState>,
     /// What the names of load balancers lead to; without those that have not been asked for yet.
@@ -79,6 +83,8 @@ pub(crate) struct DnsState {
     pub(crate) services: BTreeMap<Resource, ServiceDns>,
     /// Members from which an owned record set holds an address.
     pub(crate) members: BTreeSet<String>,
+    /// Whether it is known to hold nothing of ours, and nothing is to come.
+    pub(crate) is_withdrawn: bool,
 }
 
 // === impl World ===

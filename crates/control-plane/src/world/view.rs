@@ -143,7 +143,7 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
         .filter(|_| key.kind.published)
         .map(|dns| dns.services.get(&Resource::service(&key.namespace, &key.name)).cloned().unwrap_or_default());
     let seen_orphaned = |object: &DynamicObject| {
-        is_orphaned(object) || object.metadata.uid.as_ref().is_some_and(|uid| world.orphaned.contains(uid))
+        is_orphaned(&object.metadata) || object.metadata.uid.as_ref().is_some_and(|uid| world.orphaned.contains(uid))
     };
     ObjectView {
         key: key.clone(),

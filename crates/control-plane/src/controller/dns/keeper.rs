@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kfed_api::conditions::{reasons, types};
 use kfed_api::keys;
 use kfed_cluster_health::Damping;
 use kfed_dnsprovider::plan::{Change, GuardedPlan, PlanHash};
 use kfed_dnsprovider::{
-    Applied, Backoff, ChangeSet, Desired, DnsError, DnsName, ErrorClass, Owner, Policy, RecordData, RecordSetKey,
-    Resource, Zone, ZoneCache,
+    Applied, Backoff, ChangeSet, Desired, DnsError, DnsName, ErrorClass, Guard, Owner, Policy, RecordData,
+    RecordSetKey, Resource, Zone, ZoneCache,
 };
 use kfed_service_dns::{
     AddressPolicy, ApiState, LeadsTo, Liveness, Naming, Outcome, Rules, ServiceObservation, ServicePlan,
@@ -19,8 +20,9 @@ use tokio::time::Instant;
 use super::steady::{Held, Steady};
 use crate::controller::{Key, Shared};
 use crate::kinds::ObjectKey;
-use crate::plan::priority;
+use crate::object::WantedCondition;
 use crate::plan::publish::{self, InZone};
+use crate::plan::{Names, priority};
 use crate::world::{ApiHealth, DnsState, World};
 
 /// Keeps one zone.
@@ -138,11 +140,19 @@ impl Keeper {
     /// One pass: read where needed, plan, write, tell. When to come again although nothing happens; an error where nothing more
     /// is to be sent to the zone for a while.
     pub(super) async fn keep(&mut self, approved: Option<PlanHash>) -> Result<Instant, DnsError> {
+        let shared = self.shared.clone();
+        if shared.world().names == Names::Left {
+            self.share(DnsState::default());
+            return Ok(Instant::now() + shared.settings().dns_sweep);
+        }
         self.cache.refresh().await?;
         // Before anything is looked at: what becomes known after that ends the writes of a plan that did not know it.
-        let shared = self.shared.clone();
         let alarm = shared.alarm.notified();
-        let mut wanted = self.want(approved);
+        let names = shared.world().names;
+        let mut wanted = match names {
+            Names::Withdrawn => self.want_nothing(),
+            Names::Kept | Names::Left => self.want(approved),
+        };
         let mut changes = kfed_dnsprovider::plan(self.cache.snapshot(), &wanted.desired, &self.owner, &wanted.policy);
         if self.is_let_go(changes.guarded.as_ref(), wanted.policy.approved.as_ref()) {
             wanted.policy.approved = changes.guarded.map(|plan| plan.hash);
@@ -158,7 +168,7 @@ impl Keeper {
         let (outage, mut failed) = self.judge(&changes, applied);
         failed
             .extend(self.refused.values().filter_map(|refusal| Some((refusal.resource.clone()?, refusal.why.clone()))));
-        self.tell(&wanted, &changes, &failed);
+        self.tell(names, &wanted, &changes, &failed);
         match outage {
             Some(error) => Err(error),
             None if interrupted => Ok(Instant::now()),
@@ -184,6 +194,13 @@ impl Keeper {
         }
         let rest = |plan: &GuardedPlan| plan.deletions.iter().all(|key| self.let_go.contains(key));
         !self.let_go.is_empty() && guarded.is_some_and(rest)
+    }
+
+    /// The zone is to hold nothing, and that has its cause.
+    fn want_nothing(&mut self) -> Wanted {
+        self.empty_since.clear();
+        let guard = Guard { share: 1.0, at_least: usize::MAX };
+        Wanted { policy: Policy { guard, ..Policy::default() }, ..Wanted::default() }
     }
 
     /// What the zone is to hold.
@@ -364,9 +381,10 @@ impl Keeper {
     }
 
     /// Lets other decisions know how the zone stands, and brings those back that depend on it.
-    fn tell(&self, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
+    fn tell(&self, names: Names, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
         let snapshot = self.cache.snapshot();
-        let mut state = DnsState::default();
+        let is_empty = !snapshot.iter().any(|set| self.owner.owns(set));
+        let mut state = DnsState { is_withdrawn: names == Names::Withdrawn && is_empty, ..DnsState::default() };
         for set in snapshot.iter().filter(|set| self.owner.owns(set)) {
             if let Some(resource) = Resource::of(set) {
                 state.services.entry(resource).or_default().records += 1;
@@ -386,6 +404,19 @@ impl Keeper {
                 condition.message.push_str(&format!("; {held}"));
             }
             dns.condition = Some(condition);
+        }
+        self.share(state);
+    }
+
+    /// Lets other decisions know of `state`, and brings those back that depend on it.
+    fn share(&self, mut state: DnsState) {
+        let names = self.shared.world().names;
+        if names != Names::Kept {
+            let keys: Vec<_> = self.shared.world().published().cloned().collect();
+            for key in keys {
+                let dns = state.services.entry(Resource::service(&key.namespace, &key.name)).or_default();
+                dns.condition = Some(given_up(&self.owner.0, names));
+            }
         }
         let (first, changed): (_, Vec<_>) = {
             let mut world = self.shared.world();
@@ -408,6 +439,16 @@ impl Keeper {
             self.shared.dns.notify_one();
         }
     }
+}
+
+/// What a Service is told whose federation has gone.
+fn given_up(federation: &str, names: Names) -> WantedCondition {
+    let what = match names {
+        Names::Left => "its names are left as they are",
+        Names::Kept | Names::Withdrawn => "its names go",
+    };
+    let message = format!("Federation {federation} has been deleted: {what}");
+    WantedCondition { type_: types::PUBLISHED, holds: false, reason: reasons::FEDERATION_DELETED.to_owned(), message }
 }
 
 /// Whether nothing else is to be sent either: the provider asks for it, or does not know us, or has `ended` a run by refusing or
