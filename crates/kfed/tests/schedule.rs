@@ -94,8 +94,8 @@ fn what_if_is_a_difference_with_the_exit_codes_of_diff() {
     assert_eq!(code, Some(1));
 
     for (file, more, says) in [
-        ("hostname.yaml", ["--remove", "fed-wst"], "there is no member fed-wst to remove; did you mean fed-west?"),
-        ("hostname.yaml", ["--replicas", "default/hostnam=1"], "did you mean default/hostname?"),
+        ("hostname.yaml", ["--remove", "fed-wst"], "there is no member fed-wst to remove; did you mean `fed-west`?"),
+        ("hostname.yaml", ["--replicas", "default/hostnam=1"], "did you mean `default/hostname`?"),
         ("hostname.yaml", ["--add", "fed-west"], "default/hostname has a member fed-west already"),
         ("mistakes.yaml", ["--remove", "fed-west"], "did you mean `clusters`?"),
         ("none.yaml", ["--remove", "fed-west"], "cannot read"),
@@ -126,7 +126,7 @@ fn manifests_take_their_members_from_a_file_or_the_command_line() {
 }
 
 #[test]
-fn a_mistake_ends_with_1_an_excerpt_on_stderr_and_nothing_on_stdout() {
+fn a_mistake_ends_with_2_an_excerpt_on_stderr_and_nothing_on_stdout() {
     let members = case("members.yaml");
     let directory = tempfile::tempdir().unwrap();
     let written = |name: &str, content: &[u8]| {
@@ -146,13 +146,13 @@ fn a_mistake_ends_with_1_an_excerpt_on_stderr_and_nothing_on_stdout() {
         (written("latin.yaml", b"key: a\xff\n"), &["latin.yaml:1:7: this is no text in UTF-8"]),
         (written("program", b"\x7fELF\0\xff\x1b[2J"), &["program: this is no text in UTF-8"]),
         (written("escapes.yaml", b"\x1b[2Jkey: a\n"), &["escapes.yaml:1:", "no YAML"]),
-        (written("names.json", br#"{"\u001b[2J": 1}"#), &["a request has no `?[2J`"]),
+        (written("names.json", br#"{"\u001b[2J": 1}"#), &["a request has no key `?[2J`"]),
         (written("utf16.yaml", b"\xff\xfek\0"), &["it looks like UTF-16"]),
         (written("bad.json", b"{\n\t\"key\": 'a'\n}"), &["bad.json:2:9: this is no JSON"]),
     ];
     for (file, says) in cases {
         let (code, stdout, stderr) = outcome(["schedule", "-f", &file, "--clusters", &members, "-o", "json"]);
-        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{file}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{file}: {stderr}");
         assert!(!stderr.contains('\u{1b}'), "{file}: a terminal would obey {stderr:?}");
         for say in says {
             assert!(says_so(&stderr, say), "{file}: {say} in {stderr}");
@@ -185,7 +185,7 @@ fn a_mistake_in_an_endless_line_is_shown_with_its_surroundings_alone() {
     let column = text.find("\"five\"").unwrap() + 1;
     let (code, stdout, stderr) =
         outcome(["schedule", "-f", path.to_str().unwrap(), "--clusters", &case("members.yaml")]);
-    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert!(says_so(&stderr, &format!("long.json:1:{column}: a whole number belongs here")), "{stderr}");
     assert!(says_so(&stderr, r#""key":"ns/1000","replicas":"five""#) && stderr.len() < 2_000, "{stderr}");
 }
