@@ -396,7 +396,8 @@ fn mistakes_are_shown_in_the_file_with_what_was_meant() {
     let file = many.iter().fold(FLEET.to_owned(), |file, (from, to)| file.replacen(from, to, 1)) + "records: []\n";
     let (code, stdout, stderr) = plan(&file, &[]);
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
-    let places = ["4:6: a whole", "6:14: a cluster", "13:25: `192.0.2.256`", "16:1: `records` stands here a second time"];
+    let places =
+        ["4:6: a whole", "6:14: a cluster", "13:25: `192.0.2.256`", "16:1: `records` stands here a second time"];
     let said = words(&stderr);
     let mut rest = said.as_str();
     for place in places {

@@ -22,11 +22,17 @@ pub(crate) struct Mismatch {
 impl Reader {
     /// A `T`; of it one mistake is noted at most.
     pub(crate) fn decode<'de, T: Deserialize<'de>>(&mut self, node: &'de Node) -> Option<T> {
-        self.noted(T::deserialize(node).map_err(|wrong| Note::error(wrong.at.unwrap_or(node.span), wrong.message)))
+        self.noted(node.decode())
     }
 }
 
 // === impl Node ===
+
+impl Node {
+    pub(super) fn decode<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Note> {
+        T::deserialize(self).map_err(|wrong| Note::error(wrong.at.unwrap_or(self.span), wrong.message))
+    }
+}
 
 impl<'de> Deserializer<'de> for &'de Node {
     type Error = Mismatch;

@@ -20,7 +20,7 @@ mod yaml;
 
 pub(crate) use self::nearest::or_rather;
 pub(crate) use self::notes::Note;
-pub(crate) use self::source::{Sources, Span};
+pub(crate) use self::source::{Sources, Span, printable};
 pub(crate) use self::tree::{Entry, Node, Value};
 pub(crate) use self::values::Fields;
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
 use super::notes::Note;
 use super::source::Span;
 use super::tree::{Node, Value};
@@ -55,7 +57,7 @@ impl Reader {
         // A byte order mark says nothing in UTF-8.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let source = self.sources.add(name, text);
-        let mut documents = self.noted(documents(source, text))?;
+        let mut documents = self.noted(documents(name, source, text))?;
         documents.iter_mut().for_each(|document| self.each_key_once(document));
         Some(documents)
     }
@@ -63,22 +65,31 @@ impl Reader {
     /// The JSON in an annotation's text, with places in that text. Of keys that stand there twice the last one counts, as in
     /// Federation v1: they are kept.
     pub(crate) fn json_inside(&mut self, node: &Node, what: &str) -> Option<Node> {
+        let read = self.json_of(node, what);
+        self.noted(read)
+    }
+
+    /// The same, of what can be done without: a mistake is a warning.
+    pub(crate) fn optional_inside<T: DeserializeOwned>(&mut self, node: &Node, what: &str, without: &str) -> Option<T> {
+        let read = self.json_of(node, what).and_then(|node| node.decode());
+        read.map_err(|wrong| self.push(Note { is_error: false, ..wrong }).help(without)).ok()
+    }
+
+    fn json_of(&mut self, node: &Node, what: &str) -> Result<Node, Note> {
+        let wrong = |at, message: String, help: &str| {
+            let help = (!help.is_empty()).then(|| help.to_owned());
+            Err(Note { help, ..Note::error(at, message) })
+        };
         let Some(text) = node.as_text() else {
-            self.error(node.span, format!("an annotation is text, not {}", node.kind()))
-                .help("quote its JSON with '…'");
-            return None;
+            return wrong(node.span, format!("an annotation is text, not {}", node.kind()), "quote its JSON with '…'");
         };
         let source = self.sources.add_inside(node.span, what, text);
-        let mut values = self.noted(json::read(source, text))?.into_iter();
-        let first = values.next();
-        if first.is_none() {
-            self.error(node.span, format!("{what} is empty")).help("leave it out, or write {}");
+        let mut values = json::read(source, text)?.into_iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => Ok(value),
+            (None, _) => wrong(node.span, format!("{what} is empty"), "leave it out, or write {}"),
+            (_, Some(second)) => wrong(second.span, "this stands behind the end of the JSON".to_owned(), ""),
         }
-        if let Some(second) = values.next() {
-            self.error(second.span, "this stands behind the end of the JSON");
-            return None;
-        }
-        first
     }
 
     /// Tells keys that stand twice in a map, and keeps the last one.
@@ -121,11 +132,15 @@ impl Reader {
 }
 
 /// YAML has all of JSON, but not its tabs and not several values one after the other.
-fn documents(source: usize, text: &str) -> Result<Vec<Node>, Note> {
+fn documents(name: &str, source: usize, text: &str) -> Result<Vec<Node>, Note> {
+    let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
     if !text.trim_start().starts_with(['{', '[']) {
         return yaml::read(source, text);
     }
     json::read(source, text).or_else(|as_json| {
+        if is_json {
+            return Err(as_json);
+        }
         // What got further is what it was meant to be.
         yaml::read(source, text).map_err(|as_yaml| if as_yaml.at > as_json.at { as_yaml } else { as_json })
     })

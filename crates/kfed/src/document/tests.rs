@@ -129,9 +129,18 @@ fn what_cannot_be_read_is_told_as_what_it_was_meant_to_be() {
     }
     let meant = read("stdin", "{a: 1,\n b: [2, }").1.told();
     assert!(meant[0].contains("no YAML"), "{meant:?}");
-    for nested in ["[".repeat(100_000), "a: ".to_owned() + &"[".repeat(100_000), "- ".repeat(100_000)] {
-        assert!(read("f.yaml", &nested).0.is_none(), "that would end the stack");
-    }
+}
+
+#[test]
+fn what_lies_too_deep_is_refused_before_the_stack_ends() {
+    let read_deep = || {
+        for text in ["[".repeat(100_000), "a: ".to_owned() + &"[".repeat(100_000), "- ".repeat(100_000)] {
+            let told = read("f.yaml", &text).1.told();
+            assert!(told[0].contains("more than 64 deep in each other"), "{told:?}");
+        }
+    };
+    // As much as the program's main thread has: an unoptimized reader takes more than tests are given.
+    std::thread::Builder::new().stack_size(8 << 20).spawn(read_deep).unwrap().join().unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Error, Location, Spanned};
 
+use super::json::DEPTH;
 use super::notes::Note;
 use super::source::Span;
 use super::tree::{Entry, Node, Value};
@@ -13,7 +14,7 @@ use super::tree::{Entry, Node, Value};
 pub(super) fn read(source: usize, text: &str) -> Result<Vec<Node>, Note> {
     // The library's own limits are for requests from strangers; ten thousand workloads pass them. Aliases keep theirs.
     let budget = serde_saphyr::budget! {
-        max_depth: super::json::DEPTH,
+        max_depth: DEPTH,
         max_events: usize::MAX,
         max_nodes: usize::MAX,
         max_documents: usize::MAX,
@@ -74,6 +75,9 @@ fn mistake(source: usize, text: &str, error: &Error) -> Note {
     let message = error.render();
     let message = message.lines().next().unwrap_or_default();
     let message = message.split(" at line ").next().unwrap_or(message).trim_end_matches(',');
+    let is_deep = ["recursion limit", "budget breached: Depth"].iter().any(|deep| message.starts_with(deep));
+    let deep = format!("lists and maps lie more than {DEPTH} deep in each other");
+    let message = if is_deep { &deep } else { message };
     Note {
         is_error: true,
         message: format!("this is no YAML: {message}"),

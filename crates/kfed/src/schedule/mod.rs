@@ -28,7 +28,7 @@ pub(crate) use self::change::ChangeError;
 use self::change::{Changes, Replicas};
 use self::cluster::Cluster;
 use self::request::{Supplies, Workload};
-use crate::document::{Note, Reader};
+use crate::document::{Note, Reader, printable};
 use crate::error::Error;
 
 /// Plan replicas offline: who gets how many, why, and what if
@@ -167,8 +167,11 @@ fn plans(workloads: &[Workload], args: &Args, out: &mut impl Write) -> io::Resul
     if args.explain {
         for (at, workload) in workloads.iter().enumerate() {
             let text = answer::plan(workload, true).1.unwrap_or_default();
-            writeln!(out, "{}{}", if at == 0 { "" } else { "\n" }, text.trim_end())?;
+            writeln!(out, "{}{}", if at == 0 { "" } else { "\n" }, printable(text.trim_end()))?;
         }
+        return Ok(());
+    }
+    if workloads.is_empty() {
         return Ok(());
     }
     let table = table::Plans::begin(workloads, out)?;
@@ -190,7 +193,7 @@ fn differences(workloads: &[Workload], changes: &Changes<'_>, args: &Args, out: 
     }
     table::differences(&changed, out)?;
     for explanation in changed.iter().filter_map(|(difference, _)| difference.explanation.as_ref()) {
-        writeln!(out, "\n{}", explanation.join("\n"))?;
+        writeln!(out, "\n{}", printable(&explanation.join("\n")))?;
     }
     Ok(true)
 }

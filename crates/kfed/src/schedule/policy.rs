@@ -5,8 +5,8 @@ use kfed_api::policy::{Finding, Mode, Path, PlacementPolicy, Segment, Severity};
 use super::cluster::Cluster;
 use crate::document::{Entry, Node, Note, Reader, Span, Value};
 
-/// The largest number that the planner tells from a larger one.
-const LARGEST: i64 = 1 << 40;
+/// The most replicas that Kubernetes lets a workload have.
+const MOST: i64 = i32::MAX as i64;
 
 /// A policy as it is written.
 #[derive(Debug)]
@@ -43,14 +43,16 @@ impl Asked<'_> {
 pub(crate) fn check_capacities(policy: &PlacementPolicy, clusters: &[Cluster], reader: &mut Reader) {
     for cluster in clusters.iter().filter(|cluster| cluster.capacity.is_some_and(|capacity| capacity < 0)) {
         match policy.mode {
-            Mode::FederationV1 => reader.warning(cluster.at, "a negative capacity"),
+            Mode::FederationV1 => {
+                reader.warning(cluster.at, "a negative capacity: federation-v1 plans as many replicas less than none")
+            }
             _ => reader.error(cluster.at, "a capacity cannot be negative"),
         }
         .help("write 0 or more, or leave it out where it is not known");
     }
 }
 
-/// Numbers of replicas that no API server lets pass, or that are beyond what the planner counts.
+/// Numbers of replicas that no API server lets pass.
 pub(crate) fn check_replicas(policy: &PlacementPolicy, replicas: i64, at: Span, reader: &mut Reader) {
     if replicas < 0 {
         match policy.mode {
@@ -58,8 +60,10 @@ pub(crate) fn check_replicas(policy: &PlacementPolicy, replicas: i64, at: Span, 
             _ => reader.error(at, format!("{replicas} replicas are negative")),
         }
         .help("write 0 or more");
-    } else if replicas > LARGEST {
-        reader.warning(at, format!("{replicas} replicas count as {LARGEST}")).help("nobody runs as many");
+    } else if replicas > MOST {
+        reader
+            .warning(at, format!("{replicas} replicas are more than Kubernetes takes"))
+            .help(format!("write {MOST} at most"));
     }
 }
 

@@ -93,6 +93,11 @@ pub(crate) fn read_all(documents: Vec<Node>, supplies: Supplies<'_>, reader: &mu
             others.push((node.span, kind));
             continue;
         }
+        if !matches!(node.value, Value::Map(_)) && !is_annotation(node) {
+            let note = reader.error(node.span, format!("a request belongs here, not {}", node.kind()));
+            note.help("as in {key: default/web, replicas: 9, clusters: [{name: fed-west}, {name: fed-east}]}");
+            continue;
+        }
         let mut draft = Draft { span: node.span, ..Draft::default() };
         let before = reader.errors();
         match kind {
@@ -149,11 +154,7 @@ fn is_annotation(node: &Node) -> bool {
 impl Draft {
     /// A request in our own form.
     fn request(&mut self, node: &Node, reader: &mut Reader) {
-        let Value::Map(entries) = &node.value else {
-            let note = reader.error(node.span, format!("a request belongs here, not {}", node.kind()));
-            note.help("as in {key: default/web, replicas: 9, clusters: [{name: fed-west}, {name: fed-east}]}");
-            return;
-        };
+        let entries = node.entries();
         if let Some(workload) = node.get("workload") {
             self.workload(workload, reader);
         }
@@ -234,10 +235,9 @@ impl Draft {
         {
             self.policy.push(Entry { key: "clusterSelector".to_owned(), span: selector.span, node });
         }
-        if let Some(placement) = annotated(keys::PLACEMENT)
-            && let Some(node) = reader.json_inside(placement, keys::PLACEMENT)
-        {
-            self.placement = reader.decode(&node).unwrap_or_default();
+        if let Some(placement) = annotated(keys::PLACEMENT) {
+            let without = "it is taken to run nowhere";
+            self.placement = reader.optional_inside(placement, keys::PLACEMENT, without).unwrap_or_default();
         }
     }
 
@@ -267,6 +267,10 @@ impl Draft {
         self.is_bare = true;
         self.key = Replicas::only_key(replicas).map(str::to_owned);
         self.preferences(node, "preferences", reader);
+        if self.key.is_none() {
+            let note = reader.warning(node.span, "preferences alone have no key: ties are broken as for an empty one");
+            note.help("with --replicas NAMESPACE/NAME=N they are planned as the federation would");
+        }
     }
 
     fn finish(mut self, supplies: Supplies<'_>, reader: &mut Reader) -> Option<Workload> {
@@ -276,7 +280,7 @@ impl Draft {
         let replicas = self.replicas.or_else(|| Some((supplied.or(self.usual)?, self.span)));
         if replicas.is_none() {
             let (message, help) = if self.is_bare {
-                ("preferences alone do not say how many replicas", "with --replicas N, or --replicas NAMESPACE/NAME=N")
+                ("preferences alone do not say how many replicas", "pass --replicas NAMESPACE/NAME=N, or --replicas N")
             } else {
                 ("this request does not say how many `replicas`", "write replicas: N, or pass --replicas N")
             };

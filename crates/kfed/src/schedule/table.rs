@@ -1,11 +1,13 @@
 //! Plans for people.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use kfed_replica_scheduler::Plan;
 
 use super::answer::Difference;
 use super::request::Workload;
+use crate::document::printable;
 
 /// What stands where there is no number.
 const NONE: &str = "-";
@@ -37,7 +39,7 @@ impl Plans {
             columns.make_room(4, &format!("+{}", workload.replicas));
             for cluster in workload.clusters.iter() {
                 columns.make_room(1, &cluster.name);
-                columns.make_room(2, &number(cluster.current));
+                columns.make_room(2, &number(workload.current(cluster)));
             }
         }
         columns.make_room(1, "(total)");
@@ -46,8 +48,8 @@ impl Plans {
     }
 
     pub(crate) fn write(&self, workload: &Workload, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-        let currents: std::collections::BTreeMap<_, _> =
-            workload.clusters.iter().map(|cluster| (cluster.name.as_str(), cluster.current)).collect();
+        let currents: HashMap<_, _> =
+            workload.clusters.iter().map(|cluster| (cluster.name.as_str(), workload.current(cluster))).collect();
         let (mut runs, mut planned, mut overflow) = (0_i64, 0_i64, 0_i64);
         for placement in &plan.placements {
             let current = currents.get(placement.member.as_str()).copied().flatten();
@@ -177,6 +179,11 @@ fn delta(number: i64) -> String {
     if number == 0 { "0".to_owned() } else { format!("{number:+}") }
 }
 
+/// A text as a part of one line that no terminal obeys.
+fn line(text: &str) -> String {
+    printable(text).replace(['\n', '\r', '\t'], " ")
+}
+
 // === impl Columns ===
 
 impl Columns {
@@ -191,6 +198,7 @@ impl Columns {
 
     fn write(&self, out: &mut dyn Write, cells: &[&str]) -> io::Result<()> {
         for (at, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+            let cell = line(cell);
             if at + 1 == cells.len() {
                 writeln!(out, "{cell}")?;
             } else if at < self.texts {

@@ -334,6 +334,11 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
         ),
         (annotated("{} {}"), "line 1, column 4: this stands behind the end of the JSON"),
         (annotated(""), "is empty"),
+        ("[null, 3]".to_owned(), "error in.yaml:1:8: a request belongs here, not the number 3"),
+        (
+            annotated("{}").replace("federation.kubernetes.io/replica-set-preferences: '{}'", "kfed.io/placement: x=3"),
+            "warning in.yaml:6:24",
+        ),
     ];
     for (text, expected) in &cases {
         let (_, said) = read("in.yaml", text);
@@ -367,6 +372,12 @@ fn what_v1_accepted_is_a_warning_in_its_mode_and_an_error_beyond() {
     let (workloads, said) =
         read("in.yaml", &with("preferences: {mode: proportional, clusters: {x: {wieght: 1}, y: {weight: 1}}}"));
     assert!(workloads.is_empty() && said[0].starts_with("error in.yaml:4:50: clusters.x.wieght"), "{said:?}");
+    let negative = |mode: &str| format!("{{key: a/b, replicas: 3, {mode}clusters: [{{name: x, capacity: -2}}, y]}}");
+    let (workloads, said) = read("in.yaml", &negative(""));
+    assert_eq!(plan(&workloads[0]), numbers(&[("x", -2), ("y", 5)]), "as v1 had it");
+    assert!(said.len() == 1 && said[0].starts_with("warning in.yaml:1:56: a negative capacity"), "{said:?}");
+    let (_, said) = read("in.yaml", &negative("mode: proportional, "));
+    assert!(said[0].starts_with("error in.yaml:1:76: a capacity cannot be negative; write 0 or more"), "{said:?}");
     let (workloads, said) = read("in.yaml", "{key: a/b, replicas: -3, clusters: [x]}");
     assert!(workloads.len() == 1 && said[0].starts_with("warning in.yaml:1:22"), "{said:?}");
     let (workloads, said) = read("in.yaml", "{key: a/b, replicas: -3, mode: proportional, clusters: [x]}");
