@@ -24,6 +24,11 @@ fn cluster(name: impl Into<String>, region: &str) -> Cluster {
 }
 
 impl Cluster {
+    fn member(&self) -> Member<'_> {
+        let Self { name, current, capacity, attributes } = self;
+        Member { name, current: *current, capacity: *capacity, attributes: Some(attributes) }
+    }
+
     fn runs(self, current: i64) -> Self {
         Self { current: Some(current), ..self }
     }
@@ -48,15 +53,7 @@ impl Cluster {
 fn told(file: &str, replicas: i64, policy: &str, clusters: &[Cluster]) -> String {
     let policy: PlacementPolicy = policy.parse().unwrap();
     assert_eq!(policy.check(None), []);
-    let members: Vec<_> = clusters
-        .iter()
-        .map(|Cluster { name, current, capacity, attributes }| Member {
-            name,
-            current: *current,
-            capacity: *capacity,
-            attributes: Some(attributes),
-        })
-        .collect();
+    let members: Vec<_> = clusters.iter().map(Cluster::member).collect();
     let request = Request { key: "shop/checkout", replicas, policy: &policy, members: &members };
     let text = explain(&schedule(&request), &request);
     assert!(text.lines().count() <= 20, "{text}");
@@ -174,11 +171,7 @@ fn no_member_at_all_is_a_sentence_too() {
 fn the_limit_behind_the_first_one_is_told_where_replicas_are_left() {
     let help = |policy: &str, clusters: &[Cluster]| {
         let policy: PlacementPolicy = policy.parse().unwrap();
-        let member = |cluster| {
-            let Cluster { name, current, capacity, attributes } = cluster;
-            Member { name, current: *current, capacity: *capacity, attributes: Some(attributes) }
-        };
-        let members: Vec<_> = clusters.iter().map(member).collect();
+        let members: Vec<_> = clusters.iter().map(Cluster::member).collect();
         let request = Request { key: "shop/checkout", replicas: 20, policy: &policy, members: &members };
         let text = explain(&schedule(&request), &request);
         text.split_once("What would help:\n").unwrap().1.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
