@@ -16,6 +16,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use self::answer::{Answers, Difference};
+use self::answer::{Answers, Differences};
 pub(crate) use self::change::ChangeError;
 use self::change::{Changes, Replicas};
 use self::cluster::Cluster;
@@ -180,21 +181,25 @@ fn plans(workloads: &[Workload], args: &Args, out: &mut impl Write) -> io::Resul
 
 /// Writes how plans differ, and tells whether they do.
 fn differences(workloads: &[Workload], changes: &Changes<'_>, args: &Args, out: &mut impl Write) -> io::Result<bool> {
-    let all = answer::differences(workloads, changes, args.explain);
     if args.output != Format::Table {
-        let all: Vec<Difference<'_>> = all.map(|(difference, _)| difference).collect();
+        let all = Differences { workloads, changes, explained: args.explain, differ: Cell::new(false) };
         machine(&all, args.output, out)?;
-        return Ok(all.iter().any(Difference::is_change));
+        return Ok(all.differ.get());
     }
-    let changed: Vec<_> = all.filter(|(difference, _)| difference.is_change()).collect();
-    if changed.is_empty() {
+    let mut table = table::Differences::default();
+    let mut explanations = Vec::new();
+    for (difference, changed) in answer::differences(workloads, changes, args.explain) {
+        if difference.is_change() {
+            table.add(&difference, &changed);
+            explanations.extend(difference.explanation);
+        }
+    }
+    if table.is_empty() {
         writeln!(out, "no change")?;
         return Ok(false);
     }
-    table::differences(&changed, out)?;
-    for explanation in changed.iter().filter_map(|(difference, _)| difference.explanation.as_ref()) {
-        writeln!(out, "\n{}", printable(&explanation.join("\n")))?;
-    }
+    table.write(out)?;
+    explanations.iter().try_for_each(|lines| writeln!(out, "\n{}", printable(&lines.join("\n"))))?;
     Ok(true)
 }
 
