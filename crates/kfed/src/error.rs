@@ -14,8 +14,6 @@ use kfed_dnsprovider_azure::{ConfigError, ConnectError as AzureConnectError};
 use kube::config::KubeconfigError;
 use miette::Diagnostic;
 
-use crate::document::Mistake;
-
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[non_exhaustive]
@@ -106,9 +104,10 @@ pub(crate) enum Error {
     Interrupted,
     #[error("cannot read {}", path.display())]
     ReadInput { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Input(Box<Mistake>),
+    #[error("cannot write what was asked for")]
+    WriteOutput { source: io::Error },
+    #[error("there are mistakes in the input")]
+    Mistakes,
 }
 
 // === impl Error ===
@@ -119,20 +118,19 @@ impl Error {
         move |source| Self::Start { what: what.into(), source }
     }
 
-    /// 128 + SIGINT where somebody ended it early, as shells count; 2 for what `plan` verbs cannot read, whose 1 means changes;
-    /// else 1.
+    /// 128 + SIGINT where somebody ended it early, as shells count; 2 for what `plan` verbs cannot do, whose 1 means changes; else 1.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
             Self::Told { code } => *code,
-            Self::ReadInput { .. } | Self::Input(_) => 2,
+            Self::ReadInput { .. } | Self::WriteOutput { .. } | Self::Mistakes | Self::Change(_) => 2,
             _ => 1,
         }
     }
 
     /// Whether all there is to say has been said.
     pub(crate) fn is_told(&self) -> bool {
-        matches!(self, Self::Step { .. } | Self::Interrupted | Self::Told { .. })
+        matches!(self, Self::Step { .. } | Self::Interrupted | Self::Told { .. } | Self::Mistakes)
     }
 }
 

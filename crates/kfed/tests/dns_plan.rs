@@ -363,12 +363,12 @@ fn more_addresses_than_a_set_takes_are_told() {
 #[test]
 fn mistakes_are_shown_in_the_file_with_what_was_meant() {
     for (from, to, place, says) in [
-        ("federation:", "fedration:", "2:1", "`fedration` is no key of the file|help: did you mean `federation`?"),
+        ("federation:", "fedration:", "2:1", "the file has no key `fedration`|help: did you mean `federation`?"),
         ("zone: example.com", "zone: exa mple", "3:7", "is not a domain name"),
-        ("ttl: 180", "ttl: soon", "4:6", "`ttl` is a text, not a whole number"),
-        ("ttl: 180", "ttl: 0", "4:6", "`ttl` is 0: it is a number from 1 to 2147483647"),
-        ("region: westus", "regoin: westus", "6:14", "`regoin` is no key of a cluster|help: did you mean `region`?"),
-        ("ready: true", "ready: yes please", "6:51", "`ready` is a text, not true or false"),
+        ("ttl: 180", "ttl: soon", "4:6", "a whole number belongs here, not the text \"soon\""),
+        ("ttl: 180", "ttl: 0", "4:6", "0 is too small|help: a number from 1 to 2147483647 belongs here"),
+        ("region: westus", "regoin: westus", "6:14", "a cluster has no key `regoin`|help: did you mean `region`?"),
+        ("ready: true", "ready: yes please", "6:51", "true or false belongs here, not the text \"yes please\""),
         ("type: LoadBalancer", "type: Loadbalancer", "11:9", "help: did you mean `LoadBalancer`?"),
         ("    c1: {", "    c3: {", "13:5", "there is no cluster `c3` in `clusters`|help: did you mean `c1`?"),
         ("192.0.2.1", "192.0.2.256", "13:25", "`192.0.2.256` is no IP address"),
@@ -382,9 +382,9 @@ fn mistakes_are_shown_in_the_file_with_what_was_meant() {
             "records: []",
             "records: [{name: a.example.com, type: B, ttl: 1, data: []}]",
             "15:39",
-            "`B` is no type of record",
+            "`B` is not a type of record",
         ),
-        ("records: []", "records: [", "1", "neither YAML nor JSON"),
+        ("records: []", "records: [", "1", "this is no YAML"),
     ] {
         let (code, stdout, stderr) = plan(&FLEET.replacen(from, to, 1), &[]);
         let said = words(&stderr);
@@ -392,6 +392,22 @@ fn mistakes_are_shown_in_the_file_with_what_was_meant() {
         let told = says.split('|').all(|part| said.contains(part));
         assert!(said.contains(&format!("fleet.yaml:{place}")) && told, "{to}: {said}");
     }
+    let many = [("ttl: 180", "ttl: soon"), ("region: westus", "regoin: westus"), ("192.0.2.1", "192.0.2.256")];
+    let file = many.iter().fold(FLEET.to_owned(), |file, (from, to)| file.replacen(from, to, 1)) + "records: []\n";
+    let (code, stdout, stderr) = plan(&file, &[]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    let places =
+        ["4:6: a whole", "6:14: a cluster", "13:25: `192.0.2.256`", "16:1: `records` stands here a second time"];
+    let said = words(&stderr);
+    let mut rest = said.as_str();
+    for place in places {
+        let at = rest.find(&format!("fleet.yaml:{place}")).unwrap_or_else(|| panic!("{place}: {said}"));
+        rest = &rest[at..];
+    }
+    let (code, _, stderr) = plan("federation: a\n---\nzone: b\n", &[]);
+    assert!(code == Some(2) && words(&stderr).contains("fleet.yaml:3:1: this is a second document"), "{stderr}");
+    let (code, _, stderr) = plan("# nothing\n", &[]);
+    assert!(code == Some(2) && words(&stderr).contains("fleet.yaml is empty"), "{stderr}");
     let (code, _, stderr) = outcome(["dns", "plan", "-f", "/nowhere/fleet.yaml"]);
     assert_eq!(code, Some(2));
     assert!(words(&stderr).contains("cannot read /nowhere/fleet.yaml"), "{stderr}");

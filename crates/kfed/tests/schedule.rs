@@ -94,11 +94,13 @@ fn what_if_is_a_difference_with_the_exit_codes_of_diff() {
     assert_eq!(code, Some(1));
 
     for (file, more, says) in [
-        ("hostname.yaml", ["--remove", "fed-wst"], "there is no member fed-wst to remove; did you mean fed-west?"),
-        ("hostname.yaml", ["--replicas", "default/hostnam=1"], "did you mean default/hostname?"),
+        ("hostname.yaml", ["--remove", "fed-wst"], "there is no member fed-wst to remove; did you mean `fed-west`?"),
+        ("hostname.yaml", ["--replicas", "default/hostnam=1"], "did you mean `default/hostname`?"),
         ("hostname.yaml", ["--add", "fed-west"], "default/hostname has a member fed-west already"),
         ("mistakes.yaml", ["--remove", "fed-west"], "did you mean `clusters`?"),
         ("none.yaml", ["--remove", "fed-west"], "cannot read"),
+        ("hostname.yaml", ["--add", "fed-north,current=-1"], "--add:1:19: replicas that run cannot be negative"),
+        ("hostname.yaml", ["--add", "fed-north,capcity=1"], "--add:1:11: a member has no key `capcity`"),
     ] {
         let (code, stdout, stderr) = schedule(file, &more);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{file} {more:?}");
@@ -126,7 +128,7 @@ fn manifests_take_their_members_from_a_file_or_the_command_line() {
 }
 
 #[test]
-fn a_mistake_ends_with_1_an_excerpt_on_stderr_and_nothing_on_stdout() {
+fn a_mistake_ends_with_2_an_excerpt_on_stderr_and_nothing_on_stdout() {
     let members = case("members.yaml");
     let directory = tempfile::tempdir().unwrap();
     let written = |name: &str, content: &[u8]| {
@@ -146,17 +148,108 @@ fn a_mistake_ends_with_1_an_excerpt_on_stderr_and_nothing_on_stdout() {
         (written("latin.yaml", b"key: a\xff\n"), &["latin.yaml:1:7: this is no text in UTF-8"]),
         (written("program", b"\x7fELF\0\xff\x1b[2J"), &["program: this is no text in UTF-8"]),
         (written("escapes.yaml", b"\x1b[2Jkey: a\n"), &["escapes.yaml:1:", "no YAML"]),
-        (written("names.json", br#"{"\u001b[2J": 1}"#), &["a request has no `?[2J`"]),
+        (written("names.json", br#"{"\u001b[2J": 1}"#), &["a request has no key `?[2J`"]),
         (written("utf16.yaml", b"\xff\xfek\0"), &["it looks like UTF-16"]),
         (written("bad.json", b"{\n\t\"key\": 'a'\n}"), &["bad.json:2:9: this is no JSON"]),
     ];
     for (file, says) in cases {
         let (code, stdout, stderr) = outcome(["schedule", "-f", &file, "--clusters", &members, "-o", "json"]);
-        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{file}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{file}: {stderr}");
         assert!(!stderr.contains('\u{1b}'), "{file}: a terminal would obey {stderr:?}");
         for say in says {
             assert!(says_so(&stderr, say), "{file}: {say} in {stderr}");
         }
+    }
+}
+
+#[test]
+fn members_that_take_no_replicas_are_left_out_with_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("clusters.json");
+    let cluster = |name: &str, ready: &str, offline: &str| {
+        let conditions = json!([{"type": "Ready", "status": ready}, {"type": "Offline", "status": offline}]);
+        json!({"apiVersion": "kfed.io/v1beta1", "kind": "Cluster", "metadata": {"name": name}, "status": {"conditions": conditions}})
+    };
+    let items = [cluster("fed-west", "False", "True"), cluster("fed-east", "True", "False")];
+    fs::write(&path, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+    let clusters = path.to_str().unwrap();
+    let (code, stdout, stderr) = schedule("workloads.yaml", &["--clusters", clusters, "-o", "json"]);
+    let plans: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &plans[0]["plan"]), (Some(0), &json!({"fed-east": 9})));
+    assert!(says_so(&stderr, "fed-west is left out: it is Offline"), "{stderr}");
+
+    let (code, stdout, _) = schedule("workloads.yaml", &["--clusters", clusters, "--add", "fed-west", "-o", "json"]);
+    let differences: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(code, Some(1), "what if it came back?");
+    assert_eq!(differences[0]["after"]["plan"], json!({"fed-east": 3, "fed-west": 6}));
+}
+
+#[test]
+fn a_list_without_requests_is_no_mistake_and_has_no_plans() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("a.json", "[]"), ("b.yaml", "apiVersion: v1\nkind: List\nitems: []\n"), ("c.yaml", "kind: List\nitems:\n")]
+    {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        for (more, expected) in [(&["-o", "json"][..], "[]\n"), (&[], ""), (&["--replicas", "3"], "no change\n")] {
+            let outcome = outcome([&["schedule", "-f", path.to_str().unwrap()], more].concat());
+            assert_eq!(outcome, (Some(0), expected.to_owned(), String::new()), "{name} {more:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_file_does_not_say_the_command_line_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let written = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let preferences = r#"{"rebalance": true, "clusters": {"*": {"weight": 1}, "a": {"maxReplicas": 2, "weight": 1}}}"#;
+    let manifest = written("rs.yaml", "apiVersion: apps/v1\nkind: ReplicaSet\nmetadata: {name: web}\n");
+    let members = ["--add", "a", "--add", "b", "-o", "json"];
+    for (file, replicas, plan) in [
+        (written("map.json", preferences), "default/web=9", json!({"a": 2, "b": 7})),
+        (written("text.json", &json!(preferences).to_string()), "default/web=9", json!({"a": 2, "b": 7})),
+        (
+            written("beyond.yaml", "mode: proportional\nclusters: {b: {weight: 1}}\n"),
+            "default/web=4",
+            json!({"a": 0, "b": 4}),
+        ),
+        (manifest.clone(), "4", json!({"a": 2, "b": 2})),
+        (written("request.yaml", "key: default/web\n"), "4", json!({"a": 2, "b": 2})),
+    ] {
+        let args = [&["schedule", "-f", &file, "--replicas", replicas], &members[..]].concat();
+        let (code, stdout, stderr) = outcome(args);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{file}: a plan, with nothing to compare it with");
+        let plans: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((&plans[0]["key"], &plans[0]["plan"]), (&json!("default/web"), &plan), "{file}");
+    }
+    let (code, stdout, _) = outcome([&["schedule", "-f", &manifest], &members[..]].concat());
+    let plans: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &plans[0]["plan"]), (Some(0), &json!({"a": 1, "b": 0})), "one, as Kubernetes has it");
+
+    let map = written("map.json", preferences);
+    for (args, code, says) in [
+        (vec!["-f", &map, "--add", "a"], 2, "preferences alone do not say how many replicas"),
+        (vec!["-f", &map, "--replicas", "x/y=4"], 0, "there are no members: nothing is placed"),
+        (vec!["-f", &map, "--replicas", "4", "--add", "a"], 0, "preferences alone have no key"),
+    ] {
+        let (ended, _, stderr) = outcome([&["schedule"], &args[..]].concat());
+        assert!(ended == Some(code) && says_so(&stderr, says), "{args:?}: {ended:?} {stderr}");
+    }
+}
+
+#[test]
+fn no_name_in_a_table_moves_what_a_terminal_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("odd.json");
+    fs::write(&path, r#"{"key": "a\u001b[2J\nb", "replicas": 1, "clusters": ["x\u202ey", "t\tz"]}"#).unwrap();
+    for more in [&[][..], &["--explain"], &["--remove", "t\tz"]] {
+        let (_, stdout, _) = outcome([&["schedule", "-f", path.to_str().unwrap()], more].concat());
+        assert!(!stdout.contains(['\u{1b}', '\u{202e}']) && !stdout.is_empty(), "{stdout:?}");
     }
 }
 
@@ -185,7 +278,7 @@ fn a_mistake_in_an_endless_line_is_shown_with_its_surroundings_alone() {
     let column = text.find("\"five\"").unwrap() + 1;
     let (code, stdout, stderr) =
         outcome(["schedule", "-f", path.to_str().unwrap(), "--clusters", &case("members.yaml")]);
-    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert!(says_so(&stderr, &format!("long.json:1:{column}: a whole number belongs here")), "{stderr}");
     assert!(says_so(&stderr, r#""key":"ns/1000","replicas":"five""#) && stderr.len() < 2_000, "{stderr}");
 }

@@ -6,10 +6,12 @@ use std::collections::btree_map::Entry;
 use std::fmt::Write;
 
 use kfed_api::policy::PlacementPolicy;
+use kfed_api::preferences::ClusterPreferences;
 
 use crate::plan::{Placement, Plan};
 use crate::reason::Reason;
 use crate::request::{Member, Request};
+use crate::schedule::schedule;
 
 /// The most lines of an explanation.
 const LINES: usize = 20;
@@ -305,13 +307,33 @@ fn help(plan: &Plan, request: &Request<'_>) -> Vec<String> {
     if request.members.is_empty() {
         return vec![head("No member takes replicas: see whether members are Ready.")];
     }
+    let helps = reasons_of_lack(plan, request.policy);
+    let mut lines: Vec<_> = helps.iter().map(|(help, names)| format!("  {}", help.line(names))).collect();
+    lines.dedup();
+    if lines.is_empty() {
+        return vec![head("Give the members weights, or raise their limits.")];
+    }
+    // The first ones are the surest.
+    lines.truncate(3);
+    if let Some(next) = next_help(&helps, request) {
+        lines.truncate(2);
+        lines.insert(1, format!("  then {next}"));
+    }
+    lines.insert(0, head("What would help:"));
+    lines
+}
+
+/// Why replicas found no place, and with whom.
+fn reasons_of_lack<'a>(plan: &'a Plan, policy: &PlacementPolicy) -> BTreeMap<Help<'a>, Vec<&'a str>> {
     let mut helps: BTreeMap<Help<'_>, Vec<&str>> = BTreeMap::new();
     for placement in &plan.placements {
         let mut note = |help| helps.entry(help).or_default().push(&placement.member);
+        let is_at_maximum = placement.reasons.iter().any(|reason| matches!(reason, Reason::CutToMaximum { .. }));
         for reason in &placement.reasons {
             match reason {
                 Reason::CutToMaximum { .. } => note(Help::Maximum),
-                Reason::CutToCapacity { .. } => note(Help::Capacity),
+                // Below its maximum more room alone would do.
+                Reason::CutToCapacity { .. } if !is_at_maximum => note(Help::Capacity),
                 Reason::CutBySkew { by, max_skew, .. } => note(Help::Skew(by.as_str(), *max_skew)),
                 Reason::NotChosen { limit, .. } => note(Help::Chosen(*limit)),
                 Reason::Tainted { taint, .. } => note(Help::Taint(taint)),
@@ -321,7 +343,7 @@ fn help(plan: &Plan, request: &Request<'_>) -> Vec<String> {
                 Reason::Filtered { filter, .. } => note(Help::Filter(filter)),
                 Reason::Weight { weight: ..=0, .. } => note(Help::Weight),
                 Reason::Standby { .. } | Reason::Minimum { .. } | Reason::Kept { .. }
-                    if request.policy.preferences.of(&placement.member).is_none_or(|own| own.weight <= 0) =>
+                    if policy.preferences.of(&placement.member).is_none_or(|own| own.weight <= 0) =>
                 {
                     note(Help::Weight);
                 }
@@ -329,15 +351,34 @@ fn help(plan: &Plan, request: &Request<'_>) -> Vec<String> {
             }
         }
     }
-    let mut lines: Vec<_> = helps.into_iter().map(|(help, names)| format!("  {}", help.line(&names))).collect();
-    lines.dedup();
-    if lines.is_empty() {
-        return vec![head("Give the members weights, or raise their limits.")];
+    helps
+}
+
+/// What else is in the way once the maximums are raised, or else the capacities: one limit often hides the next.
+fn next_help(helps: &BTreeMap<Help<'_>, Vec<&str>>, request: &Request<'_>) -> Option<String> {
+    let (first, names) = helps.first_key_value()?;
+    let (mut policy, mut members) = (request.policy.clone(), request.members.to_vec());
+    match first {
+        Help::Maximum => {
+            for name in names {
+                let own = request.policy.preferences.of(name).copied().unwrap_or_default();
+                let raised = ClusterPreferences { max_replicas: None, ..own };
+                policy.preferences.clusters.insert((*name).to_owned(), raised);
+            }
+        }
+        Help::Capacity => {
+            let fits = |member: &&mut Member<'_>| names.contains(&member.name);
+            members.iter_mut().filter(fits).for_each(|member| member.capacity = None);
+        }
+        _ => return None,
     }
-    // The first ones are the surest.
-    lines.truncate(3);
-    lines.insert(0, head("What would help:"));
-    lines
+    let plan = schedule(&Request { policy: &policy, members: &members, ..*request });
+    if plan.unplaced <= 0 {
+        return None;
+    }
+    let next = reasons_of_lack(&plan, &policy);
+    let (help, names) = next.iter().find(|(help, names)| helps.get(help) != Some(names))?;
+    Some(help.line(names))
 }
 
 /// One thing that would help, the surest first.

@@ -24,6 +24,11 @@ fn cluster(name: impl Into<String>, region: &str) -> Cluster {
 }
 
 impl Cluster {
+    fn member(&self) -> Member<'_> {
+        let Self { name, current, capacity, attributes } = self;
+        Member { name, current: *current, capacity: *capacity, attributes: Some(attributes) }
+    }
+
     fn runs(self, current: i64) -> Self {
         Self { current: Some(current), ..self }
     }
@@ -48,15 +53,7 @@ impl Cluster {
 fn told(file: &str, replicas: i64, policy: &str, clusters: &[Cluster]) -> String {
     let policy: PlacementPolicy = policy.parse().unwrap();
     assert_eq!(policy.check(None), []);
-    let members: Vec<_> = clusters
-        .iter()
-        .map(|Cluster { name, current, capacity, attributes }| Member {
-            name,
-            current: *current,
-            capacity: *capacity,
-            attributes: Some(attributes),
-        })
-        .collect();
+    let members: Vec<_> = clusters.iter().map(Cluster::member).collect();
     let request = Request { key: "shop/checkout", replicas, policy: &policy, members: &members };
     let text = explain(&schedule(&request), &request);
     assert!(text.lines().count() <= 20, "{text}");
@@ -168,4 +165,24 @@ fn no_member_at_all_is_a_sentence_too() {
          none run now; 0 planned in 0 members, 3 without a place\n\
          3 replicas found no place. No member takes replicas: see whether members are Ready.\n"
     );
+}
+
+#[test]
+fn the_limit_behind_the_first_one_is_told_where_replicas_are_left() {
+    let help = |policy: &str, clusters: &[Cluster]| {
+        let policy: PlacementPolicy = policy.parse().unwrap();
+        let members: Vec<_> = clusters.iter().map(Cluster::member).collect();
+        let request = Request { key: "shop/checkout", replicas: 20, policy: &policy, members: &members };
+        let text = explain(&schedule(&request), &request);
+        text.split_once("What would help:\n").unwrap().1.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    for mode in ["federation-v1", "proportional"] {
+        let at_most_4 = &format!(r#"{{"mode": "{mode}", "clusters": {{"*": {{"weight": 1, "maxReplicas": 4}}}}}}"#);
+        let full = [cluster("x", "r").fits(5, 1), cluster("y", "r").fits(4, 1)];
+        assert_eq!(help(at_most_4, &full), ["raise maxReplicas of x, y", "then add nodes to x, y"], "{mode}");
+        let roomy = [cluster("x", "r"), cluster("y", "r").fits(4, 1)];
+        assert_eq!(help(at_most_4, &roomy), ["raise maxReplicas of x, y"], "{mode}");
+        let at_most_8 = &at_most_4.replace('4', "8");
+        assert_eq!(help(at_most_8, &full), ["add nodes to x, y", "then raise maxReplicas of x, y"], "{mode}");
+    }
 }

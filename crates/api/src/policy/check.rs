@@ -55,7 +55,7 @@ impl PlacementPolicy {
             Mode::Proportional => Severity::Error,
         };
         let mut findings = Findings { accepted_by_v1, found: Vec::new() };
-        findings.unknown_keys(self);
+        findings.keys(self);
         findings.clusters(self);
         findings.limits(self);
         for (at, requirement) in self.cluster_selector.iter().enumerate() {
@@ -84,13 +84,17 @@ impl Findings {
         self.add(Severity::Error, path, message, remedy);
     }
 
-    fn unknown_keys(&mut self, policy: &PlacementPolicy) {
+    fn keys(&mut self, policy: &PlacementPolicy) {
         for unknown in &policy.unknown_keys {
             let remedy = match unknown.nearest {
                 Some(nearest) => format!("did you mean {nearest}?"),
                 None => "leave it out".to_owned(),
             };
             self.add(self.accepted_by_v1, unknown.path.clone(), "this key means nothing here", remedy);
+        }
+        for path in &policy.repeated_keys {
+            let message = "this key stands here a second time";
+            self.add(self.accepted_by_v1, path.clone(), message, "the last one counts: leave one of them out");
         }
     }
 
@@ -263,7 +267,8 @@ impl Findings {
             let path = move |at| Path::new("groups").index(group).key("clusters").index(at);
             members.clusters.iter().enumerate().map(move |(at, name)| (name, path(at)))
         });
-        for (name, path) in own.chain(grouped).filter(|(name, _)| !members.contains(&name.as_str())) {
+        let known: BTreeSet<&str> = members.iter().copied().collect();
+        for (name, path) in own.chain(grouped).filter(|(name, _)| !known.contains(name.as_str())) {
             let remedy = match nearest(name, members.iter().copied()) {
                 Some(nearest) => format!("did you mean {nearest}?"),
                 None => "it counts once a member of this name joins".to_owned(),

@@ -46,6 +46,7 @@ use crate::preferences::ReplicaPreferences;
 pub use check::{Finding, Severity};
 pub use decode::UnknownKey;
 pub(crate) use decode::{Fields, Noted, Values};
+pub use nearest::nearest;
 pub use path::{Path, Segment};
 pub use read::InvalidPolicy;
 pub use selector::{SelectorOperator, SelectorRequirement, parse_selector};
@@ -84,6 +85,9 @@ pub struct PlacementPolicy {
     /// Keys that mean nothing here, as found by reading.
     #[serde(skip)]
     pub unknown_keys: Vec<UnknownKey>,
+    /// Keys that stand in one object twice, as found by reading; the last one counts.
+    #[serde(skip)]
+    pub repeated_keys: Vec<Path>,
 }
 
 /// How replicas are divided.

@@ -1,10 +1,24 @@
 //! What may have been meant by a word that is not known.
 
-/// The one of `known` that `word` may be a slip of: at most a third of its letters are wrong.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wrong = |known: &'a str| (distance(&word.to_ascii_lowercase(), &known.to_ascii_lowercase()), known);
-    let (wrong, nearest) = known.into_iter().map(wrong).min()?;
-    (wrong <= 3 && wrong * 3 <= word.chars().count().max(3)).then_some(nearest)
+/// The one of `known` that `word` may be a slip of: at most a third of its letters are wrong, or it is the beginning.
+///
+/// ```
+/// use kfed_api::policy::nearest;
+///
+/// assert_eq!(nearest("wieght", ["minReplicas", "weight"]), Some("weight"));
+/// assert_eq!(nearest("priority", ["minReplicas", "weight"]), None);
+/// ```
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let letters = word.chars().count();
+    let wrong = |known: &str| {
+        let known = known.to_lowercase();
+        let wrong = distance(&word, &known);
+        let is_like = wrong <= 3 && wrong * 3 <= letters.max(3);
+        (is_like || (letters > 3 && known.starts_with(&word))).then_some((wrong, known.len().abs_diff(word.len())))
+    };
+    let found = known.into_iter().filter_map(|known| Some((wrong(known)?, known))).min();
+    found.map(|(_, known)| known)
 }
 
 /// How many letters must be put in, left out, replaced or swapped with their neighbour to make `b` of `a`.
@@ -46,5 +60,15 @@ mod tests {
             assert_eq!(nearest(word, known), meant, "{word}");
         }
         assert_eq!(nearest("weight", []), None);
+        let keys = ["key", "replicas", "mode", "preferences", "clusters", "maxMoves", "maxClusters"];
+        for (word, meant) in [
+            ("kye", Some("key")),
+            ("Clusters", Some("clusters")),
+            ("max-moves", Some("maxMoves")),
+            ("prefer", Some("preferences")),
+            ("weight", None),
+        ] {
+            assert_eq!(nearest(word, keys), meant, "{word}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, MapAccess};
 
-use super::decode::{Fields, Noted, Values};
+use super::decode::{Fields, Noted, Odd, Values};
 use super::selector::SelectorRequirement;
 use super::taint::Toleration;
 use super::{Group, PlacementPolicy, Spread};
@@ -32,7 +32,7 @@ impl FromStr for PlacementPolicy {
 
     fn from_str(json: &str) -> Result<Self, Self::Err> {
         let read: Option<Noted<Reading>> = serde_json::from_str(json).map_err(InvalidPolicy)?;
-        Ok(read.map_or_else(|| Reading::default().finish(Vec::new()), Noted::into_policy))
+        Ok(read.map_or_else(|| Reading::default().finish(Odd::default()), Noted::into_policy))
     }
 }
 
@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for PlacementPolicy {
 
 impl Noted<Reading> {
     fn into_policy(self) -> PlacementPolicy {
-        self.value.finish(self.unknown)
+        self.value.finish(self.odd)
     }
 }
 
@@ -52,14 +52,15 @@ impl Noted<Reading> {
 
 impl Reading {
     /// Where `clusters` is not said, v1 gave nothing to anybody. Who writes a key that v1 did not have does not ask for that.
-    fn finish(self, unknown_keys: Vec<super::UnknownKey>) -> PlacementPolicy {
+    fn finish(self, odd: Odd) -> PlacementPolicy {
         let clusters = match self.clusters {
             Some(clusters) => clusters,
             None if self.beyond_v1 => ReplicaPreferences::default().clusters,
             None => BTreeMap::new(),
         };
         let preferences = ReplicaPreferences { rebalance: self.policy.preferences.rebalance, clusters };
-        PlacementPolicy { preferences, unknown_keys, ..self.policy }
+        let Odd { unknown, repeated } = odd;
+        PlacementPolicy { preferences, unknown_keys: unknown, repeated_keys: repeated, ..self.policy }
     }
 }
 

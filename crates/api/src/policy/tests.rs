@@ -325,3 +325,23 @@ fn tolerations_cover_taints_as_in_kubernetes() {
         assert_eq!(read.tolerations[0].tolerates(&taint), tolerated, "{json}");
     }
 }
+
+#[test]
+fn keys_that_stand_twice_are_told_with_the_severity_of_the_mode() {
+    let json = |mode: &str| {
+        format!(
+            r#"{{{mode}"rebalance": false, "clusters": {{"x": {{"weight": 1, "Weight": 2}}, "y": {{}}, "x": {{"weight": 3}}}}, "rebalance": true,
+                "tolerations": [{{"key": "a", "key": "b", "operator": "Exists"}}]}}"#
+        )
+    };
+    for (mode, severity) in [("", Severity::Warning), (r#""mode": "proportional", "#, Severity::Error)] {
+        let policy: PlacementPolicy = json(mode).parse().unwrap();
+        assert!(policy.preferences.rebalance && policy.preferences.clusters["x"].weight == 3, "the last one counts");
+        assert_eq!(policy.tolerations[0].key, "b");
+        let findings = policy.check(None);
+        let twice = findings.iter().filter(|finding| finding.message.contains("a second time"));
+        let told: Vec<_> = twice.map(|finding| (finding.severity, finding.path.to_string())).collect();
+        let paths = ["clusters.x.Weight", "clusters.x", "rebalance", "tolerations[0].key"];
+        assert_eq!(told, paths.map(|path| (severity, path.to_owned())));
+    }
+}

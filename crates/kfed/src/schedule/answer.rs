@@ -1,5 +1,6 @@
 //! The machine formats: plans, and differences between two of them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use kfed_replica_scheduler::{Plan, Reason, explain, schedule};
@@ -50,7 +51,16 @@ pub(crate) struct Answers<'a> {
     pub(crate) explained: bool,
 }
 
-/// Differences, made before they are written, since they decide the exit code.
+/// The same of differences.
+pub(crate) struct Differences<'a> {
+    pub(crate) workloads: &'a [Workload],
+    pub(crate) changes: &'a Changes<'a>,
+    pub(crate) explained: bool,
+    /// Whether any was a change, known once they are written.
+    pub(crate) differ: Cell<bool>,
+}
+
+/// Each workload's difference, and the workload as it would be.
 pub(crate) fn differences<'a>(
     workloads: &'a [Workload],
     changes: &'a Changes<'a>,
@@ -130,6 +140,17 @@ impl Serialize for Answers<'_> {
         serializer.collect_seq(self.workloads.iter().map(|workload| {
             let (plan, explanation) = plan(workload, self.explained);
             Answer { key: &workload.key, outcome: plan.into(), explanation: explanation.as_deref().map(lines) }
+        }))
+    }
+}
+
+// === impl Differences ===
+
+impl Serialize for Differences<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(differences(self.workloads, self.changes, self.explained).map(|(difference, _)| {
+            self.differ.set(self.differ.get() || difference.is_change());
+            difference
         }))
     }
 }

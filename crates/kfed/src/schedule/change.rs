@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::nearest::nearest;
 use super::request::Workload;
+use crate::document::or_rather;
 
 /// What is changed before the second plan.
 #[derive(Debug, Default)]
@@ -25,14 +25,14 @@ pub(crate) struct Replicas {
 /// A change that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
-    #[error("there is no member {name} to remove{}", or_rather(.meant.as_ref(), .known))]
-    NoMember { name: String, meant: Option<String>, known: String },
+    #[error("there is no member {name} to remove; {hint}")]
+    NoMember { name: String, hint: String },
     #[error("{key} has a member {name} already")]
     MemberExists { key: String, name: String },
     #[error("--add names {name} twice")]
     AddedTwice { name: String },
-    #[error("there is no request {key} to scale{}", or_rather(.meant.as_ref(), .known))]
-    NoRequest { key: String, meant: Option<String>, known: String },
+    #[error("there is no request {key} to scale; {hint}")]
+    NoRequest { key: String, hint: String },
 }
 
 // === impl Changes ===
@@ -50,8 +50,7 @@ impl Changes<'_> {
                     workloads.iter().flat_map(|workload| workload.clusters.iter()).map(|c| c.name.as_str()).collect();
                 members.sort_unstable();
                 members.dedup();
-                let meant = nearest(name, members.iter().copied()).map(str::to_owned);
-                return Err(ChangeError::NoMember { name: name.clone(), meant, known: some(&members) });
+                return Err(ChangeError::NoMember { name: name.clone(), hint: or_rather(name, members) });
             }
         }
         for (at, added) in self.add.iter().enumerate() {
@@ -67,9 +66,8 @@ impl Changes<'_> {
         }
         for key in self.replicas.iter().filter_map(|replicas| replicas.key.as_ref()) {
             if !workloads.iter().any(|workload| workload.key == *key) {
-                let keys: Vec<_> = workloads.iter().map(|workload| workload.key.as_str()).collect();
-                let meant = nearest(key, keys.iter().copied()).map(str::to_owned);
-                return Err(ChangeError::NoRequest { key: key.clone(), meant, known: some(&keys) });
+                let keys = workloads.iter().map(|workload| workload.key.as_str());
+                return Err(ChangeError::NoRequest { key: key.clone(), hint: or_rather(key, keys) });
             }
         }
         Ok(())
@@ -82,11 +80,7 @@ impl Changes<'_> {
             let stay = workload.clusters.iter().filter(|cluster| !self.remove.contains(&cluster.name));
             changed.clusters = Arc::new(stay.chain(self.add).cloned().collect());
         }
-        for replicas in self.replicas {
-            if replicas.key.as_ref().is_none_or(|key| *key == workload.key) {
-                changed.replicas = replicas.replicas;
-            }
-        }
+        changed.replicas = Replicas::of(self.replicas, &workload.key).unwrap_or(workload.replicas);
         changed
     }
 }
@@ -95,24 +89,24 @@ fn has(workload: &Workload, name: &str) -> bool {
     workload.clusters.iter().any(|cluster| cluster.name == name)
 }
 
-fn or_rather(meant: Option<&String>, known: &str) -> String {
-    match meant {
-        Some(meant) => format!("; did you mean {meant}?"),
-        None => format!("; there are {known}"),
-    }
-}
-
-/// The first few of many names.
-fn some(names: &[&str]) -> String {
-    const SHOWN: usize = 10;
-    match names {
-        [] => "none".to_owned(),
-        names if names.len() <= SHOWN => names.join(", "),
-        names => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
-    }
-}
-
 // === impl Replicas ===
+
+impl Replicas {
+    /// How many replicas the workload `key` is to have; the last one that tells counts.
+    pub(crate) fn of(all: &[Self], key: &str) -> Option<i64> {
+        all.iter().rfind(|replicas| replicas.is_of(key)).map(|replicas| replicas.replicas)
+    }
+
+    /// The only key that is named.
+    pub(crate) fn only_key(all: &[Self]) -> Option<&str> {
+        let mut keys = all.iter().filter_map(|replicas| replicas.key.as_deref());
+        keys.next().filter(|_| keys.next().is_none())
+    }
+
+    pub(crate) fn is_of(&self, key: &str) -> bool {
+        self.key.as_ref().is_none_or(|own| own == key)
+    }
+}
 
 impl FromStr for Replicas {
     type Err = String;

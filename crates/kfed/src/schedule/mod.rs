@@ -2,25 +2,21 @@
 //!
 //! ```text
 //! FILE ─► tree with places ─► requests ─► plan ─► table, JSON, YAML
-//!         (yaml, json)        (+ notes)    └► again, with a change ─► differences
+//!         (crate::document)              └► again, with a change ─► differences
 //! ```
 
 mod answer;
+mod argument;
 mod change;
 mod cluster;
-mod decode;
-mod json;
-mod nearest;
+mod object;
 mod policy;
-mod read;
 mod request;
-mod source;
 mod table;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod yaml;
 
+use std::cell::Cell;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,20 +24,13 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use self::answer::{Answers, Difference};
+use self::answer::{Answers, Differences};
 pub(crate) use self::change::ChangeError;
 use self::change::{Changes, Replicas};
 use self::cluster::Cluster;
-use self::request::Workload;
-use self::source::{Notes, Sources};
+use self::request::{Supplies, Workload};
+use crate::document::{Note, Reader, printable};
 use crate::error::Error;
-use crate::output;
-
-/// The exit code of an error. `kubectl diff` ends with more than 1, since 1 says that there are differences.
-const FAILED: u8 = 1;
-const FAILED_DIFF: u8 = 2;
-/// How many notes of a kind are shown.
-const SHOWN: usize = 20;
 
 /// Plan replicas offline: who gets how many, why, and what if
 #[derive(Debug, clap::Args)]
@@ -65,9 +54,11 @@ pub(crate) struct Args {
     /// What if this member joined? NAME, or name=NAME,capacity=10,region=westus
     ///
     /// Further parts: zone=1, current=0, capacityAge=5m, label.KEY=VALUE, taint=KEY=VALUE:EFFECT. Where no request names members, those added are the members, and nothing is compared.
-    #[arg(long, value_name = "MEMBER", value_parser = Cluster::parse, help_heading = "What if")]
-    add: Vec<Cluster>,
+    #[arg(long, value_name = "MEMBER", help_heading = "What if")]
+    add: Vec<String>,
     /// What if there were N replicas, of every workload or of one?
+    ///
+    /// Where the file does not say how many, N is the number, and nothing is compared.
     #[arg(long, value_name = "N|KEY=N", help_heading = "What if")]
     replicas: Vec<Replicas>,
 }
@@ -101,7 +92,10 @@ and maxClusters. `preferences` may be the text of a preferences annotation; with
 replicas are spread evenly.
 
 A ReplicaSet, Deployment or Job is read as it is, with its annotations: alone, then --clusters
-names the members, or as `workload` of a request. Other kinds are passed over.";
+names the members, or as `workload` of a request. Other kinds are passed over.
+
+The JSON of a preferences annotation alone will do too: --replicas says how many, as N or as
+NAMESPACE/NAME=N, and --clusters or --add who there is.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -110,7 +104,8 @@ Examples:
   kfed schedule -f web.yaml -o json | jq '.[].plan'
   kfed schedule -f web.yaml --remove fed-west          who takes over?
   kfed schedule -f web.yaml --add name=fed-north,capacity=10 --replicas 20
-  kubectl get rs,deploy -A -o json | kfed schedule -f - --clusters members.yaml";
+  kubectl get rs,deploy -A -o json | kfed schedule -f - --clusters members.yaml
+  kfed schedule -f preferences.json --replicas default/web=9 --add fed-west --add fed-east";
 
 const DETAILS: &str = "\
 With --remove, --add or --replicas the plan before the change is compared with the plan after
@@ -119,8 +114,11 @@ The table has the numbers that differ; JSON and YAML have `changes`, `before` an
 every request. The exit code is that of diff: 0 the same, 1 different, 2 an error.
 
 Otherwise the exit code is 0, also where replicas stay unplaced or something is warned of,
-or 1 for an error, with nothing on stdout. What mode federation-v1 always accepted is a
-warning at most.";
+or 2 for an error, with nothing on stdout. What mode federation-v1 always accepted is a
+warning at most. A list without requests is no error, and gives an empty one.
+
+In what `kubectl get clusters` prints, members that are not Ready, are Offline or are about to
+leave take no replicas: they are left out, with a warning.";
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -130,50 +128,36 @@ enum Format {
     Yaml,
 }
 
-/// What was read, with all that was noted.
-#[derive(Debug, Default)]
+/// What was read.
+#[derive(Debug)]
 struct Input {
-    sources: Sources,
-    notes: Notes,
     workloads: Vec<Workload>,
-    /// Whether any request, or `--clusters`, names members.
-    names_members: bool,
+    /// The members of `--add` that join those that there are.
+    add: Arc<Vec<Cluster>>,
+    /// What `--replicas` says of workloads that have a number.
+    replicas: Vec<Replicas>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let asks_what_if = !(args.remove.is_empty() && args.add.is_empty() && args.replicas.is_empty());
-    let failed = if asks_what_if { FAILED_DIFF } else { FAILED };
-    // An error of this verb ends with its own code: it is told here.
-    let told = |error| {
-        output::report(error);
-        Error::Told { code: failed }
-    };
-
-    let input = Input::read(args).map_err(told)?;
-    input.tell();
-    if input.notes.errors() > 0 {
-        return Err(Error::Told { code: failed });
-    }
-    let Input { mut workloads, names_members, .. } = input;
-    let mut changes = Changes { remove: &args.remove, add: &args.add, replicas: &args.replicas };
-    if !names_members && !args.add.is_empty() {
-        let added = Arc::new(std::mem::take(&mut changes.add).to_vec());
-        workloads.iter_mut().for_each(|workload| workload.clusters = Arc::clone(&added));
-    }
-    changes.check(&workloads).map_err(|error| told(error.into()))?;
+    let mut reader = Reader::default();
+    let input = Input::read(args, &mut reader)?;
+    reader.tell()?;
+    let Input { workloads, add, replicas } = &input;
+    let changes = Changes { remove: &args.remove, add, replicas };
+    changes.check(workloads)?;
 
     let mut out = BufWriter::new(io::stdout().lock());
     let written = if changes.is_empty() {
-        plans(&workloads, args, &mut out).map(|()| false)
+        plans(workloads, args, &mut out).map(|()| false)
     } else {
-        differences(&workloads, &changes, args, &mut out)
+        differences(workloads, &changes, args, &mut out)
     };
     match written.and_then(|differs| out.flush().map(|()| differs)) {
         Ok(false) => Ok(()),
         Ok(true) => Err(Error::Told { code: 1 }),
         // A reader that has gone away has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(source) => Err(told(Error::Write { path: "stdout".into(), source })),
+        Err(source) => Err(Error::WriteOutput { source }),
     }
 }
 
@@ -184,8 +168,11 @@ fn plans(workloads: &[Workload], args: &Args, out: &mut impl Write) -> io::Resul
     if args.explain {
         for (at, workload) in workloads.iter().enumerate() {
             let text = answer::plan(workload, true).1.unwrap_or_default();
-            writeln!(out, "{}{}", if at == 0 { "" } else { "\n" }, text.trim_end())?;
+            writeln!(out, "{}{}", if at == 0 { "" } else { "\n" }, printable(text.trim_end()))?;
         }
+        return Ok(());
+    }
+    if workloads.is_empty() {
         return Ok(());
     }
     let table = table::Plans::begin(workloads, out)?;
@@ -194,21 +181,25 @@ fn plans(workloads: &[Workload], args: &Args, out: &mut impl Write) -> io::Resul
 
 /// Writes how plans differ, and tells whether they do.
 fn differences(workloads: &[Workload], changes: &Changes<'_>, args: &Args, out: &mut impl Write) -> io::Result<bool> {
-    let all = answer::differences(workloads, changes, args.explain);
     if args.output != Format::Table {
-        let all: Vec<Difference<'_>> = all.map(|(difference, _)| difference).collect();
+        let all = Differences { workloads, changes, explained: args.explain, differ: Cell::new(false) };
         machine(&all, args.output, out)?;
-        return Ok(all.iter().any(Difference::is_change));
+        return Ok(all.differ.get());
     }
-    let changed: Vec<_> = all.filter(|(difference, _)| difference.is_change()).collect();
-    if changed.is_empty() {
+    let mut table = table::Differences::default();
+    let mut explanations = Vec::new();
+    for (difference, changed) in answer::differences(workloads, changes, args.explain) {
+        if difference.is_change() {
+            table.add(&difference, &changed);
+            explanations.extend(difference.explanation);
+        }
+    }
+    if table.is_empty() {
         writeln!(out, "no change")?;
         return Ok(false);
     }
-    table::differences(&changed, out)?;
-    for explanation in changed.iter().filter_map(|(difference, _)| difference.explanation.as_ref()) {
-        writeln!(out, "\n{}", explanation.join("\n"))?;
-    }
+    table.write(out)?;
+    explanations.iter().try_for_each(|lines| writeln!(out, "\n{}", printable(&lines.join("\n"))))?;
     Ok(true)
 }
 
@@ -225,65 +216,56 @@ fn machine(value: &impl Serialize, format: Format, out: &mut impl Write) -> io::
 // === impl Input ===
 
 impl Input {
-    fn read(args: &Args) -> Result<Self, Error> {
-        let mut input = Self::default();
-        let common = match &args.clusters {
+    fn read(args: &Args, reader: &mut Reader) -> Result<Self, Error> {
+        let named = match &args.clusters {
             None => None,
             Some(path) => {
-                let nodes = input.nodes(path)?;
-                let read = cluster::read_all(&nodes.unwrap_or_default(), &input.sources, &mut input.notes);
-                Some(Arc::new(read))
+                let mut nodes = Vec::new();
+                let documents = reader.documents(path)?.unwrap_or_default();
+                documents.into_iter().for_each(|document| request::flatten(document, &mut nodes));
+                Some(Arc::new(cluster::read_all(&nodes, reader)))
             }
         };
+        let read = |text: &String| argument::read("--add", text, reader);
+        let mut add = Arc::new(args.add.iter().filter_map(read).collect::<Vec<_>>());
+
+        // Where nobody else is named, those added are the members.
+        let are_members = named.is_none() && !add.is_empty();
+        let clusters = if are_members { Some(&add) } else { named.as_ref() };
+        let supplies = Supplies { clusters, replicas: &args.replicas };
+        let mut workloads = Vec::new();
         for path in &args.files {
-            if let Some(nodes) = input.nodes(path)? {
-                input.take(&nodes, common.as_ref(), path.display());
+            match reader.documents(path)? {
+                Some(documents) if documents.is_empty() => {
+                    let message = format!("{} holds no request", path.display());
+                    let help = "kfed schedule --help shows one".to_owned();
+                    reader.push(Note { is_error: true, message, help: Some(help), at: None });
+                }
+                documents => workloads.extend(request::read_all(documents.unwrap_or_default(), supplies, reader)),
             }
         }
-        input.names_members = common.is_some() || input.workloads.iter().any(|workload| !workload.clusters.is_empty());
-        if !input.names_members && args.add.is_empty() && !input.workloads.is_empty() && input.notes.errors() == 0 {
+
+        if are_members {
+            let is_added = |workload: &&mut Workload| Arc::ptr_eq(&workload.clusters, &add);
+            if workloads.iter_mut().filter(is_added).count() == workloads.len() {
+                add = Arc::default();
+            } else {
+                workloads.iter_mut().filter(is_added).for_each(|workload| workload.clusters = Arc::default());
+            }
+        }
+        for workload in &workloads {
+            policy::check_capacities(&workload.policy, &add, reader);
+        }
+        if !workloads.is_empty() && add.is_empty() && workloads.iter().all(|workload| workload.clusters.is_empty()) {
             let message = "there are no members: nothing is placed".to_owned();
             let help = "name them in `clusters`, or with --clusters or --add".to_owned();
-            input.notes.push(source::Note { is_error: false, message, help: Some(help), at: None });
+            reader.push(Note { is_error: false, message, help: Some(help), at: None });
         }
-        Ok(input)
-    }
-
-    /// The values in a file; none when it has a mistake, which is noted.
-    fn nodes(&mut self, path: &std::path::Path) -> Result<Option<Vec<tree::Node>>, Error> {
-        match read::read(path, &mut self.sources)? {
-            Ok(nodes) => Ok(Some(nodes)),
-            Err(wrong) => {
-                self.notes.push(wrong);
-                Ok(None)
-            }
-        }
-    }
-
-    fn take(&mut self, nodes: &[tree::Node], common: Option<&Arc<Vec<Cluster>>>, name: impl std::fmt::Display) {
-        if nodes.is_empty() {
-            let note = self.notes.push(source::Note {
-                is_error: true,
-                message: format!("{name} holds no request"),
-                help: None,
-                at: None,
-            });
-            note.help("kfed schedule --help shows one");
-        }
-        self.workloads.extend(request::read_all(nodes, common, &mut self.sources, &mut self.notes));
-    }
-
-    /// Says what was noted, on stderr.
-    fn tell(&self) {
-        for (errors, kind) in [(false, "warnings"), (true, "errors")] {
-            let notes = || self.notes.iter().filter(|note| note.is_error == errors);
-            for note in notes().take(SHOWN) {
-                output::note(format_args!("{:?}", self.sources.report(note)));
-            }
-            match notes().count().saturating_sub(SHOWN) {
-                0 => {}
-                more => output::note(format_args!("and {more} more {kind}")),
-            }
-        }
+        let is_change = |replicas: &Replicas| {
+            let mut of = workloads.iter().filter(|workload| replicas.is_of(&workload.key)).peekable();
+            of.peek().is_none() || of.any(|workload| !workload.is_supplied)
+        };
+        let replicas = args.replicas.iter().filter(|replicas| is_change(replicas)).cloned().collect();
+        Ok(Self { workloads, add, replicas })
     }
 }

@@ -3,12 +3,10 @@
 use kfed_api::policy::{Finding, Mode, Path, PlacementPolicy, Segment, Severity};
 
 use super::cluster::Cluster;
-use super::decode::decode;
-use super::source::{Note, Notes, Span};
-use super::tree::{Entry, Node, Value};
+use crate::document::{Entry, Node, Note, Reader, Span, Value};
 
-/// The largest number that the planner tells from a larger one.
-const LARGEST: i64 = 1 << 40;
+/// The most replicas that Kubernetes lets a workload have.
+const MOST: i64 = i32::MAX as i64;
 
 /// A policy as it is written.
 #[derive(Debug)]
@@ -25,40 +23,47 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     /// The policy, unless it cannot be carried out.
-    pub(crate) fn read(self, notes: &mut Notes) -> Option<PlacementPolicy> {
+    pub(crate) fn read(self, reader: &mut Reader) -> Option<PlacementPolicy> {
         let node = Node { value: Value::Map(self.entries), span: self.at };
-        let policy: PlacementPolicy = match decode(&node) {
-            Ok(policy) => policy,
-            Err(wrong) => {
-                notes.push(wrong);
-                return None;
-            }
-        };
+        let policy: PlacementPolicy = reader.decode(&node)?;
         let members: Vec<_> = self.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
         // Without members there is nobody that a name could be compared with.
         let members = (!members.is_empty()).then_some(members.as_slice());
         let findings = policy.check(members);
         let is_sound = findings.iter().all(|finding| finding.severity != Severity::Error);
-        let mut placed: Vec<_> = findings.into_iter().map(|finding| (place(&node, &finding.path), finding)).collect();
-        placed.sort_by_key(|(at, _)| (at.source(), at.range().start));
-        for (at, Finding { severity, path, message, remedy }) in placed {
+        for Finding { severity, path, message, remedy } in findings {
             let (is_error, message) = (severity == Severity::Error, format!("{path}: {message}"));
-            notes.push(Note { is_error, message, help: Some(remedy), at: Some(at) });
+            reader.push(Note { is_error, message, help: Some(remedy), at: Some(place(&node, &path)) });
         }
         is_sound.then_some(policy)
     }
 }
 
-/// Numbers of replicas that no API server lets pass, or that are beyond what the planner counts.
-pub(crate) fn check_replicas(policy: &PlacementPolicy, replicas: i64, at: Span, notes: &mut Notes) {
+/// Negative capacities, which mode federation-v1 takes into account as v1 did.
+pub(crate) fn check_capacities(policy: &PlacementPolicy, clusters: &[Cluster], reader: &mut Reader) {
+    for cluster in clusters.iter().filter(|cluster| cluster.capacity.is_some_and(|capacity| capacity < 0)) {
+        match policy.mode {
+            Mode::FederationV1 => {
+                reader.warning(cluster.at, "a negative capacity: federation-v1 plans as many replicas less than none")
+            }
+            _ => reader.error(cluster.at, "a capacity cannot be negative"),
+        }
+        .help("write 0 or more, or leave it out where it is not known");
+    }
+}
+
+/// Numbers of replicas that no API server lets pass.
+pub(crate) fn check_replicas(policy: &PlacementPolicy, replicas: i64, at: Span, reader: &mut Reader) {
     if replicas < 0 {
         match policy.mode {
-            Mode::FederationV1 => notes.warning(at, format!("{replicas} replicas are negative")),
-            _ => notes.error(at, format!("{replicas} replicas are negative")),
+            Mode::FederationV1 => reader.warning(at, format!("{replicas} replicas are negative")),
+            _ => reader.error(at, format!("{replicas} replicas are negative")),
         }
         .help("write 0 or more");
-    } else if replicas > LARGEST {
-        notes.warning(at, format!("{replicas} replicas count as {LARGEST}")).help("nobody runs as many");
+    } else if replicas > MOST {
+        reader
+            .warning(at, format!("{replicas} replicas are more than Kubernetes takes"))
+            .help(format!("write {MOST} at most"));
     }
 }
 

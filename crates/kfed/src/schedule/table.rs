@@ -1,11 +1,13 @@
 //! Plans for people.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write};
 
 use kfed_replica_scheduler::Plan;
 
 use super::answer::Difference;
 use super::request::Workload;
+use crate::document::printable;
 
 /// What stands where there is no number.
 const NONE: &str = "-";
@@ -37,7 +39,7 @@ impl Plans {
             columns.make_room(4, &format!("+{}", workload.replicas));
             for cluster in workload.clusters.iter() {
                 columns.make_room(1, &cluster.name);
-                columns.make_room(2, &number(cluster.current));
+                columns.make_room(2, &number(workload.current(cluster)));
             }
         }
         columns.make_room(1, "(total)");
@@ -46,8 +48,8 @@ impl Plans {
     }
 
     pub(crate) fn write(&self, workload: &Workload, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-        let currents: std::collections::BTreeMap<_, _> =
-            workload.clusters.iter().map(|cluster| (cluster.name.as_str(), cluster.current)).collect();
+        let currents: HashMap<_, _> =
+            workload.clusters.iter().map(|cluster| (cluster.name.as_str(), workload.current(cluster))).collect();
         let (mut runs, mut planned, mut overflow) = (0_i64, 0_i64, 0_i64);
         for placement in &plan.placements {
             let current = currents.get(placement.member.as_str()).copied().flatten();
@@ -98,15 +100,22 @@ fn sum(workload: &Workload, plan: &Plan) -> String {
     said.join("; ")
 }
 
-/// The members whose numbers change, and the sums. Nothing is said of a workload that stays as it is.
-pub(crate) fn differences(changed: &[(Difference<'_>, Workload)], out: &mut dyn Write) -> io::Result<()> {
-    const HEAD: [&str; 7] = ["KEY", "MEMBER", "BEFORE", "AFTER", "CHANGE", "OVERFLOW", "WHY"];
-    let mut rows: Vec<[String; 7]> = Vec::new();
-    for (difference, workload) in changed {
+/// The members whose numbers change, and the sums.
+#[derive(Default)]
+pub(crate) struct Differences(Vec<[String; 7]>);
+
+// === impl Differences ===
+
+impl Differences {
+    const HEAD: [&'static str; 7] = ["KEY", "MEMBER", "BEFORE", "AFTER", "CHANGE", "OVERFLOW", "WHY"];
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, difference: &Difference<'_>, workload: &Workload) {
         let Difference { key, before, after, .. } = difference;
-        let mut names: Vec<_> = before.plan.keys().chain(after.plan.keys()).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names: BTreeSet<_> = before.plan.keys().chain(after.plan.keys()).collect();
         for name in names {
             let (was, is) = (before.plan.get(name).copied(), after.plan.get(name).copied());
             let overflow = (before.overflow.get(name).copied(), after.overflow.get(name).copied());
@@ -117,7 +126,7 @@ pub(crate) fn differences(changed: &[(Difference<'_>, Workload)], out: &mut dyn 
                 Some(reasons) => reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
                 None => "removed".to_owned(),
             };
-            rows.push([
+            self.0.push([
                 (*key).to_owned(),
                 name.clone(),
                 number(was),
@@ -127,7 +136,7 @@ pub(crate) fn differences(changed: &[(Difference<'_>, Workload)], out: &mut dyn 
                 why,
             ]);
         }
-        let total = |plan: &std::collections::BTreeMap<String, i64>| plan.values().sum::<i64>();
+        let total = |plan: &BTreeMap<String, i64>| plan.values().sum::<i64>();
         let (was, is) = (total(&before.plan), total(&after.plan));
         let overflow = (total(&before.overflow), total(&after.overflow));
         let mut why = format!("of {} asked for", workload.replicas);
@@ -141,7 +150,7 @@ pub(crate) fn differences(changed: &[(Difference<'_>, Workload)], out: &mut dyn 
                 why += &format!("; {is} {what}");
             }
         }
-        rows.push([
+        self.0.push([
             (*key).to_owned(),
             "(total)".to_owned(),
             was.to_string(),
@@ -155,14 +164,17 @@ pub(crate) fn differences(changed: &[(Difference<'_>, Workload)], out: &mut dyn 
             why,
         ]);
     }
-    let mut columns = Columns::new(&HEAD, 2);
-    for row in &rows {
-        for (at, cell) in row[..6].iter().enumerate() {
-            columns.make_room(at, cell);
+
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut columns = Columns::new(&Self::HEAD, 2);
+        for row in &self.0 {
+            for (at, cell) in row[..6].iter().enumerate() {
+                columns.make_room(at, cell);
+            }
         }
+        columns.write(out, &Self::HEAD)?;
+        self.0.iter().try_for_each(|row| columns.write(out, &row.each_ref().map(String::as_str)))
     }
-    columns.write(out, &HEAD)?;
-    rows.iter().try_for_each(|row| columns.write(out, &row.each_ref().map(String::as_str)))
 }
 
 fn number(number: Option<i64>) -> String {
@@ -175,6 +187,11 @@ fn arrow(was: Option<i64>, is: Option<i64>) -> String {
 
 fn delta(number: i64) -> String {
     if number == 0 { "0".to_owned() } else { format!("{number:+}") }
+}
+
+/// A text as a part of one line that no terminal obeys.
+fn line(text: &str) -> String {
+    printable(text).replace(['\n', '\r', '\t'], " ")
 }
 
 // === impl Columns ===
@@ -191,6 +208,7 @@ impl Columns {
 
     fn write(&self, out: &mut dyn Write, cells: &[&str]) -> io::Result<()> {
         for (at, (cell, width)) in cells.iter().zip(&self.widths).enumerate() {
+            let cell = line(cell);
             if at + 1 == cells.len() {
                 writeln!(out, "{cell}")?;
             } else if at < self.texts {

@@ -6,27 +6,34 @@ use serde_json::{Value, json};
 use super::answer::Outcome;
 use super::change::{Changes, Replicas};
 use super::cluster::Cluster;
-use super::request::Workload;
-use super::source::{Notes, Sources};
-use super::{answer, read, request};
+use super::request::{Supplies, Workload};
+use super::{answer, argument, cluster, request};
+use crate::document::Reader;
 
-/// What a file of this name and text holds, and what is said of it as `PLACE: MESSAGE; HELP`.
+/// What a file of this name and text holds, and what is said of it as `KIND PLACE: MESSAGE; HELP`.
 fn read(name: &str, text: &str) -> (Vec<Workload>, Vec<String>) {
-    let (mut sources, mut notes) = (Sources::default(), Notes::default());
-    let workloads = match read::parse(name, text.as_bytes().to_vec(), &mut sources) {
-        Ok(nodes) => request::read_all(&nodes, None, &mut sources, &mut notes),
-        Err(wrong) => {
-            notes.push(wrong);
-            Vec::new()
-        }
-    };
-    let tell = |note: &super::source::Note| {
-        let kind = if note.is_error { "error" } else { "warning" };
-        let place = note.at.map(|at| sources.place(at)).unwrap_or_default();
-        format!("{kind} {place}: {}; {}", note.message, note.help.as_deref().unwrap_or_default())
-    };
-    let said = notes.iter().map(tell).collect();
-    (workloads, said)
+    read_with(name, text, &[])
+}
+
+/// The same, with what `--replicas` says.
+fn read_with(name: &str, text: &str, replicas: &[Replicas]) -> (Vec<Workload>, Vec<String>) {
+    let mut reader = Reader::default();
+    let documents = reader.parse(name, text.as_bytes().to_vec()).unwrap_or_default();
+    let workloads = request::read_all(documents, Supplies { clusters: None, replicas }, &mut reader);
+    (workloads, reader.told())
+}
+
+/// The members in a file.
+fn members(text: &str) -> (Vec<Cluster>, Vec<String>) {
+    let mut reader = Reader::default();
+    let mut nodes = Vec::new();
+    reader.parse("in.json", text.into()).unwrap().into_iter().for_each(|node| request::flatten(node, &mut nodes));
+    (cluster::read_all(&nodes, &mut reader), reader.told())
+}
+
+/// The member that an argument describes.
+fn added(text: &str) -> Cluster {
+    argument::read("--add", text, &mut Reader::default()).unwrap()
 }
 
 /// The only workload in a text of which there is nothing to say.
@@ -170,7 +177,7 @@ workload:
   spec: {replicas: 4}
 clusters: [{name: x, labels: {tier: gold}}, {name: y, labels: {tier: tin}}, {name: z, current: 0, labels: {tier: gold}}]
 "#);
-    let current: Vec<_> = selected.clusters.iter().map(|cluster| cluster.current).collect();
+    let current: Vec<_> = selected.members().iter().map(|member| member.current).collect();
     assert_eq!(current, [Some(2), None, Some(0)], "kfed notes on an object where it runs");
     assert_eq!(plan(&selected), numbers(&[("x", 2), ("y", 0), ("z", 2)]));
 }
@@ -196,16 +203,42 @@ fn lists_documents_and_lines_of_json_are_all_read_in_order() {
 }
 
 #[test]
-fn members_are_also_read_from_the_federations_clusters() {
-    let (mut sources, mut notes) = (Sources::default(), Notes::default());
-    let text = r#"{"apiVersion": "v1", "kind": "List", "items": [
-        {"apiVersion": "kfed.io/v1beta1", "kind": "Cluster", "metadata": {"name": "fed-west", "labels": {"tier": "gold"}},
-         "status": {"region": "westus", "zones": ["1", "2"]}}]}"#;
-    let nodes = read::parse("in.json", text.into(), &mut sources).unwrap();
-    let clusters = super::cluster::read_all(&nodes, &sources, &mut notes);
+fn members_are_also_read_from_the_federations_clusters_where_they_take_replicas() {
+    let object = |name: &str, spec: Value, ready: &str, offline: &str| {
+        let conditions = json!([
+            {"type": "Offline", "status": offline},
+            {"type": "Ready", "status": ready, "reason": "ClusterNotReady", "message": "/readyz answers 500"},
+        ]);
+        json!({"apiVersion": "kfed.io/v1beta1", "kind": "Cluster", "metadata": {"name": name, "labels": {"tier": "gold"}}, "spec": spec,
+               "status": {"region": "westus", "zones": ["1", "2"], "conditions": conditions}})
+    };
+    let mut silent = object("new", json!({}), "", "");
+    silent["status"] = Value::Null;
+    let mut deleted = object("gone", json!({}), "True", "False");
+    deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let items = [
+        object("fed-west", json!({}), "True", "False"),
+        object("dead", json!({}), "False", "True"),
+        object("ill", json!({}), "False", "False"),
+        object("leaving", json!({"unjoin": {"force": false}}), "True", "False"),
+        deleted,
+        silent,
+    ];
+    let (clusters, told) = members(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string());
     let [west] = clusters.as_slice() else { panic!("{clusters:?}") };
     assert_eq!((west.name.as_str(), west.attributes.region.as_deref()), ("fed-west", Some("westus")));
     assert_eq!((west.attributes.zone.as_deref(), west.attributes.labels["tier"].as_str()), (Some("1"), "gold"));
+    let expected = [
+        "dead is left out: it is Offline;",
+        "ill is left out: it is not Ready: /readyz answers 500;",
+        "leaving is left out: it is about to leave;",
+        "gone is left out: it is about to leave;",
+        "new is left out: it is not Ready;",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with("warning in.json:1:") && told.contains(expected), "{told}");
+    }
 }
 
 /// A request with `line` in place of what is usual.
@@ -222,8 +255,8 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
     };
     let annotation = "annotation federation.kubernetes.io/replica-set-preferences";
     let cases = [
-        (with("replcas: 4"), "error in.yaml:4:1: a request has no `replcas`; did you mean `replicas`?"),
-        (with("rebalance: true"), "error in.yaml:4:1: a request has no `rebalance`; it stands in `preferences`"),
+        (with("replcas: 4"), "error in.yaml:4:1: a request has no key `replcas`; did you mean `replicas`?"),
+        (with("rebalance: true"), "error in.yaml:4:1: a request has no key `rebalance`; it stands in `preferences`"),
         (with("replicas: 4"), "error in.yaml:4:1: `replicas` stands here a second time"),
         (with("preferences: [1]"), "error in.yaml:4:14: preferences are a map, not a list"),
         (
@@ -267,7 +300,7 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
         ("{key: a/b, replicas: 3, clusters: [{current: 1}]}".to_owned(), "error in.yaml:1:36: this member has no name"),
         (
             "{key: a/b, replicas: 3, clusters: [{name: x, capcity: 1}]}".to_owned(),
-            "a member has no `capcity`; did you mean `capacity`?",
+            "a member has no key `capcity`; did you mean `capacity`?",
         ),
         (
             "{key: a/b, replicas: 3, clusters: [{name: x, current: -1}]}".to_owned(),
@@ -279,10 +312,13 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
         ),
         (
             "{key: a/b, replicas: 3, clusters: [{name: x, taints: ['k:NoSched']}]}".to_owned(),
-            "did you mean NoSchedule?",
+            "did you mean `NoSchedule`?",
         ),
         ("just text".to_owned(), r#"error in.yaml:1:1: a request belongs here, not the text "just text""#),
-        ("{apiVersion: v1, kind: Service, metadata: {name: x}}".to_owned(), "a Service has no replicas to place"),
+        (
+            "{apiVersion: v1, kind: Service, metadata: {name: x}}".to_owned(),
+            "no Service is planned; of these there is a plan",
+        ),
         ("{key: a/b, workload: {kind: Service}, clusters: []}".to_owned(), "this is no manifest of a workload"),
         (
             annotated(r#"{"rebalance": yes}"#),
@@ -298,6 +334,11 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
         ),
         (annotated("{} {}"), "line 1, column 4: this stands behind the end of the JSON"),
         (annotated(""), "is empty"),
+        ("[null, 3]".to_owned(), "error in.yaml:1:8: a request belongs here, not the number 3"),
+        (
+            annotated("{}").replace("federation.kubernetes.io/replica-set-preferences: '{}'", "kfed.io/placement: x=3"),
+            "warning in.yaml:6:24",
+        ),
     ];
     for (text, expected) in &cases {
         let (_, said) = read("in.yaml", text);
@@ -320,7 +361,7 @@ fn what_v1_accepted_is_a_warning_in_its_mode_and_an_error_beyond() {
         ("{clusters: {x: {weight: 0}}}", "4:15: clusters: no weight is above 0"),
         (
             "'{\"clusters\": {\"x\": {\"weight\": 1}, \"x\": {\"weight\": 2}}}'",
-            "column 35: `x` stands here a second time; the last one counts",
+            "column 35: clusters.x: this key stands here a second time; the last one counts",
         ),
     ] {
         let (workloads, said) = read("in.yaml", &with(&format!("preferences: {preferences}")));
@@ -331,6 +372,12 @@ fn what_v1_accepted_is_a_warning_in_its_mode_and_an_error_beyond() {
     let (workloads, said) =
         read("in.yaml", &with("preferences: {mode: proportional, clusters: {x: {wieght: 1}, y: {weight: 1}}}"));
     assert!(workloads.is_empty() && said[0].starts_with("error in.yaml:4:50: clusters.x.wieght"), "{said:?}");
+    let negative = |mode: &str| format!("{{key: a/b, replicas: 3, {mode}clusters: [{{name: x, capacity: -2}}, y]}}");
+    let (workloads, said) = read("in.yaml", &negative(""));
+    assert_eq!(plan(&workloads[0]), numbers(&[("x", -2), ("y", 5)]), "as v1 had it");
+    assert!(said.len() == 1 && said[0].starts_with("warning in.yaml:1:56: a negative capacity"), "{said:?}");
+    let (_, said) = read("in.yaml", &negative("mode: proportional, "));
+    assert!(said[0].starts_with("error in.yaml:1:76: a capacity cannot be negative; write 0 or more"), "{said:?}");
     let (workloads, said) = read("in.yaml", "{key: a/b, replicas: -3, clusters: [x]}");
     assert!(workloads.len() == 1 && said[0].starts_with("warning in.yaml:1:22"), "{said:?}");
     let (workloads, said) = read("in.yaml", "{key: a/b, replicas: -3, mode: proportional, clusters: [x]}");
@@ -359,63 +406,6 @@ preferences: {clusters: {x: {minReplicas: 2, maxReplicas: 1, weight: 1}}}",
 }
 
 #[test]
-fn json_is_read_as_serde_json_reads_it_and_refused_as_it_refuses() {
-    fn value(node: &super::tree::Node) -> Value {
-        match &node.value {
-            super::tree::Value::Null => Value::Null,
-            super::tree::Value::Bool(value) => json!(value),
-            super::tree::Value::Int(number) => json!(number),
-            super::tree::Value::Number(number) => json!(number),
-            super::tree::Value::Text(text) => json!(text),
-            super::tree::Value::List(items) => items.iter().map(value).collect(),
-            super::tree::Value::Map(entries) => {
-                Value::Object(entries.iter().map(|entry| (entry.key.clone(), value(&entry.node))).collect())
-            }
-        }
-    }
-    for text in [
-        "null",
-        " true ",
-        "-0",
-        "1e3",
-        "1.5",
-        "01",
-        "+1",
-        "1.",
-        ".5",
-        "NaN",
-        "tru",
-        "''",
-        r#""a\"b\\""#,
-        r#""\u00e9\ud83d\ude00""#,
-        r#""\ud83d""#,
-        "\"\t\"",
-        "\"a",
-        "[]",
-        "[1,]",
-        "[,1]",
-        "[1 2]",
-        "{}",
-        r#"{"a": [1, {"b": null}], "c": "é"}"#,
-        r#"{"a" 1}"#,
-        r#"{"a": 1,}"#,
-        r#"{"a": 1 "b": 2}"#,
-        "{a: 1}",
-        "[1",
-        "{",
-        "-9223372036854775808",
-        "9223372036854775807",
-        "// c\n1",
-    ] {
-        let expected = serde_json::from_str::<Value>(text).ok();
-        let read = super::json::read(0, text).ok().map(|json| value(&json.values[0]));
-        assert_eq!(read, expected, "{text}");
-    }
-    let deep = "[".repeat(100_000);
-    assert!(super::json::read(0, &deep).unwrap_err().message.contains("deep"));
-}
-
-#[test]
 fn what_runs_on_a_removed_member_is_lost_and_on_the_others_kept() {
     let workload = one("
 key: default/hostname
@@ -428,27 +418,27 @@ clusters: [{name: west, current: 5}, {name: east, current: 4}, {name: north, cur
     let remove = ["west".to_owned()];
     let removed = change(Changes { remove: &remove, ..Changes::default() }).unwrap();
     assert_eq!(removed, numbers(&[("east", 7), ("north", 2)]));
-    let add = [Cluster::parse("south,capacity=1").unwrap()];
+    let add = [added("south,capacity=1")];
     let replicas: [Replicas; 1] = ["default/hostname=10".parse().unwrap()];
     let grown = change(Changes { remove: &[], add: &add, replicas: &replicas }).unwrap();
     assert_eq!(grown.iter().map(|(_, number)| number).sum::<i64>(), 10);
     assert!(grown.iter().any(|(name, _)| name == "south"), "{grown:?}");
-    let again = [Cluster::parse("west,capacity=1").unwrap()];
+    let again = [added("west,capacity=1")];
     let replaced = change(Changes { remove: &remove, add: &again, ..Changes::default() }).unwrap();
     assert_eq!(replaced, numbers(&[("east", 6), ("north", 2), ("west", 1)]), "a member may be replaced");
 
-    let west = [Cluster::parse("west").unwrap()];
-    let twice = [Cluster::parse("south").unwrap(), Cluster::parse("south").unwrap()];
+    let west = [added("west")];
+    let twice = [added("south"), added("south")];
     let (wst, far) = (["wst".to_owned()], ["paris".to_owned()]);
     let other: [Replicas; 1] = ["default/hostnam=10".parse().unwrap()];
     for (changes, says) in [
-        (Changes { remove: &wst, ..Changes::default() }, "there is no member wst to remove; did you mean west?"),
+        (Changes { remove: &wst, ..Changes::default() }, "there is no member wst to remove; did you mean `west`?"),
         (Changes { remove: &far, ..Changes::default() }, "no member paris to remove; there are east, north, west"),
         (Changes { add: &west, ..Changes::default() }, "default/hostname has a member west already"),
         (Changes { add: &twice, ..Changes::default() }, "--add names south twice"),
         (
             Changes { replicas: &other, ..Changes::default() },
-            "no request default/hostnam to scale; did you mean default/hostname?",
+            "no request default/hostnam to scale; did you mean `default/hostname`?",
         ),
     ] {
         let wrong = change(changes).unwrap_err().to_string();

@@ -10,7 +10,7 @@ use kfed_service_dns::{
 };
 
 use crate::control_plane::label;
-use crate::document::{Fault, Fields, Node, nearest};
+use crate::document::{Fields, Node, Reader, or_rather};
 
 const FILE: [&str; 10] =
     ["federation", "zone", "ttl", "fallback", "private", "loopback", "clusters", "services", "hosts", "records"];
@@ -72,87 +72,94 @@ type Hosts = BTreeMap<DnsName, Vec<IpAddr>>;
 // === impl Input ===
 
 impl Input {
-    /// Reads the whole file.
-    pub(super) fn read(root: &Node) -> Result<Self, Fault> {
-        let fields = root.fields("the file", &FILE)?;
-        let federation = fields.required("federation")?.parsed("`federation`", label)?;
-        let zone = fields.required("zone")?.parsed("`zone`", name)?;
-        let naming = Naming { federation: federation.clone(), zone };
-        let flag = |key: &str| fields.get(key).map_or(Ok(false), |node| node.boolean(&format!("`{key}`")));
-        let policy = AddressPolicy { allow_loopback: flag("loopback")?, private_zone: flag("private")? };
-        let ttl = fields.get("ttl").map_or(Ok(TTL), ttl)?;
+    /// Reads the whole file; none where there is a mistake, which is noted.
+    pub(super) fn read(root: &Node, reader: &mut Reader) -> Option<Self> {
+        let fields = reader.fields(root, "the file", &FILE)?;
+        let federation = fields.required("federation", reader).and_then(|node| reader.parsed(node, "a name", label));
+        let zone = fields.required("zone", reader).and_then(|node| reader.parsed(node, "a zone", name));
+        let mut flag = |key| fields.get(key).and_then(|node| reader.boolean(node)).unwrap_or(false);
+        let policy = AddressPolicy { allow_loopback: flag("loopback"), private_zone: flag("private") };
+        let ttl = fields.get("ttl").and_then(|node| ttl(node, reader)).unwrap_or(TTL);
         let fallbacks = [("addresses", Fallback::Addresses), ("cname", Fallback::Cname)];
-        let fallback =
-            fields.get("fallback").map_or(Ok(Fallback::Addresses), |node| node.word("fallback", &fallbacks))?;
-        let clusters = clusters(list(&fields, "clusters")?)?;
-        let hosts = fields.get("hosts").map_or(Ok(Hosts::new()), hosts)?;
+        let fallback = fields.get("fallback").and_then(|node| reader.word(node, "a fallback", &fallbacks));
+        let clusters = clusters(list(&fields, "clusters", reader), reader);
+        let hosts = fields.get("hosts").map(|node| hosts(node, reader)).unwrap_or_default();
+        let naming = Naming { federation: federation?, zone: zone? };
         let mut services = BTreeMap::new();
-        for node in list(&fields, "services")? {
-            let (resource, service) = service(node, &naming, &policy, ttl, &clusters, &hosts)?;
+        for node in list(&fields, "services", reader) {
+            let read = service(node, &naming, &policy, ttl, &clusters, &hosts, reader);
+            let Some((resource, service)) = read else { continue };
             if services.contains_key(&resource) {
-                return Err(node.fault(format!("{resource} stands twice in `services`")));
+                reader.error(node.span, format!("{resource} stands here a second time"));
             }
             services.insert(resource, service);
         }
         let mut records = Vec::new();
         let mut keys = BTreeSet::new();
-        for node in list(&fields, "records")? {
-            let record = record(node, &naming)?;
+        for node in list(&fields, "records", reader) {
+            let Some(record) = record(node, &naming, reader) else { continue };
             if !keys.insert(record.set.key.clone()) {
-                return Err(
-                    node.fault(format!("{} stands twice in `records`: a set holds all its data", record.set.key))
-                );
+                reader
+                    .error(node.span, format!("{} stands here a second time", record.set.key))
+                    .help("a record set holds all its data");
             }
             records.push(record);
         }
-        Ok(Self { naming, owner: Owner(federation), policy, fallback, services, records })
+        let (owner, fallback) = (Owner(naming.federation.clone()), fallback.unwrap_or(Fallback::Addresses));
+        (reader.errors() == 0).then_some(Self { naming, owner, policy, fallback, services, records })
     }
 }
 
-fn list<'a>(fields: &Fields<'a>, key: &str) -> Result<&'a [Node], Fault> {
-    fields.get(key).map_or(Ok(&[]), |node| node.list(&format!("`{key}`")))
+fn list<'a>(fields: &Fields<'a>, key: &str, reader: &mut Reader) -> &'a [Node] {
+    fields.get(key).map_or(&[], |node| reader.list(node, &format!("a list of {key}")))
 }
 
-fn ttl(node: &Node) -> Result<u32, Fault> {
-    node.number("`ttl`", 1, LONGEST_TTL)
+fn ttl(node: &Node, reader: &mut Reader) -> Option<u32> {
+    reader.number_in(node, 1..=LONGEST_TTL)
 }
 
 fn name(text: &str) -> Result<DnsName, String> {
     text.parse().map_err(|error: kfed_dnsprovider::InvalidName| error.to_string())
 }
 
-fn ip(node: &Node) -> Result<IpAddr, Fault> {
-    node.parsed("an address", |text| text.parse().map_err(|_| format!("`{text}` is no IP address")))
+fn ip(node: &Node, reader: &mut Reader) -> Option<IpAddr> {
+    reader.parsed(node, "an IP address", |text| text.parse().map_err(|_| format!("`{text}` is no IP address")))
 }
 
-fn clusters(nodes: &[Node]) -> Result<Clusters, Fault> {
+fn clusters(nodes: &[Node], reader: &mut Reader) -> Clusters {
     let mut clusters = Clusters::new();
     for node in nodes {
-        let fields = node.fields("a cluster", &CLUSTER)?;
-        let name = fields.required("name")?.parsed("`name`", label)?;
-        let zones = list(&fields, "zones")?.iter().map(|zone| zone.text("a zone")).collect::<Result<_, _>>()?;
+        let Some(fields) = reader.fields(node, "a cluster", &CLUSTER) else { continue };
+        let Some(name) = fields.required("name", reader).and_then(|node| reader.text(node, "a name")) else { continue };
+        if let (Err(problem), Some(node)) = (label(&name), fields.get("name")) {
+            reader.error(node.span, problem);
+        }
+        let zones = list(&fields, "zones", reader).iter().filter_map(|zone| reader.text(zone, "a zone")).collect();
         let cluster = Cluster {
-            region: fields.get("region").map(|node| node.text("`region`")).transpose()?,
+            region: fields.get("region").and_then(|node| reader.text(node, "a region")),
             zones,
-            ready: fields.get("ready").map_or(Ok(true), |node| node.boolean("`ready`"))?,
-            leaving: fields.get("leaving").map_or(Ok(false), |node| node.boolean("`leaving`"))?,
+            ready: fields.get("ready").and_then(|node| reader.boolean(node)).unwrap_or(true),
+            leaving: fields.get("leaving").and_then(|node| reader.boolean(node)).unwrap_or(false),
         };
         if clusters.contains_key(&name) {
-            return Err(node.fault(format!("cluster {name} stands twice in `clusters`")));
+            reader.error(node.span, format!("cluster {name} stands here a second time"));
         }
         clusters.insert(name, cluster);
     }
-    Ok(clusters)
+    clusters
 }
 
-fn hosts(node: &Node) -> Result<Hosts, Fault> {
+fn hosts(node: &Node, reader: &mut Reader) -> Hosts {
     let mut hosts = Hosts::new();
-    for (key, node) in node.map("`hosts`")? {
-        let host = name(&key.name).map_err(|problem| Fault::new(key.span, problem))?;
-        let ips = node.list("a host's addresses")?.iter().map(ip).collect::<Result<_, _>>()?;
-        hosts.insert(host, ips);
+    for entry in reader.entries(node, "a map of hosts and their addresses") {
+        let addresses = reader.list(&entry.node, "a list of addresses").iter();
+        let addresses = addresses.filter_map(|node| ip(node, reader)).collect();
+        match name(&entry.key) {
+            Ok(host) => drop(hosts.insert(host, addresses)),
+            Err(problem) => _ = reader.error(entry.span, problem),
+        }
     }
-    Ok(hosts)
+    hosts
 }
 
 fn service(
@@ -162,58 +169,62 @@ fn service(
     default_ttl: u32,
     clusters: &Clusters,
     hosts: &Hosts,
-) -> Result<(Resource, Service), Fault> {
-    let fields = node.fields("a service", &SERVICE)?;
-    let text = |key: &str| fields.get(key).map(|node| node.text(&format!("`{key}`"))).transpose();
-    let (name, namespace) = (fields.required("name")?.text("`name`")?, text("namespace")?);
-    let namespace = namespace.unwrap_or_else(|| "default".to_owned());
-    let type_node = fields.required("type")?;
+    reader: &mut Reader,
+) -> Option<(Resource, Service)> {
+    let fields = reader.fields(node, "a service", &SERVICE)?;
+    let name = fields.required("name", reader).and_then(|node| reader.text(node, "a name"));
+    let namespace = fields.get("namespace").and_then(|node| reader.text(node, "a namespace"));
     let types = ["LoadBalancer", "ClusterIP", "NodePort", "ExternalName"].map(|word| (word, word));
-    let service_type = type_node.word("type of Service", &types)?;
-    let exposure = Exposure::of(Some(service_type), text("clusterIP")?.as_deref()).unwrap_or(Exposure::Internal);
-    let wish = fields.get("publish").map(|node| node.boolean("`publish`")).transpose()?;
-    let created = fields.get("created").map(|node| {
-        node.parsed("`created`", |text| text.parse().map_err(|error: jiff::Error| error.to_string()))
-            .map(|time: jiff::Timestamp| time.as_second())
+    let service_type = fields.required("type", reader).and_then(|node| reader.word(node, "a type of Service", &types));
+    let cluster_ip = fields.get("clusterIP").and_then(|node| reader.text(node, "an IP address or None"));
+    let exposure = Exposure::of(service_type, cluster_ip.as_deref()).unwrap_or(Exposure::Internal);
+    let wish = fields.get("publish").and_then(|node| reader.boolean(node));
+    let created = fields.get("created").and_then(|node| {
+        let time = |text: &str| text.parse().map_err(|error: jiff::Error| error.to_string());
+        reader.parsed(node, "a time", time).map(|time: jiff::Timestamp| time.as_second())
     });
 
     let (mut hostnames, mut mistakes) = (Vec::new(), Vec::new());
-    for hostname in text("hostname")?.iter().flat_map(|list| naming.hostnames(list)) {
+    let asked = fields.get("hostname").and_then(|node| reader.text(node, "a list of names"));
+    for hostname in asked.iter().flat_map(|list| naming.hostnames(list)) {
         match hostname {
             Ok(hostname) => hostnames.push(hostname),
             Err(error) => mistakes.push(format!("hostname {error}")),
         }
     }
-    let leads_to = match (exposure, fields.get("externalName")) {
-        (Exposure::ExternalName, None) => {
-            return Err(node.fault("a service of type ExternalName lacks key `externalName`"));
-        }
-        (Exposure::ExternalName, Some(node)) => {
-            let external = |text: &str| external_name(text).map_err(|error| format!("externalName {error}"));
-            LeadsTo::External(node.parsed("`externalName`", external)?)
-        }
-        _ => LeadsTo::Members,
+    let leads_to = if exposure == Exposure::ExternalName {
+        let external = |text: &str| external_name(text).map_err(|error| format!("externalName {error}"));
+        let named = fields.required("externalName", reader);
+        named.and_then(|node| reader.parsed(node, "a name", external)).map(LeadsTo::External)
+    } else {
+        Some(LeadsTo::Members)
     };
 
     let mut members = Vec::new();
-    for (key, node) in fields.get("clusters").map_or(Ok(&[][..]), |node| node.map("a service's `clusters`"))? {
-        let Some(cluster) = clusters.get(&key.name) else {
-            let fault = Fault::new(key.span, format!("there is no cluster `{}` in `clusters`", key.name));
-            return Err(fault.help(nearest("cluster", &key.name, clusters.keys().map(String::as_str))));
-        };
-        members.push(member(&key.name, cluster, node, exposure, hosts)?);
+    let of_clusters = fields.get("clusters").map_or(&[][..], |node| reader.entries(node, "a map of clusters"));
+    for entry in of_clusters {
+        match clusters.get(&entry.key) {
+            Some(cluster) => members.extend(member(&entry.key, cluster, &entry.node, exposure, hosts, reader)),
+            None => {
+                let known = clusters.keys().map(String::as_str);
+                reader
+                    .error(entry.span, format!("there is no cluster `{}` in `clusters`", entry.key))
+                    .help(or_rather(&entry.key, known));
+            }
+        }
     }
+    let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     let observation = ServiceObservation {
         namespace: namespace.clone(),
-        name: name.clone(),
-        ttl: fields.get("ttl").map_or(Ok(default_ttl), ttl)?,
-        leads_to,
+        name: name.clone()?,
+        ttl: fields.get("ttl").and_then(|node| ttl(node, reader)).unwrap_or(default_ttl),
+        leads_to: leads_to?,
         hostnames: Vec::new(),
         members,
     };
     let published = exposure.is_published(wish, policy.private_zone);
-    let created = created.transpose()?.unwrap_or(i64::MAX);
-    Ok((Resource::service(namespace, name), Service { published, observation, hostnames, created, mistakes }))
+    let created = created.unwrap_or(i64::MAX);
+    Some((Resource::service(namespace, name?), Service { published, observation, hostnames, created, mistakes }))
 }
 
 /// A service in a cluster. A cluster that is not ready is dead by both signals, unless it is said that its address answers.
@@ -223,10 +234,11 @@ fn member(
     node: &Node,
     exposure: Exposure,
     hosts: &Hosts,
-) -> Result<MemberObservation, Fault> {
-    let fields = node.fields("a service in a cluster", &SERVICE_IN_CLUSTER)?;
+    reader: &mut Reader,
+) -> Option<MemberObservation> {
+    let fields = reader.fields(node, "a service in a cluster", &SERVICE_IN_CLUSTER)?;
     let answering = [("answering", true), ("failing", false)];
-    let answers = fields.get("address").map(|node| node.word("state of an address", &answering)).transpose()?;
+    let answers = fields.get("address").and_then(|node| reader.word(node, "a state of an address", &answering));
     let probe = match (answers.unwrap_or(cluster.ready), answers.is_some(), exposure) {
         // Pods are not asked: their member's API alone tells of them.
         (_, _, Exposure::Headless) => AddressState::NotAskable,
@@ -240,17 +252,17 @@ fn member(
         ever_answered: matches!(probe, AddressState::Answering | AddressState::Failing),
         published: false,
     };
-    let endpoints = list(&fields, "endpoints")?.iter().map(ip).collect::<Result<Vec<_>, _>>()?;
+    let endpoints: Vec<_> = list(&fields, "endpoints", reader).iter().filter_map(|node| ip(node, reader)).collect();
     let (mut ips, mut named) = (Vec::new(), Vec::new());
-    for node in list(&fields, "ingress")? {
-        let entry = node.fields("an ingress", &INGRESS)?;
+    for node in list(&fields, "ingress", reader) {
+        let Some(entry) = reader.fields(node, "an ingress", &INGRESS) else { continue };
         match (entry.get("ip"), entry.get("hostname")) {
-            (Some(node), _) => ips.push(ip(node)?),
-            (None, Some(node)) => named.push(node.parsed("`hostname`", self::name)?),
-            (None, None) => return Err(node.fault("an ingress has neither `ip` nor `hostname`")),
+            (Some(node), _) => ips.extend(ip(node, reader)),
+            (None, Some(node)) => named.extend(reader.parsed(node, "a name", self::name)),
+            (None, None) => _ = reader.error(node.span, "an ingress has neither `ip` nor `hostname`"),
         }
     }
-    let known = fields.get("readyEndpoints").map(|node| node.number("`readyEndpoints`", 0, u32::MAX)).transpose()?;
+    let known = fields.get("readyEndpoints").and_then(|node| reader.number_in(node, 0..=u32::MAX));
     let (ready_endpoints, addresses) = match exposure {
         Exposure::Headless => (Some(known.unwrap_or(u32::try_from(endpoints.len()).unwrap_or(u32::MAX))), endpoints),
         _ => (known, ips),
@@ -260,7 +272,7 @@ fn member(
         host,
         problem: None,
     };
-    Ok(MemberObservation {
+    Some(MemberObservation {
         member: name.to_owned(),
         region: cluster.region.clone(),
         zones: cluster.zones.clone(),
@@ -272,38 +284,44 @@ fn member(
     })
 }
 
-fn record(node: &Node, naming: &Naming) -> Result<Record, Fault> {
-    let fields = node.fields("a record", &RECORD)?;
-    let name_node = fields.required("name")?;
-    let name = name_node.parsed("`name`", name)?;
-    let zone = naming.zone.without_dot();
-    if !name.is_in(&naming.zone) {
-        let fault = name_node.fault(format!("{name} is not in zone {zone}"));
-        return Err(fault.help(format!("names are written in full: {}.{zone}", name.without_dot())));
+fn record(node: &Node, naming: &Naming, reader: &mut Reader) -> Option<Record> {
+    let fields = reader.fields(node, "a record", &RECORD)?;
+    let name_node = fields.required("name", reader);
+    let name = name_node.and_then(|node| reader.parsed(node, "a name", name));
+    if let (Some(name), Some(node)) = (&name, name_node)
+        && !name.is_in(&naming.zone)
+    {
+        let zone = naming.zone.without_dot();
+        reader
+            .error(node.span, format!("{name} is not in zone {zone}"))
+            .help(format!("names are written in full: {}.{zone}", name.without_dot()));
     }
     let types = RecordType::ALL.map(|record_type| (record_type.as_str(), record_type));
-    let record_type = fields.required("type")?.word("type of record", &types)?;
-    let datum = |node: &Node| {
-        node.parsed("a datum", |text| RecordData::parse(record_type, text).map_err(|error| error.to_string()))
-    };
-    let data = fields.required("data")?.list("`data`")?.iter().map(datum).collect::<Result<_, _>>()?;
-    let ttl = fields.required("ttl")?.number("`ttl`", 0, LONGEST_TTL)?;
-    let owner = fields.get("owner").map(|node| node.text("`owner`")).transpose()?;
-    let resource = fields.get("resource").map(|node| {
-        node.parsed("`resource`", |text| match text.split('/').collect::<Vec<_>>()[..] {
+    let record_type = fields.required("type", reader).and_then(|node| reader.word(node, "a type of record", &types));
+    let ttl = fields.required("ttl", reader).and_then(|node| reader.number_in(node, 0..=LONGEST_TTL));
+    let data = fields.required("data", reader).map_or(&[][..], |node| reader.list(node, "a list of data"));
+    let owner = fields.get("owner").and_then(|node| reader.text(node, "an owner"));
+    let resource = fields.get("resource").and_then(|node| {
+        reader.parsed(node, "a resource", |text| match text.split('/').collect::<Vec<_>>()[..] {
             ["service", namespace, name] => Ok(Resource::service(namespace, name)),
             _ => Err(format!("`{text}` is no resource, as in service/default/hostname")),
         })
     });
+    let (name, record_type, ttl, before) = (name?, record_type?, ttl?, reader.errors());
+    let datum = |text: &str| RecordData::parse(record_type, text).map_err(|error| error.to_string());
     let set = RecordSet {
         key: RecordSetKey::new(name, record_type),
         ttl,
-        data,
+        data: data.iter().filter_map(|node| reader.parsed(node, "a datum", datum)).collect(),
         metadata: Default::default(),
         etag: None,
         alias: false,
         unknown_properties: false,
     };
-    set.check().map_err(|problem| node.fault(problem))?;
-    Ok(Record { set, owner, resource: resource.transpose()? })
+    if reader.errors() == before
+        && let Err(problem) = set.check()
+    {
+        reader.error(node.span, problem);
+    }
+    Some(Record { set, owner, resource })
 }

@@ -5,12 +5,11 @@ mod input;
 mod output;
 mod why;
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::document::Document;
+use crate::document::Reader;
 use crate::error::Error;
 
 /// Show what would change in the zone, and why: exit code 0 where nothing would, 1 where something would, more on errors
@@ -56,23 +55,15 @@ Example:
   records: []                    # what the zone holds: {name, type, ttl, data: [...], owner: myfederation}";
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let (path, text) = read(&args.filename)?;
-    let document = Document::parse(&path, text).map_err(Error::Input)?;
-    let input = input::Input::read(&document.root).map_err(|fault| Error::Input(document.mistake(fault)))?;
+    let mut reader = Reader::default();
+    let root = reader.document(&args.filename)?;
+    let input = root.and_then(|root| input::Input::read(&root, &mut reader));
+    reader.tell()?;
+    let input = input.ok_or(Error::Mistakes)?;
     let decision = decide::decide(&input);
     match args.output {
         Format::Text => output::text(&decision),
         Format::Json => output::json(&decision),
     }
     if decision.changes.is_empty() { Ok(()) } else { Err(Error::Told { code: 1 }) }
-}
-
-fn read(path: &Path) -> Result<(PathBuf, String), Error> {
-    let failed = |source| Error::ReadInput { path: path.to_owned(), source };
-    if path != Path::new("-") {
-        return Ok((path.to_owned(), std::fs::read_to_string(path).map_err(failed)?));
-    }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(failed)?;
-    Ok((PathBuf::from("stdin"), text))
 }

@@ -1,40 +1,32 @@
 //! Trees from JSON.
 
-use super::source::{Note, Span};
+use super::notes::Note;
+use super::source::Span;
 use super::tree::{Entry, Node, Value};
 
 /// How deep lists and maps may lie in each other.
-const DEPTH: usize = 64;
-
-/// What a text of JSON holds.
-#[derive(Debug)]
-pub(crate) struct Json {
-    pub(crate) values: Vec<Node>,
-    /// Keys that stand twice in a map; the last one counts.
-    pub(crate) repeated: Vec<(String, Span)>,
-}
+pub(super) const DEPTH: usize = 64;
 
 /// JSON values one after the other, as in a file of them or in JSON lines.
-pub(crate) fn read(source: usize, text: &str) -> Result<Json, Note> {
-    let mut reader = Reader { source, text, at: 0, depth: 0, repeated: Vec::new() };
+pub(super) fn read(source: usize, text: &str) -> Result<Vec<Node>, Note> {
+    let mut scanner = Scanner { source, text, at: 0, depth: 0 };
     let mut values = Vec::new();
-    while reader.peek().is_some() {
-        values.push(reader.value()?);
+    while scanner.peek().is_some() {
+        values.push(scanner.value()?);
     }
-    Ok(Json { values, repeated: reader.repeated })
+    Ok(values)
 }
 
-struct Reader<'a> {
+struct Scanner<'a> {
     source: usize,
     text: &'a str,
     at: usize,
     depth: usize,
-    repeated: Vec<(String, Span)>,
 }
 
-// === impl Reader ===
+// === impl Scanner ===
 
-impl Reader<'_> {
+impl Scanner<'_> {
     /// The next byte behind blanks.
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
@@ -87,7 +79,6 @@ impl Reader<'_> {
             let node = self.value()?;
             entries.push(Entry { key, span, node });
             if self.is_last(b'}', "`,` or `}` belongs here")? {
-                self.find_repeated(&entries);
                 return Ok(Value::Map(entries));
             }
         }
@@ -121,13 +112,6 @@ impl Reader<'_> {
             return Err(self.wrong("there is a comma too many before this"));
         }
         Ok(false)
-    }
-
-    fn find_repeated(&mut self, entries: &[Entry]) {
-        let mut keys: Vec<&Entry> = entries.iter().collect();
-        keys.sort_by(|a, b| a.key.cmp(&b.key));
-        let twice = keys.windows(2).filter(|two| two[0].key == two[1].key);
-        self.repeated.extend(twice.map(|two| (two[1].key.clone(), two[1].span)));
     }
 
     /// A string; escapes are left to `serde_json`.
@@ -173,7 +157,6 @@ impl Reader<'_> {
     fn wrong(&self, message: &str) -> Note {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = rest.chars().next().map_or(0, |c| if c == '\n' { 0 } else { c.len_utf8() });
-        let at = Span::new(self.source, self.at, self.at + length);
-        Note { is_error: true, message: format!("this is no JSON: {message}"), help: None, at: Some(at) }
+        Note::error(Span::new(self.source, self.at, self.at + length), format!("this is no JSON: {message}"))
     }
 }

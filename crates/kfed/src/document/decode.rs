@@ -5,7 +5,9 @@ use std::fmt;
 use serde::de::value::{MapDeserializer, StrDeserializer};
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use super::source::{Note, Span};
+use super::Reader;
+use super::notes::Note;
+use super::source::Span;
 use super::tree::{Entry, Node, Value, quoted};
 
 /// Why a node is not of the type that is asked for.
@@ -15,14 +17,21 @@ pub(crate) struct Mismatch {
     at: Option<Span>,
 }
 
-/// Reads a `T`.
-pub(crate) fn decode<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Note> {
-    T::deserialize(node).map_err(|wrong| Note {
-        is_error: true,
-        message: wrong.message,
-        help: None,
-        at: Some(wrong.at.unwrap_or(node.span)),
-    })
+// === impl Reader ===
+
+impl Reader {
+    /// A `T`; of it one mistake is noted at most.
+    pub(crate) fn decode<'de, T: Deserialize<'de>>(&mut self, node: &'de Node) -> Option<T> {
+        self.noted(node.decode())
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    pub(super) fn decode<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Note> {
+        T::deserialize(self).map_err(|wrong| Note::error(wrong.at.unwrap_or(self.span), wrong.message))
+    }
 }
 
 impl<'de> Deserializer<'de> for &'de Node {

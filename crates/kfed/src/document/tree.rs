@@ -57,7 +57,8 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// Where it is text.
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             _ => None,

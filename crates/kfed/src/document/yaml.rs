@@ -5,13 +5,16 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Error, Location, Spanned};
 
-use super::source::{Note, Span};
+use super::json::DEPTH;
+use super::notes::Note;
+use super::source::Span;
 use super::tree::{Entry, Node, Value};
 
 /// The documents of a YAML stream; those without content are left out.
-pub(crate) fn read(source: usize, text: &str) -> Result<Vec<Node>, Note> {
+pub(super) fn read(source: usize, text: &str) -> Result<Vec<Node>, Note> {
     // The library's own limits are for requests from strangers; ten thousand workloads pass them. Aliases keep theirs.
     let budget = serde_saphyr::budget! {
+        max_depth: DEPTH,
         max_events: usize::MAX,
         max_nodes: usize::MAX,
         max_documents: usize::MAX,
@@ -19,6 +22,8 @@ pub(crate) fn read(source: usize, text: &str) -> Result<Vec<Node>, Note> {
     };
     let options = serde_saphyr::options! {
         budget: budget,
+        // The reader tells them, all of them.
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
@@ -66,13 +71,13 @@ fn mistake(source: usize, text: &str, error: &Error) -> Note {
         Some(_) => span(source, location),
         None => by_column(source, text, &location),
     });
-    if let Error::DuplicateMappingKey { key: Some(key), .. } = error {
-        return Note { is_error: true, message: format!("`{key}` stands here a second time"), help: None, at };
-    }
     // The library tells the place in its message too, at its end.
     let message = error.render();
     let message = message.lines().next().unwrap_or_default();
     let message = message.split(" at line ").next().unwrap_or(message).trim_end_matches(',');
+    let is_deep = ["recursion limit", "budget breached: Depth"].iter().any(|deep| message.starts_with(deep));
+    let deep = format!("lists and maps lie more than {DEPTH} deep in each other");
+    let message = if is_deep { &deep } else { message };
     Note {
         is_error: true,
         message: format!("this is no YAML: {message}"),
