@@ -18,10 +18,7 @@ pub(crate) fn match_preferences<'a>(
         Some(_) => clusters.get(ANY_CLUSTER),
         None => None,
     };
-    if clusters.len() == usize::from(any.is_some()) {
-        members.iter().for_each(|member| each(member, any));
-        return;
-    }
+    let only_any = clusters.len() == usize::from(any.is_some());
 
     // Preferences are sorted by name, and members usually are: one walk along both finds each member's own entry. All
     // entries that the walk has passed are below the highest member so far, so only a member below that one is looked up.
@@ -31,6 +28,9 @@ pub(crate) fn match_preferences<'a>(
     let mut highest: Option<&str> = None;
     for member in members {
         let matching = loop {
+            if only_any {
+                break any;
+            }
             match next {
                 Some((name, own_entry)) if names::equal(name, member.name) => {
                     highest = Some(name);

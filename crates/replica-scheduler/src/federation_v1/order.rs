@@ -3,7 +3,7 @@
 //! Most plans never need all of it. While there is enough for all of one weight, it does not matter who of them is first; so
 //! only weights are sorted at once, and hashes are made where replicas run out.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::ops::Range;
 
 use crate::federation_v1::Request;
@@ -16,7 +16,7 @@ const PRIME: u32 = 16_777_619;
 /// processor's multipliers busy.
 const LANES: usize = 16;
 
-/// From this many weights on, which differ by less, counting them is quicker than sorting.
+/// Weights below this are counted, which is quicker than sorting them, where there are as many seats.
 const COUNTED: usize = 64;
 
 /// The open seats in the order in which they are served.
@@ -80,39 +80,35 @@ impl<'a> Order<'a> {
     }
 
     /// The preferred seats, the heaviest first.
-    pub(super) fn by_weight(&mut self, seats: &[Seat]) {
-        let place = |(seat, index): (&Seat, u32)| {
+    pub(super) fn by_weight<N>(&mut self, seats: &[Seat<N>]) {
+        let place = |(seat, index): (&Seat<N>, u32)| {
             seat.preferred.then_some(Place { weight: seat.weight, seat: index, known: Known::Nothing })
         };
         let places = || seats.iter().zip(0u32..).filter_map(place);
-        let (mut heaviest, mut lightest, mut last) = (i64::MIN, i64::MAX, i64::MAX);
-        let mut descending = true;
         debug_assert!(places().count() <= self.places.len(), "a place for every preferred seat");
+        let (mut counts, mut bits, mut last) = ([0u32; COUNTED], 0, i64::MAX);
+        let mut descending = true;
         self.open = 0;
-        for (to, place) in self.places.iter_mut().zip(places()) {
-            heaviest = heaviest.max(place.weight);
-            lightest = lightest.min(place.weight);
-            descending &= place.weight <= last;
-            last = place.weight;
-            *to = place;
+        for weight in seats.iter().filter(|seat| seat.preferred).map(|seat| seat.weight) {
+            counts[weight as usize % COUNTED] += 1;
+            bits |= weight;
+            descending &= weight <= last;
+            last = weight;
             self.open += 1;
         }
-        if descending {
+        if descending || self.open < COUNTED || bits as u64 >= COUNTED as u64 {
+            self.places.iter_mut().zip(places()).for_each(|(to, place)| *to = place);
+            if !descending {
+                self.places[..self.open].sort_by_key(|place| Reverse(place.weight));
+            }
             return;
         }
-        let rank = |weight: i64| usize::try_from(heaviest - weight).unwrap_or(usize::MAX);
-        if self.open < COUNTED || rank(lightest) >= COUNTED {
-            self.places[..self.open].sort_by_key(|place| -place.weight);
-            return;
-        }
-        let mut ends = [0u32; COUNTED];
-        places().for_each(|place| ends[rank(place.weight)] += 1);
         let mut start = 0;
-        for end in &mut ends {
-            start += std::mem::replace(end, start);
+        for count in counts.iter_mut().rev() {
+            start += std::mem::replace(count, start);
         }
         for place in places() {
-            let at = &mut ends[rank(place.weight)];
+            let at = &mut counts[place.weight as usize % COUNTED];
             self.places[*at as usize] = place;
             *at += 1;
         }
@@ -252,7 +248,9 @@ mod tests {
 
     fn by_the_book(names: &[String], weights: &[i64], key: &str) -> Vec<usize> {
         let mut expected: Vec<_> = (0..names.len())
-            .map(|at| (-weights[at], fnv1(OFFSET_BASIS, format!("{}{key}", names[at]).as_bytes()), &names[at], at))
+            .map(|at| {
+                (Reverse(weights[at]), fnv1(OFFSET_BASIS, format!("{}{key}", names[at]).as_bytes()), &names[at], at)
+            })
             .collect();
         expected.sort();
         expected.into_iter().map(|(.., at)| at).collect()
@@ -263,7 +261,7 @@ mod tests {
         let preferences = ReplicaPreferences::default();
         let request = Request { key, replicas: 0, preferences: &preferences, members: &members };
         let own = |&weight| ClusterPreferences { weight, ..ClusterPreferences::default() };
-        let seats: Vec<_> = weights.iter().map(|w| Seat::new(&Member::new(""), Some(&own(w)), true)).collect();
+        let seats: Vec<_> = weights.iter().map(|w| Seat::<i128>::new(&Member::new(""), &own(w), true)).collect();
         let seats_of = |order: &Order<'_>| order.places().iter().map(|place| place.seat()).collect();
 
         let (mut places, mut other_places) = (vec![Place::EMPTY; names.len()], vec![Place::EMPTY; names.len()]);
