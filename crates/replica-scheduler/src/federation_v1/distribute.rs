@@ -11,7 +11,7 @@ use crate::federation_v1::{Request, Share};
 use crate::{Member, Reason};
 
 /// Up to this many members are planned without memory from the heap.
-const FEW: usize = 8;
+const FEW: usize = 4;
 
 /// Plans one workload as Federation v1 did, numbers alone: one share a member, in the order of [`Request::members`].
 ///

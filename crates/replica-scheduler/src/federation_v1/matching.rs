@@ -1,5 +1,7 @@
 //! Which preferences are a member's.
 
+use std::cmp::Ordering;
+
 use kfed_api::preferences::{ANY_CLUSTER, ClusterPreferences, ReplicaPreferences};
 
 use crate::Member;
@@ -12,12 +14,12 @@ pub(crate) fn match_preferences<'a>(
     mut each: impl FnMut(&Member<'_>, Option<&'a ClusterPreferences>),
 ) {
     let clusters = &preferences.clusters;
-    // `*` comes before whatever a member may be called, so it is usually the first entry.
-    let any = match clusters.first_key_value() {
-        Some((first, any)) if first == ANY_CLUSTER => Some(any),
-        Some(_) => clusters.get(ANY_CLUSTER),
-        None => None,
-    };
+    // `*` comes before whatever a member may be called, so it is usually the first entry, or there is none.
+    let any = clusters.first_key_value().and_then(|(first, entry)| match first.as_str().cmp(ANY_CLUSTER) {
+        Ordering::Less => clusters.get(ANY_CLUSTER),
+        Ordering::Equal => Some(entry),
+        Ordering::Greater => None,
+    });
     let only_any = clusters.len() == usize::from(any.is_some());
 
     // Preferences are sorted by name, and members usually are: one walk along both finds each member's own entry. All

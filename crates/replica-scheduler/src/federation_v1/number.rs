@@ -66,10 +66,10 @@ impl Number for i64 {
     const ONE: Self = 1;
     const UNLIMITED: Self = i64::MAX / 2;
 
-    /// Below 2⁴⁰.
+    /// Less than 2⁴⁰ away from 0.
     fn holds(numbers: [i64; 5]) -> bool {
-        // Of a negative number the complement, which is not negative.
-        numbers.iter().fold(0, |bits, number| bits | (number ^ (number >> 63))) >> 40 == 0
+        let shifted = |number: i64| number.wrapping_add(1 << 40) as u64;
+        numbers.into_iter().fold(0, |bits, number| bits | shifted(number)) >> 41 == 0
     }
 
     /// 2²⁰ such numbers add up to less than 2⁶⁰.

@@ -21,9 +21,9 @@ const COUNTED: usize = 64;
 
 /// The open seats in the order in which they are served.
 pub(super) struct Order<'a> {
-    /// The first `open` are meant.
     places: &'a mut [Place],
-    open: usize,
+    /// Where they will be, until they are made.
+    room: &'a mut [Place],
     /// Hash and seat of places being sorted.
     words: &'a mut Vec<u64>,
 }
@@ -49,12 +49,12 @@ enum Known {
 
 impl<'a> Order<'a> {
     /// An order without seats so far. There must be a place for every preferred seat.
-    pub(super) fn new(places: &'a mut [Place], words: &'a mut Vec<u64>) -> Self {
-        Self { places, open: 0, words }
+    pub(super) fn new(room: &'a mut [Place], words: &'a mut Vec<u64>) -> Self {
+        Self { places: &mut [], room, words }
     }
 
     pub(super) fn places(&self) -> &[Place] {
-        &self.places[..self.open]
+        self.places
     }
 
     /// The largest weight.
@@ -70,13 +70,12 @@ impl<'a> Order<'a> {
         Some(start..start + 1 + more)
     }
 
-    /// Moves a place to the front part that is kept.
-    pub(super) fn keep(&mut self, at: usize, place: Place) {
-        self.places[at] = place;
+    pub(super) fn places_mut(&mut self) -> &mut [Place] {
+        self.places
     }
 
     pub(super) fn truncate(&mut self, kept: usize) {
-        self.open = kept;
+        self.places = &mut std::mem::take(&mut self.places)[..kept];
     }
 
     /// The preferred seats, the heaviest first.
@@ -85,33 +84,50 @@ impl<'a> Order<'a> {
             seat.preferred.then_some(Place { weight: seat.weight, seat: index, known: Known::Nothing })
         };
         let places = || seats.iter().zip(0u32..).filter_map(place);
-        debug_assert!(places().count() <= self.places.len(), "a place for every preferred seat");
+        debug_assert!(places().count() <= self.room.len(), "a place for every preferred seat");
+        if seats.len() < COUNTED || !self.count_weights(seats) {
+            let room = std::mem::take(&mut self.room);
+            let mut open = 0;
+            let mut descending = true;
+            let mut last = i64::MAX;
+            for (to, place) in room.iter_mut().zip(places()) {
+                descending &= place.weight <= last;
+                last = place.weight;
+                *to = place;
+                open += 1;
+            }
+            self.places = &mut room[..open];
+            if !descending {
+                self.places.sort_by_key(|place| Reverse(place.weight));
+            }
+        }
+    }
+
+    /// [`by_weight`](Self::by_weight), if that is quicker than sorting.
+    fn count_weights<N>(&mut self, seats: &[Seat<N>]) -> bool {
         let (mut counts, mut bits, mut last) = ([0u32; COUNTED], 0, i64::MAX);
         let mut descending = true;
-        self.open = 0;
-        for weight in seats.iter().filter(|seat| seat.preferred).map(|seat| seat.weight) {
-            counts[weight as usize % COUNTED] += 1;
-            bits |= weight;
-            descending &= weight <= last;
-            last = weight;
-            self.open += 1;
+        for seat in seats.iter().filter(|seat| seat.preferred) {
+            counts[seat.weight as usize % COUNTED] += 1;
+            bits |= seat.weight;
+            descending &= seat.weight <= last;
+            last = seat.weight;
         }
-        if descending || self.open < COUNTED || bits as u64 >= COUNTED as u64 {
-            self.places.iter_mut().zip(places()).for_each(|(to, place)| *to = place);
-            if !descending {
-                self.places[..self.open].sort_by_key(|place| Reverse(place.weight));
-            }
-            return;
+        if descending || bits as u64 >= COUNTED as u64 {
+            return false;
         }
-        let mut start = 0;
+        let mut open = 0;
         for count in counts.iter_mut().rev() {
-            start += std::mem::replace(count, start);
+            open += std::mem::replace(count, open);
         }
-        for place in places() {
-            let at = &mut counts[place.weight as usize % COUNTED];
-            self.places[*at as usize] = place;
+        let places = &mut std::mem::take(&mut self.room)[..open as usize];
+        for (seat, index) in seats.iter().zip(0u32..).filter(|(seat, _)| seat.preferred) {
+            let at = &mut counts[seat.weight as usize % COUNTED];
+            places[*at as usize] = Place { weight: seat.weight, seat: index, known: Known::Nothing };
             *at += 1;
         }
+        self.places = places;
+        true
     }
 
     /// Sorts places of one weight: hash ascending, then name.

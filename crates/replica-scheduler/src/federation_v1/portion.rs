@@ -28,6 +28,7 @@ impl<N: Number> Portion<N> {
     }
 
     /// ⌈distributed · weight / weights⌉. A negative weight gets 0: in v1 it only changed book-keeping, without effect.
+    #[inline]
     pub(super) fn of(self, weight: i64) -> N {
         let weight = weight.max(0);
         if self.reciprocal == 0 {
@@ -62,6 +63,7 @@ impl<N: Number> Portion<N> {
         Some(N::at_most_unlimited(sum))
     }
 
+    #[inline(never)]
     fn of_large(self, weight: i64) -> N {
         let dividend = |all: i64, sum: i64| all.checked_mul(weight)?.checked_add(sum - 1);
         if let (Some(all), Some(sum)) = (self.distributed.narrow(), self.weights.narrow())

@@ -25,8 +25,7 @@ pub(super) fn reasons<N: Number>(
     let asked = N::from(preferences.min_replicas);
     // Only capacities and totals below 0 make a minimum less than nothing that was not asked to be.
     let minimum = before.minimum.max(asked.min(N::ZERO));
-    let by_weight = (seat.planned - before.minimum - before.kept).max(N::ZERO);
-    let taken_back = minimum + before.kept + by_weight - seat.planned;
+    let by_weight = seat.planned - minimum - before.kept;
     let keeps_less = seat.keep > -N::UNLIMITED && member.current.is_some_and(|current| seat.keep < N::from(current));
     let lowered = seat.minimum < asked || keeps_less;
     let cut_to = |limit: N| seat.planned == limit && (seat.closed || lowered);
@@ -44,8 +43,8 @@ pub(super) fn reasons<N: Number>(
     if by_weight > N::ZERO {
         reasons.push(weight(seat, by_weight, weights));
     }
-    if taken_back > N::ZERO {
-        reasons.push(Reason::TakenBack { replicas: taken_back.told() });
+    if by_weight < N::ZERO {
+        reasons.push(Reason::TakenBack { replicas: (-by_weight).told() });
     }
     reasons.extend(max.map(|max| Reason::CutToMaximum { max }));
     reasons.extend(capacity.map(|capacity| Reason::CutToCapacity { capacity, age_seconds: None }));

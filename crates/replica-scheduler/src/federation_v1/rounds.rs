@@ -12,53 +12,84 @@ const ROUNDS_BEFORE_SKIPPING: u32 = 3;
 /// Below this many seats of one weight, sorting them is as quick as finding those that come first.
 const WORTH_SELECTING: usize = 24;
 
+/// A weighted round on its way.
+#[derive(Debug, Clone, Copy)]
+struct Round<N> {
+    /// The sum of the weights of the seats still open.
+    weights: N,
+    /// How many of those that were asked are.
+    still_open: usize,
+    /// Whether it gave or used up anything.
+    changed: bool,
+}
+
 // === impl Table ===
 
 impl<N: Number> Table<'_, N> {
     /// Rounds over the seats still open, whose weights sum up to `weights`, until one changes nothing.
-    pub(super) fn rounds(&mut self, mut weights: N) {
+    pub(super) fn rounds(&mut self, weights: N) {
+        let mut round = Round { weights, still_open: 0, changed: true };
         let mut rounds = 0;
-        while self.totals.remaining > N::ZERO && weights > N::ZERO {
+        while round.changed && self.totals.remaining > N::ZERO && round.weights > N::ZERO {
             if rounds >= ROUNDS_BEFORE_SKIPPING {
-                self.skip_repeated_rounds(weights);
+                self.skip_repeated_rounds(round.weights);
             }
-            let portion = Portion::new(self.totals.remaining, weights, self.order.heaviest());
-            let mut changed = false;
-            let (mut rest, mut still_open) = (0, 0);
+            let portion = Portion::new(self.totals.remaining, round.weights, self.order.heaviest());
+            (round.still_open, round.changed) = (0, false);
+            let mut rest = 0;
             while let Some(class) = self.order.class_at(rest) {
                 rest = class.end;
-                let weight = self.order.places()[class.start].weight;
-                let portion = portion.of(weight);
-                let mut settled = self.settle(class.clone(), portion);
-                for at in class.clone() {
-                    if at == settled {
-                        settled = self.settle_rest(at..class.end, portion);
-                    }
-                    let place = self.order.places()[at];
-                    let seat = &mut self.seats[place.seat()];
-                    let offered = seat.offer(portion.min(self.totals.remaining));
-                    changed |= offered.used > N::ZERO || offered.planned > seat.planned;
-                    self.totals.remaining -= offered.planned - seat.planned;
-                    seat.accept(&offered);
-                    if offered.closed {
-                        weights -= N::from(weight);
-                    }
-                    self.order.keep(still_open, place);
-                    still_open += usize::from(!offered.closed);
-                    // Only minimums exceed a maximum, and the first round takes that back, so that replicas may come free in
-                    // it even after the last was given. Otherwise nothing happens any more once none remain.
-                    if self.totals.remaining == N::ZERO && !self.totals.above_maximum {
+                let portion = portion.of(self.order.places()[class.start].weight);
+                let (mut at, mut settled) = (class.start, self.settle(class, portion));
+                loop {
+                    if self.offer(at..settled, portion, &mut round) {
                         return;
                     }
+                    if settled == rest {
+                        break;
+                    }
+                    self.settle_rest(settled..rest, portion);
+                    (at, settled) = (settled, rest);
                 }
             }
-            self.order.truncate(still_open);
-            if !changed {
-                return;
-            }
+            self.order.truncate(round.still_open);
             self.totals.above_maximum = false;
             rounds += 1;
         }
+    }
+
+    /// Offers each of these a `portion`, or what remains. Tells whether that was all.
+    #[inline]
+    fn offer(&mut self, at: Range<usize>, portion: N, round: &mut Round<N>) -> bool {
+        let places = self.order.places_mut();
+        // Counted in variables of its own, which a processor can keep at hand.
+        let mut remaining = self.totals.remaining;
+        let Round { mut weights, mut still_open, mut changed } = *round;
+        let mut done = false;
+        for at in at {
+            let place = places[at];
+            let seat = &mut self.seats[place.seat()];
+            let offered = seat.offer(portion.min(remaining));
+            let given = offered.planned - seat.planned;
+            changed |= offered.used > N::ZERO || given > N::ZERO;
+            remaining -= given;
+            seat.accept(&offered);
+            if offered.closed {
+                weights -= N::from(place.weight);
+            } else {
+                places[still_open] = place;
+                still_open += 1;
+            }
+            // Only minimums exceed a maximum, and the first round takes that back, so that replicas may come free in it even
+            // after the last was given. Otherwise nothing happens any more once none remain.
+            if remaining == N::ZERO && !self.totals.above_maximum {
+                done = true;
+                break;
+            }
+        }
+        self.totals.remaining = remaining;
+        *round = Round { weights, still_open, changed };
+        done
     }
 
     /// Brings the places of one weight into order, as far as it matters for a round that offers each a `portion`. Tells how
@@ -80,11 +111,10 @@ impl<N: Number> Table<'_, N> {
     }
 
     /// [`settle`](Self::settle) for those behind, where not all that came first took their portion.
-    fn settle_rest(&mut self, rest: Range<usize>, portion: N) -> usize {
+    fn settle_rest(&mut self, rest: Range<usize>, portion: N) {
         if self.is_cut(rest.clone(), portion) {
-            self.order.sort_rest(rest.clone(), self.request);
+            self.order.sort_rest(rest, self.request);
         }
-        rest.end
     }
 
     /// Whether one of these places might be offered less than `portion`, so that it matters who comes first. (Yes is a safe

@@ -16,6 +16,7 @@
 //! - dividing again from the result changes nothing, and the order of slots is irrelevant.
 
 mod contest;
+mod flow;
 mod held;
 mod seat;
 mod spread;

@@ -12,6 +12,7 @@
 use std::cmp::Ordering;
 
 use super::contest::{Contender, Rate, fill, sum};
+use super::flow;
 use super::spread::{self, Rule};
 
 /// Keeps what runs as far as each group's total, taken by groups in their order, allows.
@@ -200,10 +201,12 @@ fn keep_towards(contenders: &mut [Contender], current: impl Fn(&Contender) -> i6
         }
         spread::is_even(contenders, rules)
     };
-    // Evenness need not grow step by step: what is found is even, but fewer moves may do too. What is even stays.
+    // Evenness need not grow step by step: what is found is even, but fewer moves may do too, and a flow tells. What is even
+    // stays.
     if !after(0) {
         let fewest = first_where(1, moves, &mut after);
         after(fewest);
+        flow::fewest_leave(contenders, &running, &target, rules);
     }
 }
 
