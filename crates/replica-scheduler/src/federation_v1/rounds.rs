@@ -15,6 +15,8 @@ const WORTH_SELECTING: usize = 24;
 /// A weighted round on its way.
 #[derive(Debug, Clone, Copy)]
 struct Round<N> {
+    /// The replicas not given yet, as in [`Totals`](super::distribute::Totals).
+    remaining: N,
     /// The sum of the weights of the seats still open.
     weights: N,
     /// How many of those that were asked are.
@@ -28,13 +30,14 @@ struct Round<N> {
 impl<N: Number> Table<'_, N> {
     /// Rounds over the seats still open, whose weights sum up to `weights`, until one changes nothing.
     pub(super) fn rounds(&mut self, weights: N) {
-        let mut round = Round { weights, still_open: 0, changed: true };
+        let mut round = Round { remaining: self.totals.remaining, weights, still_open: 0, changed: true };
         let mut rounds = 0;
-        while round.changed && self.totals.remaining > N::ZERO && round.weights > N::ZERO {
+        while round.changed && round.remaining > N::ZERO && round.weights > N::ZERO {
             if rounds >= ROUNDS_BEFORE_SKIPPING {
                 self.skip_repeated_rounds(round.weights);
+                round.remaining = self.totals.remaining;
             }
-            let portion = Portion::new(self.totals.remaining, round.weights, self.order.heaviest());
+            let portion = Portion::new(round.remaining, round.weights, self.order.heaviest());
             (round.still_open, round.changed) = (0, false);
             let mut rest = 0;
             while let Some(class) = self.order.class_at(rest) {
@@ -59,12 +62,11 @@ impl<N: Number> Table<'_, N> {
     }
 
     /// Offers each of these a `portion`, or what remains. Tells whether that was all.
-    #[inline]
+    #[inline(always)]
     fn offer(&mut self, at: Range<usize>, portion: N, round: &mut Round<N>) -> bool {
         let places = self.order.places_mut();
-        // Counted in variables of its own, which a processor can keep at hand.
-        let mut remaining = self.totals.remaining;
-        let Round { mut weights, mut still_open, mut changed } = *round;
+        // Variables of its own, which a processor can keep at hand.
+        let Round { mut remaining, mut weights, mut still_open, mut changed } = *round;
         let mut done = false;
         for at in at {
             let place = places[at];
@@ -88,7 +90,7 @@ impl<N: Number> Table<'_, N> {
             }
         }
         self.totals.remaining = remaining;
-        *round = Round { weights, still_open, changed };
+        *round = Round { remaining, weights, still_open, changed };
         done
     }
 

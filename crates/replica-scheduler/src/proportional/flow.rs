@@ -7,8 +7,13 @@
 //! ```
 //! What flows are replicas: out of each group its total, which is given, and through each domain what its rule allows beside
 //! an emptiest domain of some level. Leaving costs much, breaking a rule costs more, and differing from the rebalanced
-//! division a little. From any flow with the right totals, cycles of negative cost lead to the cheapest. What level is best
-//! is tried.
+//! division a little. From any flow with the right totals, cycles of negative cost lead to the cheapest.
+//!
+//! What levels are best is tried: all combinations up to [`LEVELS`], so that the fewest leave. Beyond, levels are searched
+//! downhill; what is cheapest at levels between two floors is convex in them, so that this too finds the fewest where no
+//! minimum breaks a rule, as far as one step at a time leads (one rule always, two in every case that was drawn). Never do
+//! more leave than without it. Two rules of which neither's domains lie within the other's, which no policy can ask for, are
+//! left as they are.
 
 use std::collections::BTreeMap;
 

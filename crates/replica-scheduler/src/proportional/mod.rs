@@ -11,8 +11,8 @@
 //! - one replica more takes none away anywhere, with groups and spread too (with `rebalance`; see [`spread`] for the one
 //!   exception, two rules and more than 65,536 replicas);
 //! - more weight gives a slot no less (without spread, which ties slots to others of their domain);
-//! - without `rebalance` as few replicas leave their slots as the bounds, the totals of the groups and a spread rule allow
-//!   (see [`sticky`] for groups with spread and for two rules);
+//! - without `rebalance` as few replicas leave their slots as the bounds, the totals of the groups and the spread rules allow
+//!   (see [`flow`] for how far that is proven);
 //! - dividing again from the result changes nothing, and the order of slots is irrelevant.
 
 mod contest;

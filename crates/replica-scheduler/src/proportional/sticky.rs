@@ -4,10 +4,10 @@
 //!   its worst. What leaves is what bounds and a smaller total force out.
 //! - With one spread rule and one group, the level of the emptiest domain decides how much leaves: a higher one lets full
 //!   domains keep more and needs more for the empty. The best level is searched, so that here too nothing leaves needlessly.
-//! - With groups and spread, or two rules, finding the fewest is a flow problem. Here replicas move from where they run
-//!   towards the rebalanced division, worst to best, until the rules hold: never more leave than rebalancing would move, and
-//!   none where what runs breaks no rule and fits the groups' totals. (Those totals count what slots without weight keep;
-//!   where that shrinks they may change once more when divided again.)
+//! - With groups and spread, or two rules, replicas move from where they run towards the rebalanced division, worst to best,
+//!   until the rules hold: none where what runs breaks no rule and fits the groups' totals. (Those totals count what slots
+//!   without weight keep; where that shrinks they may change once more when divided again.) From there [`flow`] finds the
+//!   fewest.
 
 use std::cmp::Ordering;
 
