@@ -25,7 +25,8 @@ pub(super) fn reasons<N: Number>(
     let asked = N::from(preferences.min_replicas);
     // Only capacities and totals below 0 make a minimum less than nothing that was not asked to be.
     let minimum = before.minimum.max(asked.min(N::ZERO));
-    let by_weight = seat.planned - minimum - before.kept;
+    let kept = (before.minimum + before.kept - minimum).max(N::ZERO);
+    let by_weight = seat.planned - minimum - kept;
     let keeps_less = seat.keep > -N::UNLIMITED && member.current.is_some_and(|current| seat.keep < N::from(current));
     let lowered = seat.minimum < asked || keeps_less;
     let cut_to = |limit: N| seat.planned == limit && (seat.closed || lowered);
@@ -37,8 +38,8 @@ pub(super) fn reasons<N: Number>(
     if minimum != N::ZERO {
         reasons.push(Reason::Minimum { replicas: minimum.told() });
     }
-    if before.kept != N::ZERO {
-        reasons.push(Reason::Kept { replicas: before.kept.told() });
+    if kept != N::ZERO {
+        reasons.push(Reason::Kept { replicas: kept.told() });
     }
     if by_weight > N::ZERO {
         reasons.push(weight(seat, by_weight, weights));

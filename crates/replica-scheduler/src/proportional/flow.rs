@@ -9,7 +9,7 @@
 //! an emptiest domain of some level. Leaving costs much, breaking a rule costs more, and differing from the rebalanced
 //! division a little. From any flow with the right totals, cycles of negative cost lead to the cheapest.
 //!
-//! What levels are best is tried: all combinations up to [`LEVELS`], so that the fewest leave. Beyond, levels are searched
+//! What levels are best is tried: all combinations up to [`LEVELS`], so that the fewest leave, as long as [`LOOKS`] last. Beyond, levels are searched
 //! downhill; what is cheapest at levels between two floors is convex in them, so that this too finds the fewest where no
 //! minimum breaks a rule, as far as one step at a time leads (one rule always, two in every case that was drawn). Never do
 //! more leave than without it. Two rules of which neither's domains lie within the other's, which no policy can ask for, are
@@ -26,8 +26,9 @@ const LEAVES: i128 = 1 << 30;
 const BREAKS: i128 = 1 << 70;
 /// How many levels are all tried; of more only those that lead downhill.
 const LEVELS: i128 = 256;
-/// After how many cycles a flow is left as it is. None that was seen took as many.
-const CYCLES: u32 = 10_000;
+/// How many looks at edges are worth it. A few regions and groups take some ten thousand; hundreds of both are left with fewer
+/// levels tried, so that a plan never takes longer than some tens of milliseconds.
+const LOOKS: usize = 10_000_000;
 
 /// From an even division, which `contenders` hold, to one where the fewest of what they keep leave. Groups keep their totals.
 pub(super) fn fewest_leave(contenders: &mut [Contender], kept: &[i64], target: &[i64], rules: &[Rule]) {
@@ -78,6 +79,7 @@ struct Network {
     /// Of each contender its cell.
     cell_of: Vec<usize>,
     tiers: Vec<Tier>,
+    looks: usize,
 }
 
 // === impl Network ===
@@ -142,7 +144,7 @@ impl Network {
                 top: if rule.from_zero { 0 } else { total / rule.domains.max(1) as i128 },
             });
         }
-        Some(Self { nodes, edges, cells, groups: groups.len(), cell_of, tiers })
+        Some(Self { nodes, edges, cells, groups: groups.len(), cell_of, tiers, looks: 0 })
     }
 
     /// How many leave even without rules, as the groups' totals are smaller than what they keep.
@@ -172,13 +174,16 @@ impl Network {
                     level
                 });
                 let levels: Vec<i128> = levels.collect();
+                if self.looks >= LOOKS {
+                    return;
+                }
                 self.consider(&levels);
             }
             return;
         }
         let widest = self.tiers.iter().map(|tier| tier.top).max().unwrap_or(0);
         let mut step = 1 << (i128::BITS - widest.leading_zeros());
-        while step > 0 {
+        while step > 0 && self.looks < LOOKS {
             let mut better = false;
             for at in 0..self.tiers.len() {
                 for step in [step, -step] {
@@ -199,6 +204,7 @@ impl Network {
         other.tiers.iter_mut().zip(levels).for_each(|(tier, level)| tier.level = *level);
         other.settle();
         let better = other.cost() < self.cost();
+        self.looks = other.looks;
         if better {
             *self = other;
         }
@@ -214,8 +220,9 @@ impl Network {
                 edge.highest = (tier.level + tier.skew).max(*floor);
             }
         }
-        for _ in 0..CYCLES {
-            let Some(cycle) = self.negative_cycle() else { return };
+        while self.looks < LOOKS
+            && let Some(cycle) = self.negative_cycle()
+        {
             let step = cycle.iter().map(|&(edge, up)| self.edges[edge].reach(up)).min().unwrap_or(0);
             for (edge, up) in cycle {
                 self.edges[edge].flow += if up { step } else { -step };
@@ -224,12 +231,13 @@ impl Network {
     }
 
     /// A cycle along which one more costs less than nothing: edges, and whether they carry more or less. (Bellman and Ford.)
-    fn negative_cycle(&self) -> Option<Vec<(usize, bool)>> {
+    fn negative_cycle(&mut self) -> Option<Vec<(usize, bool)>> {
         let mut costs = vec![0i128; self.nodes];
         let mut via: Vec<Option<(usize, bool)>> = vec![None; self.nodes];
         let mut last = None;
         for _ in 0..self.nodes {
             last = None;
+            self.looks += self.edges.len();
             for (at, edge) in self.edges.iter().enumerate() {
                 for (up, from, to) in [(true, edge.from, edge.to), (false, edge.to, edge.from)] {
                     if edge.reach(up) > 0 && costs[from] + edge.slope(up) < costs[to] {
