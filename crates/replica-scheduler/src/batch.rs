@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use kfed_api::policy::{Mode, PlacementPolicy};
 
 use crate::capacity::{Growth, Ledger};
-use crate::federation_v1::{self, Planner, Share, hash_of_member, match_preferences, tie_break_of};
+use crate::federation_v1::{self, Planner, Share, hash_of_member, match_preferences, tie_break_of, unplaced};
 use crate::proportional::{Slot, UNLIMITED, divide};
 use crate::{Attributes, Member, Plan, Request, Scheduler};
 
@@ -249,7 +249,7 @@ impl<'a> Run<'a> {
         self.growths.clear();
         let units = i64::from(workload.units.get());
         for &(at, share) in &assignment.shares {
-            let growth = share.planned - self.levels[at];
+            let growth = share.planned.saturating_sub(self.levels[at]);
             if growth > 0 {
                 self.growths.push(Growth { account: self.accounts[at], from: self.levels[at], replicas: growth });
                 self.free[at] = self.free[at].map(|free| free.saturating_sub(growth.saturating_mul(units)));
@@ -277,9 +277,9 @@ impl<'a> Run<'a> {
             preferences: &workload.policy.preferences,
             members: &self.members,
         });
-        let placed: i64 = shares.iter().map(|share| share.planned).sum();
+        let unplaced = unplaced(workload.replicas, shares.iter().map(|share| share.planned));
         let some = shares.iter().copied().enumerate().filter(|(_, share)| *share != Share::default());
-        Assignment { shares: some.collect(), unplaced: workload.replicas.saturating_sub(placed).max(0), postponed: 0 }
+        Assignment { shares: some.collect(), unplaced, postponed: 0 }
     }
 
     fn plan_by_proportion(&mut self, workload: &Workload<'_>) -> Assignment {
@@ -304,11 +304,11 @@ impl<'a> Run<'a> {
             at += 1;
         });
         let numbers = divide(workload.replicas, &self.slots, preferences.rebalance, &[]).numbers;
-        let placed: i64 = numbers.iter().sum();
+        let unplaced = unplaced(workload.replicas, numbers.iter().copied());
         let some = self.slotted.iter().zip(numbers).filter(|(_, planned)| *planned != 0);
         Assignment {
             shares: some.map(|(member, planned)| (*member, Share { planned, overflow: 0 })).collect(),
-            unplaced: workload.replicas.saturating_sub(placed).max(0),
+            unplaced,
             postponed: 0,
         }
     }

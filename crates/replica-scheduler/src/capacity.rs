@@ -50,8 +50,8 @@ pub struct Ages {
 #[derive(Debug, Clone, Default)]
 struct Account {
     seen: Option<Seen>,
-    /// The units planned on since.
-    planned: i64,
+    /// The units planned on since. Wide, so that what is taken off again is what was added, however large.
+    planned: i128,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ impl Ledger {
                     continue;
                 }
                 let Some(growth) = charges[first].take(index) else { continue };
-                account.planned -= growth.replicas.saturating_mul(charges[first].units);
+                account.planned -= growth.units(charges[first].units);
                 // What is charged for above starts from what ran before.
                 let above = charges[first + 1..].iter_mut().filter_map(|charge| charge.growth_mut(index));
                 above.for_each(|above| above.from -= growth.replicas);
@@ -137,7 +137,7 @@ impl Ledger {
 
     /// The units of `member` that are planned on and that no observation contains yet.
     pub fn planned(&self, member: &str) -> i64 {
-        self.by_member.get(member).map_or(0, |&index| self.accounts[index].planned)
+        self.by_member.get(member).map_or(0, |&index| told(self.accounts[index].planned))
     }
 
     /// The index of a member's account, which is opened if need be.
@@ -154,7 +154,7 @@ impl Ledger {
     pub(crate) fn free_in(&self, account: usize, now: Timestamp) -> Option<i64> {
         let account = &self.accounts[account];
         let seen = account.seen.filter(|seen| age(seen.at, now) <= self.ages.stale)?;
-        Some(seen.free.saturating_sub(account.planned).max(0))
+        Some(told(i128::from(seen.free) - account.planned).max(0))
     }
 
     /// Tells `each` the accounts that have been charged for replicas of a workload, and up to how many; the last word on an
@@ -172,8 +172,7 @@ impl Ledger {
             return;
         }
         for growth in growths {
-            let account = &mut self.accounts[growth.account];
-            account.planned = account.planned.saturating_add(growth.replicas.saturating_mul(units));
+            self.accounts[growth.account].planned += growth.units(units);
         }
         let mut growths = growths.to_vec();
         growths.sort_by_key(|growth| growth.account);
@@ -182,6 +181,15 @@ impl Ledger {
             Some(charges) => charges.push(charge),
             None => drop(self.charges.insert(workload.to_owned(), vec![charge])),
         }
+    }
+}
+
+// === impl Growth ===
+
+impl Growth {
+    /// All units that it takes, where one replica takes so many.
+    fn units(&self, each: i64) -> i128 {
+        i128::from(self.replicas) * i128::from(each)
     }
 }
 
@@ -197,6 +205,11 @@ impl Charge {
         let at = self.growths.binary_search_by_key(&account, |growth| growth.account).ok()?;
         Some(&mut self.growths[at])
     }
+}
+
+/// What is beyond 64 bits is the last that they hold.
+fn told(units: i128) -> i64 {
+    units.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 fn age(seen: Timestamp, now: Timestamp) -> Duration {

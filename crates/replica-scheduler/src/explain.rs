@@ -202,6 +202,7 @@ fn kind(reason: &Reason) -> &'static str {
         Reason::Minimum { .. } => "by minimum",
         Reason::Kept { .. } => "kept",
         Reason::Weight { .. } => "by weight",
+        Reason::TakenBack { .. } => "lowered",
         Reason::Wanted { .. } => "not as weights alone would have it",
         Reason::CutToMaximum { .. } => "at the maximum",
         Reason::CutToCapacity { .. } => "full",

@@ -27,14 +27,16 @@
 //! Invariants:
 //! - the same request gives the same plan, in whatever order its members are listed and its filters were added;
 //! - every member of the request has a placement, also with 0 replicas, and every placement has reasons, whose numbers add
-//!   up to what is planned;
+//!   up to what is planned, and name no bound that the request does not hold;
 //! - a policy of v1's preferences alone gives v1's plan, bit for bit;
 //! - what is planned never exceeds a known capacity, but by what runs there and waits for its move (`maxMoves`). What is
 //!   planned beyond a `maxReplicas` is that, and what v1 planned so: a larger `minReplicas` in a plan with no weighted rounds.
 //!
 //! All of v1's quirks are kept in its mode, negative plans for a negative capacity among them; a caller that wants none clamps
-//! what it passes. Two things differ where v1 had no defined answer: equal hashes of equal weights are told apart by name, and
-//! numbers beyond ±2⁴⁰ count as ±2⁴⁰ so that nothing overflows.
+//! what it passes. Two things differ where v1 had no defined answer. Equal hashes of equal weights are told apart by name. And
+//! where a step of v1's arithmetic passed 64 bits and wrapped around (in a weighted round, when the replicas left times a
+//! weight, plus the sum of the weights, reaches 2⁶³; elsewhere, when a sum of weights or of replicas does), the exact result
+//! of that step is used; only a number of the answer that does not fit into 64 bits is told as the nearest that does.
 //!
 //! [`Scheduler::schedule_batch`] plans many workloads over the capacity that they share, which a [`Ledger`] keeps account of.
 //!

@@ -19,14 +19,15 @@ pub(crate) struct Paced {
 pub(crate) fn pace(current: &[i64], target: &[i64], max_moves: Option<u32>) -> Paced {
     let gaps = |from: &[i64], to: &[i64]| from.iter().zip(to).map(|(from, to)| (to - from).max(0)).collect::<Vec<_>>();
     let (up, down) = (gaps(current, target), gaps(target, current));
-    let moves = up.iter().sum::<i64>().min(down.iter().sum());
-    let postponed = max_moves.map_or(0, |most| (moves - i64::from(most)).max(0));
+    let sum = |gaps: &[i64]| gaps.iter().map(|gap| i128::from(*gap)).sum::<i128>();
+    let moves = sum(&up).min(sum(&down));
+    let postponed = max_moves.map_or(0, |most| (moves - i128::from(most)).max(0));
     if postponed == 0 {
-        return Paced { numbers: target.to_vec(), postponed };
+        return Paced { numbers: target.to_vec(), postponed: 0 };
     }
     let (not_up, not_down) = (fill_evenly(&up, postponed), fill_evenly(&down, postponed));
     let numbers = target.iter().zip(not_up.iter().zip(&not_down)).map(|(target, (up, down))| target - up + down);
-    Paced { numbers: numbers.collect(), postponed }
+    Paced { numbers: numbers.collect(), postponed: postponed.min(i64::MAX.into()) as i64 }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Plan {
 impl Placement {
     /// What the member's object gets: the planned replicas, and those that ask for capacity.
     pub fn replicas(&self) -> i64 {
-        self.planned + self.overflow
+        self.planned.saturating_add(self.overflow)
     }
 
     /// Whether the member may run no replica: what runs there leaves.

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 /// One step on the way to a member's number.
 ///
-/// A placement's `planned` is the sum of what [`Minimum`](Self::Minimum), [`Kept`](Self::Kept), [`Weight`](Self::Weight) and
-/// [`Postponed`](Self::Postponed) give; in mode federation-v1 a maximum below the minimum cuts that to the maximum.
+/// A placement's `planned` is the sum of what they [give](Self::gives): [`Minimum`](Self::Minimum), [`Kept`](Self::Kept),
+/// [`Weight`](Self::Weight) and [`Postponed`](Self::Postponed), less [`TakenBack`](Self::TakenBack).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "reason", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 #[non_exhaustive]
@@ -62,9 +62,15 @@ pub enum Reason {
     Weight {
         /// The member's weight.
         weight: i64,
-        /// The sum of the weights of all members that may take replicas.
+        /// The sum of the weights of all members that may take replicas; 2⁶³ - 1 if it is more.
         of: i64,
         /// How many, on top of the minimum and of what is kept.
+        replicas: i64,
+    },
+    /// In mode federation-v1: a maximum below the minimum takes back what the minimum gave, and a negative capacity, or a
+    /// negative number of replicas to place, is planned as it is.
+    TakenBack {
+        /// How many.
         replicas: i64,
     },
     /// In mode proportional: its weight alone would give another number, were there no bounds, groups, spread, or replicas
@@ -160,6 +166,7 @@ impl Reason {
             | Self::Kept { replicas }
             | Self::Weight { replicas, .. }
             | Self::Postponed { replicas } => *replicas,
+            Self::TakenBack { replicas } => replicas.saturating_neg(),
             _ => 0,
         }
     }
@@ -195,6 +202,7 @@ impl fmt::Display for Reason {
             Self::Kept { replicas } => write!(f, "{replicas} kept because they run there"),
             Self::Weight { weight, of, replicas: 0 } => write!(f, "none for its weight of {weight} in {of}"),
             Self::Weight { weight, of, replicas } => write!(f, "{replicas} for its weight of {weight} in {of}"),
+            Self::TakenBack { replicas } => write!(f, "{replicas} taken back"),
             Self::Wanted { replicas } => write!(f, "its weight asks for {replicas}"),
             Self::CutToMaximum { max } => write!(f, "cut to its maximum of {max}"),
             Self::CutToCapacity { capacity, age_seconds: None } => write!(f, "cut to the {capacity} that fit"),
@@ -212,7 +220,9 @@ impl fmt::Display for Reason {
             Self::Scarce { missing } => write!(f, "{missing} short, as no more were left"),
             Self::Overflow { replicas } => write!(f, "{replicas} more left pending to ask for capacity"),
             Self::Leaving { replicas } => write!(f, "{replicas} that run there leave"),
-            Self::Postponed { replicas } if *replicas < 0 => write!(f, "{} of these come later", -replicas),
+            Self::Postponed { replicas } if *replicas < 0 => {
+                write!(f, "{} of these come later", replicas.unsigned_abs())
+            }
             Self::Postponed { replicas } => write!(f, "{replicas} more stay until later rounds"),
         }
     }

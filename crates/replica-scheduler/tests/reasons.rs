@@ -53,8 +53,24 @@ fn a_maximum_below_the_minimum_says_so() {
     let preferences =
         r#"{"clusters": {"west": {"minReplicas": 5, "maxReplicas": 2, "weight": 1}, "east": {"weight": 1}}}"#;
     let plan = planned(preferences, 9, &[Member::new("west"), Member::new("east")]);
-    assert_eq!(sentences(&plan, "west"), "2: 5 as its minimum, cut to its maximum of 2");
+    assert_eq!(sentences(&plan, "west"), "2: 5 as its minimum, 3 taken back, cut to its maximum of 2");
     assert_eq!(sentences(&plan, "east"), "7: 7 for its weight of 1 in 2");
+}
+
+#[test]
+fn what_is_less_than_nothing_names_no_minimum_that_nobody_asked_for() {
+    let even = r#"{"clusters": {"*": {"weight": 1}}}"#;
+    let plan = planned(even, 6, &[fits("west", -9), Member::new("east")]);
+    assert_eq!(sentences(&plan, "west"), "-9: 9 taken back, cut to the -9 that fit");
+    assert_eq!(sentences(&plan, "east"), "15: 15 for its weight of 1 in 2");
+
+    let negative = r#"{"clusters": {"*": {"weight": 1, "minReplicas": -2}}}"#;
+    let plan = planned(negative, 6, &[fits("west", -9), Member::new("east")]);
+    assert_eq!(sentences(&plan, "west"), "-9: -2 as its minimum, 7 taken back, cut to the -9 that fit");
+    assert_eq!(sentences(&plan, "east"), "15: -2 as its minimum, 17 for its weight of 1 in 2");
+
+    let plan = planned(even, -4, &[Member::new("west")]);
+    assert_eq!(sentences(&plan, "west"), "-4: 4 taken back, 4 short, as no more were left");
 }
 
 #[test]

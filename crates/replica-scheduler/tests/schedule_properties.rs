@@ -134,6 +134,84 @@ fn any_case() -> impl Strategy<Value = Case> {
     prop_oneof![case(Mode::FederationV1), case(Mode::Proportional)]
 }
 
+/// A case in which some numbers are negative, and some are of any size.
+fn odd_case() -> impl Strategy<Value = Case> {
+    const EDGES: [i64; 6] = [i64::MIN, i64::MIN + 1, -(1 << 40), 1 << 62, i64::MAX - 1, i64::MAX];
+    let number = prop_oneof![20 => -9..12i64, 1 => proptest::sample::select(&EDGES[..])];
+    let numbers = proptest::collection::vec(proptest::option::weighted(0.4, number), 1..40);
+    (any_case(), numbers).prop_map(|(mut case, numbers)| {
+        let mut numbers = numbers.into_iter().cycle();
+        let mut next = |number: i64| numbers.next().flatten().unwrap_or(number);
+        case.replicas = next(case.replicas);
+        for preferences in case.policy.preferences.clusters.values_mut() {
+            preferences.min_replicas = next(preferences.min_replicas);
+            preferences.max_replicas = preferences.max_replicas.map(&mut next);
+            preferences.weight = next(preferences.weight);
+        }
+        for (_, current, capacity, _) in &mut case.members {
+            (*current, *capacity) = (current.map(&mut next), capacity.map(&mut next));
+        }
+        case
+    })
+}
+
+/// Whether a reason for the placement of this member of the request is so.
+fn is_so(reason: &Reason, case: &Case, plan: &Plan, at: usize) -> bool {
+    let (name, current, capacity, _) = &case.members[at];
+    let placement = plan.of(name).unwrap();
+    let preferences = case.policy.preferences.of(name);
+    let own = preferences.copied().unwrap_or_default();
+    let current = current.unwrap_or(0);
+    let later: i64 =
+        placement.reasons.iter().filter(|r| matches!(r, Reason::Postponed { .. })).map(Reason::gives).sum();
+    let planned = i128::from(placement.planned) - i128::from(later);
+    let proportional = case.policy.mode == Mode::Proportional;
+    let least = if proportional { 0 } else { i64::MIN };
+    match *reason {
+        Reason::NotPreferred => preferences.is_none(),
+        Reason::Minimum { replicas } if replicas < 0 => !proportional && replicas == own.min_replicas,
+        Reason::Minimum { replicas } => 0 < replicas && replicas <= own.min_replicas,
+        Reason::Kept { replicas } => {
+            !case.policy.preferences.rebalance
+                && 0 < replicas
+                && i128::from(replicas) <= i128::from(current) - i128::from(own.min_replicas.min(0))
+        }
+        Reason::Weight { weight, of, replicas } => {
+            weight == own.weight.max(least) && replicas >= 0 && of == weights(case, plan, name)
+        }
+        Reason::TakenBack { replicas } => {
+            let to_maximum = own.max_replicas.is_some_and(|max| planned == i128::from(max));
+            !proportional && 0 < replicas && (to_maximum || planned < 0)
+        }
+        Reason::CutToMaximum { max } => own.max_replicas == Some(max) && planned == i128::from(max.max(least)),
+        Reason::CutToCapacity { capacity: fits, .. } => {
+            capacity.map(|capacity| capacity.max(least)) == Some(fits) && planned == i128::from(fits)
+        }
+        Reason::Scarce { missing } => {
+            0 < missing && planned + i128::from(missing) <= i128::from(own.min_replicas.max(current))
+        }
+        Reason::Overflow { replicas } => replicas > 0 && replicas == placement.overflow && capacity.is_some(),
+        Reason::Leaving { replicas } => replicas > 0 && replicas == current - placement.planned.max(0),
+        Reason::Postponed { replicas } => replicas != 0 && case.policy.max_moves.is_some(),
+        Reason::Wanted { .. } => proportional,
+        _ => true,
+    }
+}
+
+/// The sum of the weights that the one of `name` is one of.
+fn weights(case: &Case, plan: &Plan, name: &str) -> i64 {
+    let group = |attributes: &Attributes, name: &str| case.policy.group_of(name, &attributes.labels);
+    let own = case.members.iter().find(|(other, ..)| other == name).and_then(|(name, .., a)| group(a, name));
+    let open = case.members.iter().filter(|(name, ..)| !plan.of(name).unwrap().is_filtered());
+    let alike = open.filter(|(name, .., attributes)| group(attributes, name) == own);
+    let weight = |(name, ..): &(String, _, _, _)| case.policy.preferences.of(name).map_or(0, |own| own.weight);
+    let weight = |member| match case.policy.mode {
+        Mode::Proportional => weight(member).max(0),
+        Mode::FederationV1 => weight(member),
+    };
+    alike.map(|member| i128::from(weight(member))).sum::<i128>().clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
 /// A filter or scorer of a kind, which has its own opinion of every member.
 fn opinion(seed: u64, name: &str) -> u64 {
     name.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15)) >> 32
@@ -164,6 +242,24 @@ proptest! {
             let (later, given): (Vec<_>, Vec<_>) = placement.reasons.iter().partition(|reason| postponed(reason));
             let sum = |reasons: &[&Reason]| reasons.iter().map(|reason| reason.gives()).sum::<i64>();
             prop_assert_eq!(sum(&given) + sum(&later), placement.planned, "{:?}", placement);
+        }
+    }
+
+    #[test]
+    fn every_reason_is_so_and_all_add_up_whatever_the_numbers(case in odd_case()) {
+        let plan = case.plan();
+        for (at, (name, ..)) in case.members.iter().enumerate() {
+            let placement = plan.of(name).unwrap();
+            let untrue = placement.reasons.iter().find(|reason| !is_so(reason, &case, &plan, at));
+            prop_assert_eq!(untrue, None, "{:?}", placement);
+            let gives = || placement.reasons.iter().map(Reason::gives);
+            // A number that 64 bits do not hold is told as the last that they hold.
+            let told = |number: i64| number.unsigned_abs() < 1 << 62;
+            if told(placement.planned) && gives().all(told) {
+                prop_assert_eq!(gives().map(i128::from).sum::<i128>(), i128::from(placement.planned), "{:?}", placement);
+            }
+            let overflows = placement.reasons.iter().any(|reason| matches!(reason, Reason::Overflow { .. }));
+            prop_assert!(overflows || placement.overflow == 0);
         }
     }
 

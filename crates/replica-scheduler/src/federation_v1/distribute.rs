@@ -3,14 +3,15 @@
 use kfed_api::preferences::ClusterPreferences;
 
 use crate::federation_v1::matching::match_preferences;
+use crate::federation_v1::number::Number;
 use crate::federation_v1::order::{Order, Place};
 use crate::federation_v1::reasons::{BeforeWeights, reasons};
-use crate::federation_v1::seat::{Seat, bounded};
+use crate::federation_v1::seat::Seat;
 use crate::federation_v1::{Request, Share};
 use crate::{Member, Reason};
 
 /// Up to this many members are planned without memory from the heap.
-const FEW: usize = 8;
+const FEW: usize = 4;
 
 /// Plans one workload as Federation v1 did, numbers alone: one share a member, in the order of [`Request::members`].
 ///
@@ -25,24 +26,28 @@ const FEW: usize = 8;
 /// assert_eq!(shares.iter().map(|share| share.planned).collect::<Vec<_>>(), [5, 5]);
 /// ```
 pub fn distribute(request: &Request<'_>) -> Vec<Share> {
-    if request.members.len() > FEW {
+    distribute_few(request).unwrap_or_else(|| {
         let mut planner = Planner::default();
-        return planner.table(request).seats.iter().map(Share::of).collect();
-    }
-    // A few seats need no memory but the answer's.
-    let mut seats = [Seat::EMPTY; FEW];
+        planner.distribute(request);
+        planner.shares
+    })
+}
+
+/// A few seats with small numbers need no memory but the answer's.
+fn distribute_few(request: &Request<'_>) -> Option<Vec<Share>> {
+    let mut seats = [Seat::<i64>::EMPTY; FEW];
+    let seats = seats.get_mut(..request.members.len())?;
     let mut rest = seats.iter_mut();
     let totals = take_seats(request, |seat| {
         if let Some(place) = rest.next() {
             *place = seat;
         }
-    });
+    })?;
     let (mut places, mut words) = ([Place::EMPTY; FEW], Vec::new());
-    let order = Order::new(&mut places, &mut words);
-    let mut table = Table { request, seats: &mut seats[..request.members.len()], order, totals };
+    let mut table = Table { request, seats, order: Order::new(&mut places, &mut words), totals };
     table.give_what_comes_before_weights();
     table.give_by_weight();
-    table.seats.iter().map(Share::of).collect()
+    Some(table.seats.iter().map(Share::of).collect())
 }
 
 /// [`distribute`] for many workloads: one planner plans them one after the other, and keeps its memory between them.
@@ -50,59 +55,91 @@ pub fn distribute(request: &Request<'_>) -> Vec<Share> {
 /// What it answers depends on the request alone.
 #[derive(Debug, Default)]
 pub struct Planner {
-    seats: Vec<Seat>,
+    memory: Memory<i64>,
+    wide: Memory<i128>,
+    shares: Vec<Share>,
+}
+
+/// What plans are made in.
+#[derive(Debug)]
+struct Memory<N> {
+    seats: Vec<Seat<N>>,
     places: Vec<Place>,
     words: Vec<u64>,
-    shares: Vec<Share>,
 }
 
 /// [`distribute`], and how each number came about; several times slower.
 pub(crate) fn distribute_with_reasons(request: &Request<'_>) -> Vec<(Share, Vec<Reason>)> {
-    let mut planner = Planner::default();
-    let mut table = planner.table_before_weights(request);
+    explained::<i64>(request).or_else(|| explained::<i128>(request)).unwrap_or_default()
+}
+
+fn explained<N: Number>(request: &Request<'_>) -> Option<Vec<(Share, Vec<Reason>)>> {
+    let mut memory = Memory::<N>::default();
+    let mut table = memory.table(request)?;
     let before: Vec<_> = table.seats.iter().map(BeforeWeights::of).collect();
     table.give_by_weight();
-    let explain = |(seat, before)| (Share::of(seat), reasons(seat, before, table.totals.weights));
-    table.seats.iter().zip(before).map(explain).collect()
+    let mut seats = table.seats.iter().zip(before);
+    let mut explained = Vec::with_capacity(request.members.len());
+    match_preferences(request.preferences, request.members, |member, preferences| {
+        if let Some((seat, before)) = seats.next() {
+            let reasons = reasons(member, preferences, seat, before, table.totals.weights);
+            explained.push((Share::of(seat), reasons));
+        }
+    });
+    Some(explained)
 }
 
 /// A plan in the making.
-pub(super) struct Table<'a> {
+pub(super) struct Table<'a, N> {
     pub(super) request: &'a Request<'a>,
     /// One a member, in the order of the request.
-    pub(super) seats: &'a mut [Seat],
+    pub(super) seats: &'a mut [Seat<N>],
     /// Made when a step needs it.
     pub(super) order: Order<'a>,
-    pub(super) totals: Totals,
+    pub(super) totals: Totals<N>,
 }
 
 /// What is known of all seats together.
 #[derive(Debug)]
-pub(super) struct Totals {
+pub(super) struct Totals<N> {
     /// The replicas not given yet.
-    pub(super) remaining: i64,
+    pub(super) remaining: N,
     /// The sum of all weights.
-    weights: i64,
+    weights: N,
     /// The sum of the minimums that are positive.
-    minimums: i64,
+    minimums: N,
     /// Whether a minimum is above its maximum.
     pub(super) above_maximum: bool,
 }
 
-/// Tells `each` the members' seats, filled as if replicas were enough for everybody's minimum and current replicas.
-fn take_seats(request: &Request<'_>, mut each: impl FnMut(Seat)) -> Totals {
-    let mut totals = Totals { remaining: bounded(request.replicas), weights: 0, minimums: 0, above_maximum: false };
+/// Tells `each` the members' seats, filled as if replicas were enough for everybody's minimum and current replicas. None if
+/// the numbers are too large to add up.
+fn take_seats<N: Number>(request: &Request<'_>, mut each: impl FnMut(Seat<N>)) -> Option<Totals<N>> {
+    let rebalance = request.preferences.rebalance;
+    let mut fits = N::holds([request.replicas, 0, 0, 0, 0]) && N::holds_members(request.members.len());
+    let mut totals = Totals {
+        remaining: if fits { N::from(request.replicas) } else { N::ZERO },
+        weights: N::ZERO,
+        minimums: N::ZERO,
+        above_maximum: false,
+    };
     let take_seat = |member: &Member<'_>, preferences: Option<&ClusterPreferences>| {
-        let seat = Seat::new(member, preferences, request.preferences.rebalance);
-        totals.weights += seat.weight;
-        totals.minimums += seat.minimum.max(0);
+        let seat: Seat<N> = match preferences {
+            Some(preferences) if Seat::<N>::holds(member, preferences) => Seat::new(member, preferences, rebalance),
+            preferences => {
+                fits &= preferences.is_none();
+                Seat::EMPTY
+            }
+        };
+        totals.weights += N::from(seat.weight);
+        totals.minimums += seat.minimum.max(N::ZERO);
         totals.above_maximum |= seat.minimum > seat.max;
         totals.remaining -= seat.planned;
         each(seat);
     };
 
     match_preferences(request.preferences, request.members, take_seat);
-    totals
+    fits.then_some(totals)
 }
 
 // === impl Planner ===
@@ -110,57 +147,70 @@ fn take_seats(request: &Request<'_>, mut each: impl FnMut(Seat)) -> Totals {
 impl Planner {
     /// One share a member, in the order of [`Request::members`].
     pub fn distribute(&mut self, request: &Request<'_>) -> &[Share] {
-        let mut shares = std::mem::take(&mut self.shares);
-        shares.clear();
-        shares.extend(self.table(request).seats.iter().map(Share::of));
-        self.shares = shares;
+        self.shares.clear();
+        if !self.memory.distribute(request, &mut self.shares) {
+            self.wide.distribute(request, &mut self.shares);
+        }
         &self.shares
     }
+}
 
-    fn table<'a>(&'a mut self, request: &'a Request<'a>) -> Table<'a> {
-        let mut table = self.table_before_weights(request);
+// === impl Memory ===
+
+impl<N: Number> Memory<N> {
+    /// Adds a share for each member, or tells that the numbers are too large.
+    fn distribute(&mut self, request: &Request<'_>, shares: &mut Vec<Share>) -> bool {
+        let Some(mut table) = self.table(request) else { return false };
         table.give_by_weight();
-        table
+        shares.extend(table.seats.iter().map(Share::of));
+        true
     }
 
-    fn table_before_weights<'a>(&'a mut self, request: &'a Request<'a>) -> Table<'a> {
+    /// All but the weighted rounds.
+    fn table<'a>(&'a mut self, request: &'a Request<'a>) -> Option<Table<'a, N>> {
         self.seats.clear();
         self.seats.reserve(request.members.len());
-        let totals = take_seats(request, |seat| self.seats.push(seat));
+        let totals = take_seats(request, |seat| self.seats.push(seat))?;
         if totals.need_order(request) && self.places.len() < self.seats.len() {
             self.places.resize(self.seats.len(), Place::EMPTY);
         }
         let order = Order::new(&mut self.places, &mut self.words);
         let mut table = Table { request, seats: &mut self.seats, order, totals };
         table.give_what_comes_before_weights();
-        table
+        Some(table)
+    }
+}
+
+impl<N> Default for Memory<N> {
+    fn default() -> Self {
+        Self { seats: Vec::new(), places: Vec::new(), words: Vec::new() }
     }
 }
 
 // === impl Totals ===
 
-impl Totals {
+impl<N: Number> Totals<N> {
     /// Whether replicas are enough for everybody's minimum and current replicas, whoever comes first. (Negative minimums,
     /// which v1 accepted, add replicas, but too late for whom they do not precede.)
     fn suffice(&self, request: &Request<'_>) -> bool {
-        self.minimums <= bounded(request.replicas) && self.remaining >= 0
+        self.minimums <= N::from(request.replicas) && self.remaining >= N::ZERO
     }
 
     /// Whether any step will ask who comes first.
     fn need_order(&self, request: &Request<'_>) -> bool {
-        !self.suffice(request) || (self.remaining > 0 && self.weights > 0)
+        !self.suffice(request) || (self.remaining > N::ZERO && self.weights > N::ZERO)
     }
 }
 
 // === impl Table ===
 
-impl Table<'_> {
+impl<N: Number> Table<'_, N> {
     /// The minimum pass and the keep pass.
     fn give_what_comes_before_weights(&mut self) {
         if self.totals.suffice(self.request) {
             return;
         }
-        self.totals.remaining = bounded(self.request.replicas);
+        self.totals.remaining = N::from(self.request.replicas);
         self.order.by_weight(self.seats);
         self.pass(
             |seat| seat.minimum,
@@ -173,15 +223,15 @@ impl Table<'_> {
     }
 
     /// Gives each seat what it wants while replicas remain.
-    fn pass(&mut self, want: fn(&Seat) -> i64, give: fn(&mut Seat, i64) -> i64) {
+    fn pass(&mut self, want: fn(&Seat<N>) -> N, give: fn(&mut Seat<N>, N) -> N) {
         let remaining = &mut self.totals.remaining;
         let mut rest = 0;
         while let Some(class) = self.order.class_at(rest) {
             rest = class.end;
             let wants = || self.order.places()[class.clone()].iter().map(|place| want(&self.seats[place.seat()]));
             // Who comes first matters only where there is something, but not enough for all.
-            let enough = wants().map(|want| want.max(0)).sum::<i64>() <= *remaining;
-            let nothing = *remaining == 0 && wants().all(|want| want >= 0);
+            let enough = wants().map(|want| want.max(N::ZERO)).sum::<N>() <= *remaining;
+            let nothing = *remaining == N::ZERO && wants().all(|want| want >= N::ZERO);
             if !enough && !nothing {
                 self.order.sort(class.clone(), self.request);
             }
@@ -193,7 +243,7 @@ impl Table<'_> {
 
     /// The weighted rounds, and the overflow that results.
     fn give_by_weight(&mut self) {
-        if self.totals.remaining > 0 && self.totals.weights > 0 {
+        if self.totals.remaining > N::ZERO && self.totals.weights > N::ZERO {
             if self.order.places().is_empty() {
                 self.order.by_weight(self.seats);
             }
@@ -202,7 +252,7 @@ impl Table<'_> {
         if !self.request.preferences.rebalance {
             // Without rebalancing, members ask for no more capacity than is needed for what could not be placed.
             for seat in self.seats.iter_mut() {
-                seat.overflow = seat.overflow.min(self.totals.remaining).max(0);
+                seat.overflow = seat.overflow.min(self.totals.remaining).max(N::ZERO);
             }
         }
     }
@@ -211,7 +261,7 @@ impl Table<'_> {
 // === impl Share ===
 
 impl Share {
-    fn of(seat: &Seat) -> Self {
-        Self { planned: seat.planned, overflow: seat.overflow }
+    fn of<N: Number>(seat: &Seat<N>) -> Self {
+        Self { planned: seat.planned.told(), overflow: seat.overflow.told() }
     }
 }

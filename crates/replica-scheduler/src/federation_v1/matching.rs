@@ -1,5 +1,7 @@
 //! Which preferences are a member's.
 
+use std::cmp::Ordering;
+
 use kfed_api::preferences::{ANY_CLUSTER, ClusterPreferences, ReplicaPreferences};
 
 use crate::Member;
@@ -12,16 +14,13 @@ pub(crate) fn match_preferences<'a>(
     mut each: impl FnMut(&Member<'_>, Option<&'a ClusterPreferences>),
 ) {
     let clusters = &preferences.clusters;
-    // `*` comes before whatever a member may be called, so it is usually the first entry.
-    let any = match clusters.first_key_value() {
-        Some((first, any)) if first == ANY_CLUSTER => Some(any),
-        Some(_) => clusters.get(ANY_CLUSTER),
-        None => None,
-    };
-    if clusters.len() == usize::from(any.is_some()) {
-        members.iter().for_each(|member| each(member, any));
-        return;
-    }
+    // `*` comes before whatever a member may be called, so it is usually the first entry, or there is none.
+    let any = clusters.first_key_value().and_then(|(first, entry)| match first.as_str().cmp(ANY_CLUSTER) {
+        Ordering::Less => clusters.get(ANY_CLUSTER),
+        Ordering::Equal => Some(entry),
+        Ordering::Greater => None,
+    });
+    let only_any = clusters.len() == usize::from(any.is_some());
 
     // Preferences are sorted by name, and members usually are: one walk along both finds each member's own entry. All
     // entries that the walk has passed are below the highest member so far, so only a member below that one is looked up.
@@ -31,6 +30,9 @@ pub(crate) fn match_preferences<'a>(
     let mut highest: Option<&str> = None;
     for member in members {
         let matching = loop {
+            if only_any {
+                break any;
+            }
             match next {
                 Some((name, own_entry)) if names::equal(name, member.name) => {
                     highest = Some(name);

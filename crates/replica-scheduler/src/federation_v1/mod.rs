@@ -3,6 +3,7 @@
 mod distribute;
 mod matching;
 mod names;
+mod number;
 mod order;
 mod portion;
 mod reasons;
@@ -46,7 +47,7 @@ pub struct Share {
 /// [`distribute`] gives the same numbers alone, several times faster.
 pub fn plan(request: &Request<'_>) -> Plan {
     let explained = distribute_with_reasons(request);
-    let placed: i64 = explained.iter().map(|(share, _)| share.planned).sum();
+    let unplaced = unplaced(request.replicas, explained.iter().map(|(share, _)| share.planned));
     let placement = |(member, (share, reasons)): (&Member<'_>, (Share, Vec<Reason>))| Placement {
         member: member.name.to_owned(),
         planned: share.planned,
@@ -55,7 +56,13 @@ pub fn plan(request: &Request<'_>) -> Plan {
     };
     let mut placements: Vec<_> = request.members.iter().zip(explained).map(placement).collect();
     placements.sort_by(|a, b| a.member.cmp(&b.member));
-    Plan { placements, unplaced: request.replicas.saturating_sub(placed).max(0), postponed: 0 }
+    Plan { placements, unplaced, postponed: 0 }
+}
+
+/// What of `replicas` is not among those placed.
+pub(crate) fn unplaced(replicas: i64, placed: impl Iterator<Item = i64>) -> i64 {
+    let missing = i128::from(replicas) - placed.map(i128::from).sum::<i128>();
+    missing.max(0).min(i64::MAX.into()) as i64
 }
 
 // === impl Share ===
@@ -63,6 +70,6 @@ pub fn plan(request: &Request<'_>) -> Plan {
 impl Share {
     /// What the member's object gets: the planned replicas, and those that ask for capacity.
     pub fn replicas(&self) -> i64 {
-        self.planned + self.overflow
+        self.planned.saturating_add(self.overflow)
     }
 }

@@ -3,7 +3,7 @@
 //! Most plans never need all of it. While there is enough for all of one weight, it does not matter who of them is first; so
 //! only weights are sorted at once, and hashes are made where replicas run out.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::ops::Range;
 
 use crate::federation_v1::Request;
@@ -16,14 +16,14 @@ const PRIME: u32 = 16_777_619;
 /// processor's multipliers busy.
 const LANES: usize = 16;
 
-/// From this many weights on, which differ by less, counting them is quicker than sorting.
+/// Weights below this are counted, which is quicker than sorting them, where there are as many seats.
 const COUNTED: usize = 64;
 
 /// The open seats in the order in which they are served.
 pub(super) struct Order<'a> {
-    /// The first `open` are meant.
     places: &'a mut [Place],
-    open: usize,
+    /// Where they will be, until they are made.
+    room: &'a mut [Place],
     /// Hash and seat of places being sorted.
     words: &'a mut Vec<u64>,
 }
@@ -49,12 +49,12 @@ enum Known {
 
 impl<'a> Order<'a> {
     /// An order without seats so far. There must be a place for every preferred seat.
-    pub(super) fn new(places: &'a mut [Place], words: &'a mut Vec<u64>) -> Self {
-        Self { places, open: 0, words }
+    pub(super) fn new(room: &'a mut [Place], words: &'a mut Vec<u64>) -> Self {
+        Self { places: &mut [], room, words }
     }
 
     pub(super) fn places(&self) -> &[Place] {
-        &self.places[..self.open]
+        self.places
     }
 
     /// The largest weight.
@@ -70,52 +70,64 @@ impl<'a> Order<'a> {
         Some(start..start + 1 + more)
     }
 
-    /// Moves a place to the front part that is kept.
-    pub(super) fn keep(&mut self, at: usize, place: Place) {
-        self.places[at] = place;
+    pub(super) fn places_mut(&mut self) -> &mut [Place] {
+        self.places
     }
 
     pub(super) fn truncate(&mut self, kept: usize) {
-        self.open = kept;
+        self.places = &mut std::mem::take(&mut self.places)[..kept];
     }
 
     /// The preferred seats, the heaviest first.
-    pub(super) fn by_weight(&mut self, seats: &[Seat]) {
-        let place = |(seat, index): (&Seat, u32)| {
+    pub(super) fn by_weight<N>(&mut self, seats: &[Seat<N>]) {
+        let place = |(seat, index): (&Seat<N>, u32)| {
             seat.preferred.then_some(Place { weight: seat.weight, seat: index, known: Known::Nothing })
         };
         let places = || seats.iter().zip(0u32..).filter_map(place);
-        let (mut heaviest, mut lightest, mut last) = (i64::MIN, i64::MAX, i64::MAX);
+        debug_assert!(places().count() <= self.room.len(), "a place for every preferred seat");
+        if seats.len() < COUNTED || !self.count_weights(seats) {
+            let room = std::mem::take(&mut self.room);
+            let mut open = 0;
+            let mut descending = true;
+            let mut last = i64::MAX;
+            for (to, place) in room.iter_mut().zip(places()) {
+                descending &= place.weight <= last;
+                last = place.weight;
+                *to = place;
+                open += 1;
+            }
+            self.places = &mut room[..open];
+            if !descending {
+                self.places.sort_by_key(|place| Reverse(place.weight));
+            }
+        }
+    }
+
+    /// [`by_weight`](Self::by_weight), if that is quicker than sorting.
+    fn count_weights<N>(&mut self, seats: &[Seat<N>]) -> bool {
+        let (mut counts, mut bits, mut last) = ([0u32; COUNTED], 0, i64::MAX);
         let mut descending = true;
-        debug_assert!(places().count() <= self.places.len(), "a place for every preferred seat");
-        self.open = 0;
-        for (to, place) in self.places.iter_mut().zip(places()) {
-            heaviest = heaviest.max(place.weight);
-            lightest = lightest.min(place.weight);
-            descending &= place.weight <= last;
-            last = place.weight;
-            *to = place;
-            self.open += 1;
+        for seat in seats.iter().filter(|seat| seat.preferred) {
+            counts[seat.weight as usize % COUNTED] += 1;
+            bits |= seat.weight;
+            descending &= seat.weight <= last;
+            last = seat.weight;
         }
-        if descending {
-            return;
+        if descending || bits as u64 >= COUNTED as u64 {
+            return false;
         }
-        let rank = |weight: i64| usize::try_from(heaviest - weight).unwrap_or(usize::MAX);
-        if self.open < COUNTED || rank(lightest) >= COUNTED {
-            self.places[..self.open].sort_by_key(|place| -place.weight);
-            return;
+        let mut open = 0;
+        for count in counts.iter_mut().rev() {
+            open += std::mem::replace(count, open);
         }
-        let mut ends = [0u32; COUNTED];
-        places().for_each(|place| ends[rank(place.weight)] += 1);
-        let mut start = 0;
-        for end in &mut ends {
-            start += std::mem::replace(end, start);
-        }
-        for place in places() {
-            let at = &mut ends[rank(place.weight)];
-            self.places[*at as usize] = place;
+        let places = &mut std::mem::take(&mut self.room)[..open as usize];
+        for (seat, index) in seats.iter().zip(0u32..).filter(|(seat, _)| seat.preferred) {
+            let at = &mut counts[seat.weight as usize % COUNTED];
+            places[*at as usize] = Place { weight: seat.weight, seat: index, known: Known::Nothing };
             *at += 1;
         }
+        self.places = places;
+        true
     }
 
     /// Sorts places of one weight: hash ascending, then name.
@@ -252,7 +264,9 @@ mod tests {
 
     fn by_the_book(names: &[String], weights: &[i64], key: &str) -> Vec<usize> {
         let mut expected: Vec<_> = (0..names.len())
-            .map(|at| (-weights[at], fnv1(OFFSET_BASIS, format!("{}{key}", names[at]).as_bytes()), &names[at], at))
+            .map(|at| {
+                (Reverse(weights[at]), fnv1(OFFSET_BASIS, format!("{}{key}", names[at]).as_bytes()), &names[at], at)
+            })
             .collect();
         expected.sort();
         expected.into_iter().map(|(.., at)| at).collect()
@@ -263,7 +277,7 @@ mod tests {
         let preferences = ReplicaPreferences::default();
         let request = Request { key, replicas: 0, preferences: &preferences, members: &members };
         let own = |&weight| ClusterPreferences { weight, ..ClusterPreferences::default() };
-        let seats: Vec<_> = weights.iter().map(|w| Seat::new(&Member::new(""), Some(&own(w)), true)).collect();
+        let seats: Vec<_> = weights.iter().map(|w| Seat::<i128>::new(&Member::new(""), &own(w), true)).collect();
         let seats_of = |order: &Order<'_>| order.places().iter().map(|place| place.seat()).collect();
 
         let (mut places, mut other_places) = (vec![Place::EMPTY; names.len()], vec![Place::EMPTY; names.len()]);

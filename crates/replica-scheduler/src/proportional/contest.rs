@@ -33,14 +33,19 @@ impl Contender {
     }
 }
 
+/// The sum of something over all contenders. A number has 64 bits; sums of them may not.
+pub(super) fn sum(contenders: &[Contender], what: impl Fn(&Contender) -> i64) -> i128 {
+    contenders.iter().map(|contender| i128::from(what(contender))).sum()
+}
+
 /// Gives `total` to groups in their order: the floors of all, then to the first group all it takes, then to the next.
 ///
 /// `contenders` are sorted by group. Gives as much as floors and ceilings allow.
-pub(super) fn fill_groups(contenders: &mut [Contender], total: i64) {
-    let floors: i64 = contenders.iter().map(|contender| contender.floor).sum();
+pub(super) fn fill_groups(contenders: &mut [Contender], total: i128) {
+    let floors = sum(contenders, |contender| contender.floor);
     let mut extra = (total - floors).max(0);
     for group in contenders.chunk_by_mut(|a, b| a.group == b.group) {
-        let floors: i64 = group.iter().map(|contender| contender.floor).sum();
+        let floors = sum(group, |contender| contender.floor);
         extra -= fill(group, floors + extra) - floors;
     }
 }
@@ -48,14 +53,14 @@ pub(super) fn fill_groups(contenders: &mut [Contender], total: i64) {
 /// Gives `total` by seats, whatever the groups; returns what was given.
 ///
 /// Those without weight come after all others are at their ceilings.
-pub(super) fn fill(contenders: &mut [Contender], total: i64) -> i64 {
+pub(super) fn fill(contenders: &mut [Contender], total: i128) -> i128 {
     if contenders.iter().all(|contender| contender.weight > 0) {
         return by_weight(contenders, total);
     }
     contenders.sort_unstable_by_key(|contender| contender.weight == 0);
     let weightless = contenders.partition_point(|contender| contender.weight > 0);
     let (weighted, weightless) = contenders.split_at_mut(weightless);
-    let floors: i64 = weightless.iter().map(|contender| contender.floor).sum();
+    let floors = sum(weightless, |contender| contender.floor);
     let given = by_weight(weighted, total - floors);
     // Without weight it is the emptiest first, which is what equal weights give.
     weightless.iter_mut().for_each(|contender| contender.weight = 1);
@@ -67,11 +72,11 @@ pub(super) fn fill(contenders: &mut [Contender], total: i64) -> i64 {
 /// The threshold form: with `t` seats a unit of weight everybody holds `weight · t`, rounded, within floor and ceiling. These
 /// are the first seats of the sequence for whatever `t`; so one is sought whose sum is near the total, and single seats do
 /// the rest.
-fn by_weight(contenders: &mut [Contender], total: i64) -> i64 {
-    let (mut floors, mut ceilings, mut weights, mut heaviest) = (0i64, 0i64, 0u128, 0i64);
+fn by_weight(contenders: &mut [Contender], total: i128) -> i128 {
+    let (mut floors, mut ceilings, mut weights, mut heaviest) = (0i128, 0i128, 0u128, 0i64);
     for contender in &mut *contenders {
-        floors += contender.floor;
-        ceilings = ceilings.saturating_add(contender.ceiling);
+        floors += i128::from(contender.floor);
+        ceilings += i128::from(contender.ceiling);
         weights += u128::from(contender.weight.unsigned_abs());
         heaviest = heaviest.max(contender.weight);
     }
@@ -85,17 +90,17 @@ fn by_weight(contenders: &mut [Contender], total: i64) -> i64 {
     }
 
     let rate = Rate::finest(heaviest);
-    let near = contenders.len() as i64 / 2 + 1;
+    let near = contenders.len() as i128 / 2 + 1;
     let (mut below, mut above) = (0, rate.beyond(total));
     let mut guess = rate.of(total, weights).min(above - 1);
     let mut guesses = 0;
     let mut missing;
     loop {
-        let (mut sum, mut moving) = (0, 0u128);
+        let (mut sum, mut moving) = (0i128, 0u128);
         for contender in &mut *contenders {
             let fair = rate.times(guess, contender.weight);
             contender.number = fair.clamp(contender.floor, contender.ceiling);
-            sum += contender.number;
+            sum += i128::from(contender.number);
             if contender.number == fair {
                 moving += u128::from(contender.weight.unsigned_abs());
             }
@@ -124,7 +129,7 @@ fn by_weight(contenders: &mut [Contender], total: i64) -> i64 {
 }
 
 /// From the numbers at a rate, gives so many more seats, best first, or takes so many back, worst first.
-fn settle(contenders: &mut [Contender], rate: Rate, mut at: u128, mut missing: i64) {
+fn settle(contenders: &mut [Contender], rate: Rate, mut at: u128, mut missing: i128) {
     let step = rate.slice(contenders);
     let mut slice: Vec<(Seat, u32)> = Vec::with_capacity(contenders.len());
     for _ in 0..SLICES {
@@ -150,13 +155,13 @@ fn settle(contenders: &mut [Contender], rate: Rate, mut at: u128, mut missing: i
         for (_, index) in &slice[..count] {
             contenders[*index as usize].number += step;
         }
-        missing -= step * count as i64;
+        missing -= i128::from(step) * count as i128;
     }
     single_seats(contenders, missing);
 }
 
 /// Gives so many more seats, best first, or takes so many back, worst first.
-fn single_seats(contenders: &mut [Contender], missing: i64) {
+fn single_seats(contenders: &mut [Contender], missing: i128) {
     if missing > 0 {
         let open = |(at, contender): (usize, &Contender)| {
             (contender.number < contender.ceiling).then(|| (contender.next_seat(), at))
@@ -200,20 +205,21 @@ impl Rate {
         (1 << self.bits) / u128::from(heaviest.unsigned_abs())
     }
 
-    /// The rate at which `weights` together get `seats`.
-    pub(super) fn of(self, seats: i64, weights: u128) -> u128 {
-        (u128::from(seats.unsigned_abs()) << self.bits) / weights
+    /// The rate at which `weights` together get `seats`, as far as one slot may have so many.
+    fn of(self, seats: i128, weights: u128) -> u128 {
+        (seats.unsigned_abs().min(1 << 63) << self.bits) / weights
     }
 
-    /// A rate at which even a weight of one gets more than `seats`.
-    pub(super) fn beyond(self, seats: i64) -> u128 {
-        u128::from(seats.unsigned_abs() + 2) << self.bits
+    /// A rate at which even a weight of one gets more than `seats`, or all that there can be.
+    pub(super) fn beyond(self, seats: i128) -> u128 {
+        (seats.unsigned_abs().min(1 << 63) + 2) << self.bits
     }
 
     /// What `weight` gets, halves rounded up: all seats whose weight / (2 · number + 1) is at least 1 / (2 · rate).
     pub(super) fn times(self, rate: u128, weight: i64) -> i64 {
-        let exact = u128::from(weight.unsigned_abs()) * rate;
-        // Never beyond `LARGEST`², which callers' ceilings cut.
-        i64::try_from((exact + (1 << self.bits >> 1)) >> self.bits).unwrap_or(i64::MAX)
+        let parts = u128::from(weight.unsigned_abs()).checked_mul(rate);
+        let parts = parts.and_then(|parts| parts.checked_add(1 << self.bits >> 1));
+        // What does not fit is beyond all ceilings.
+        parts.and_then(|parts| i64::try_from(parts >> self.bits).ok()).unwrap_or(i64::MAX)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::contest::{Contender, fill};
+use super::contest::{Contender, fill, sum};
 use super::spread::Rule;
-use super::{LARGEST, Slot, SpreadRule, contenders};
+use super::{Slot, SpreadRule, contenders};
 
 /// What weight alone would give a slot, and what stood in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,20 +44,20 @@ pub(crate) fn shares(
     spread: &[SpreadRule],
     numbers: &[i64],
 ) -> Vec<Share> {
-    let replicas = replicas.clamp(0, LARGEST);
+    let replicas = i128::from(replicas.max(0));
     let mut contenders = contenders(replicas, slots, rebalance);
     contenders.sort_by_key(|contender| contender.index);
     let by_weight = by_weight(replicas, &contenders);
     for (contender, &number) in contenders.iter_mut().zip(numbers) {
         contender.number = number;
     }
-    let scarce = contenders.iter().map(|contender| contender.floor).sum::<i64>() >= replicas;
-    let unplaced = numbers.iter().sum::<i64>() < replicas;
+    let scarce = sum(&contenders, |contender| contender.floor) >= replicas;
+    let unplaced = sum(&contenders, |contender| contender.number) < replicas;
     let rules: Vec<_> = if scarce { Vec::new() } else { spread.iter().map(Rule::new).collect() };
     let tops: Vec<_> = rules.iter().map(|rule| rule.totals(&contenders, |contender| contender.number)).collect();
     // How many more each rule would let its domain have.
     let room = |contender: &Contender| {
-        let room = |(rule, totals): (&Rule, &Vec<i64>)| rule.most(totals) - totals[rule.of(contender) as usize];
+        let room = |(rule, totals): (&Rule, &Vec<i128>)| rule.most(totals) - totals[rule.of(contender) as usize];
         rules.iter().zip(&tops).map(room).zip(0..).min()
     };
 
@@ -120,9 +120,9 @@ pub(crate) fn shares(
 }
 
 /// The division without anything but weights.
-fn by_weight(replicas: i64, contenders: &[Contender]) -> Vec<i64> {
+fn by_weight(replicas: i128, contenders: &[Contender]) -> Vec<i64> {
     let free = |contender: &Contender| {
-        let ceiling = if contender.weight > 0 { replicas } else { 0 };
+        let ceiling = if contender.weight > 0 { i64::MAX } else { 0 };
         Contender { floor: 0, ceiling, ..*contender }
     };
     let mut free: Vec<_> = contenders.iter().map(free).collect();

@@ -11,25 +11,23 @@
 //! - one replica more takes none away anywhere, with groups and spread too (with `rebalance`; see [`spread`] for the one
 //!   exception, two rules and more than 65,536 replicas);
 //! - more weight gives a slot no less (without spread, which ties slots to others of their domain);
-//! - without `rebalance` as few replicas leave their slots as the bounds, the totals of the groups and a spread rule allow
-//!   (see [`sticky`] for groups with spread and for two rules);
+//! - without `rebalance` as few replicas leave their slots as the bounds, the totals of the groups and the spread rules allow
+//!   (see [`flow`] for how far that is proven);
 //! - dividing again from the result changes nothing, and the order of slots is irrelevant.
 
 mod contest;
+mod flow;
 mod held;
 mod seat;
 mod spread;
 mod sticky;
 
-use contest::{Contender, fill, fill_groups};
+use contest::{Contender, fill, fill_groups, sum};
 pub(crate) use held::{Held, Share, shares};
 use spread::Rule;
 
 /// A limit that is not there.
-pub(crate) const UNLIMITED: i64 = i64::MAX / 2;
-
-/// Numbers beyond this count as this, so that no sum overflows. Kubernetes counts replicas in 32 bits.
-const LARGEST: i64 = 1 << 40;
+pub(crate) const UNLIMITED: i64 = i64::MAX;
 
 /// One member's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +71,9 @@ pub(crate) struct Division {
 /// With `rebalance` what runs is irrelevant. Fewer replicas than all minimums are divided by the same method towards the
 /// minimums, the groups in their order, without regard to spread.
 pub(crate) fn divide(replicas: i64, slots: &[Slot], rebalance: bool, spread: &[SpreadRule]) -> Division {
-    let replicas = replicas.clamp(0, LARGEST);
+    let replicas = i128::from(replicas.max(0));
     let mut contenders = contenders(replicas, slots, rebalance);
-    let minimums: i64 = contenders.iter().map(|contender| contender.floor).sum();
+    let minimums = sum(&contenders, |contender| contender.floor);
     let current = |contender: &Contender| slots[contender.index as usize].current;
     if replicas <= minimums {
         for contender in &mut contenders {
@@ -98,19 +96,19 @@ pub(crate) fn divide(replicas: i64, slots: &[Slot], rebalance: bool, spread: &[S
     for contender in &contenders {
         numbers[contender.index as usize] = contender.number;
     }
-    let unplaced = replicas - numbers.iter().sum::<i64>();
-    Division { numbers, unplaced }
+    let placed: i128 = numbers.iter().map(|number| i128::from(*number)).sum();
+    Division { numbers, unplaced: (replicas - placed) as i64 }
 }
 
 /// `total` over slots of equal weight from 0 to their `ceilings`, equals in their order.
-pub(crate) fn fill_evenly(ceilings: &[i64], total: i64) -> Vec<i64> {
+pub(crate) fn fill_evenly(ceilings: &[i64], total: i128) -> Vec<i64> {
     let contender = |(index, &ceiling): (u32, &i64)| Contender {
         weight: 1,
         rank: u64::from(index),
         group: 0,
         index,
         floor: 0,
-        ceiling: ceiling.min(total),
+        ceiling,
         number: 0,
     };
     let mut contenders: Vec<_> = (0..).zip(ceilings).map(contender).collect();
@@ -119,11 +117,11 @@ pub(crate) fn fill_evenly(ceilings: &[i64], total: i64) -> Vec<i64> {
 }
 
 /// Slots sorted by group, from their minimum to the most they can take.
-fn contenders(replicas: i64, slots: &[Slot], rebalance: bool) -> Vec<Contender> {
-    let minimum = |slot: &Slot| slot.min.clamp(0, LARGEST).min(slot.max.max(0));
-    let minimums: i64 = slots.iter().map(minimum).sum();
+fn contenders(replicas: i128, slots: &[Slot], rebalance: bool) -> Vec<Contender> {
+    let minimum = |slot: &Slot| slot.min.max(0).min(slot.max.max(0));
+    let minimums: i128 = slots.iter().map(|slot| i128::from(minimum(slot))).sum();
     // Nobody gets more than what the minimums of all leave.
-    let extra = (replicas - minimums).max(0);
+    let extra = (replicas - minimums).max(0) as i64;
     let contender = |(index, slot): (u32, &Slot)| {
         let floor = minimum(slot);
         let most = slot.max.clamp(floor, floor + extra);
@@ -132,7 +130,7 @@ fn contenders(replicas: i64, slots: &[Slot], rebalance: bool) -> Vec<Contender> 
             (false, true) => floor,
             (false, false) => slot.current.clamp(floor, most),
         };
-        let weight = slot.weight.clamp(0, LARGEST);
+        let weight = slot.weight.max(0);
         Contender { weight, rank: slot.rank, group: slot.group, index, floor, ceiling, number: floor }
     };
     let mut contenders: Vec<_> = (0..).zip(slots).map(contender).collect();

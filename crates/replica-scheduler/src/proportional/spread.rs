@@ -15,17 +15,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::SpreadRule;
-use super::contest::{Contender, Rate, fill_groups};
+use super::contest::{Contender, Rate, fill_groups, sum};
 
 /// Up to how many replicas are placed one at a time under two rules.
-const STEPS: i64 = 1 << 16;
+const STEPS: i128 = 1 << 16;
 /// How often two rules may undo each other before a threshold counts as beyond them.
 const ROUNDS: u32 = 64;
 
 /// A rule with domains numbered from 0.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
-    pub(super) skew: i64,
+    pub(super) skew: i128,
     /// Too few domains: the emptiest counts as 0.
     pub(super) from_zero: bool,
     /// How many domains there are.
@@ -35,8 +35,8 @@ pub(super) struct Rule {
 }
 
 /// Fills contenders beyond their floors as far as `replicas`, ceilings and rules go.
-pub(super) fn fill(contenders: &mut [Contender], replicas: i64, rules: &[Rule]) {
-    let floors: i64 = contenders.iter().map(|contender| contender.floor).sum();
+pub(super) fn fill(contenders: &mut [Contender], replicas: i128, rules: &[Rule]) {
+    let floors = sum(contenders, |contender| contender.floor);
     contenders.iter_mut().for_each(|contender| contender.number = contender.floor);
     if rules.len() == 1 || replicas - floors > STEPS {
         leap(contenders, replicas, rules);
@@ -55,8 +55,8 @@ pub(super) fn is_even(contenders: &[Contender], rules: &[Rule]) -> bool {
 }
 
 /// One replica at a time, until there are `replicas` or no slot may take one more.
-pub(super) fn climb(contenders: &mut [Contender], replicas: i64, rules: &[Rule]) {
-    let mut missing = replicas - contenders.iter().map(|contender| contender.number).sum::<i64>();
+pub(super) fn climb(contenders: &mut [Contender], replicas: i128, rules: &[Rule]) {
+    let mut missing = replicas - sum(contenders, |contender| contender.number);
     if missing <= 0 {
         return;
     }
@@ -92,7 +92,7 @@ pub(super) fn climb(contenders: &mut [Contender], replicas: i64, rules: &[Rule])
 }
 
 /// To the last threshold at which no more than `replicas` are placed.
-fn leap(contenders: &mut [Contender], replicas: i64, rules: &[Rule]) {
+fn leap(contenders: &mut [Contender], replicas: i128, rules: &[Rule]) {
     // Slots without weight come after all others of their group, as equals.
     let class = |contender: &Contender| (contender.group, contender.weight == 0);
     contenders.sort_unstable_by_key(class);
@@ -136,15 +136,15 @@ fn leap(contenders: &mut [Contender], replicas: i64, rules: &[Rule]) {
 }
 
 /// Whether [`restrain`] leaves no more than `replicas`.
-fn suffices(contenders: &[Contender], replicas: i64, rules: &[Rule]) -> bool {
+fn suffices(contenders: &[Contender], replicas: i128, rules: &[Rule]) -> bool {
     if let [rule] = rules {
         let totals = rule.totals(contenders, |contender| contender.number);
         let floors = rule.totals(contenders, |contender| contender.floor);
         let most = rule.most(&totals);
-        return totals.iter().zip(floors).map(|(&total, floor)| total.min(most.max(floor))).sum::<i64>() <= replicas;
+        return totals.iter().zip(floors).map(|(&total, floor)| total.min(most.max(floor))).sum::<i128>() <= replicas;
     }
     let mut copy = contenders.to_vec();
-    restrain(&mut copy, rules) && copy.iter().map(|contender| contender.number).sum::<i64>() <= replicas
+    restrain(&mut copy, rules) && sum(&copy, |contender| contender.number) <= replicas
 }
 
 /// Takes the last seats away from domains that have too many, until no rule is broken; false if that does not end soon.
@@ -155,10 +155,8 @@ fn restrain(contenders: &mut [Contender], rules: &[Rule]) -> bool {
             let most = rule.most(&rule.totals(contenders, |contender| contender.number));
             contenders.sort_by_key(|contender| (rule.of(contender), contender.group));
             for domain in contenders.chunk_by_mut(|a, b| rule.of(a) == rule.of(b)) {
-                let (total, floor) = (domain.iter())
-                    .fold((0, 0), |(total, floor), contender| (total + contender.number, floor + contender.floor));
-                let allowed = most.max(floor);
-                if total > allowed {
+                let allowed = most.max(sum(domain, |contender| contender.floor));
+                if sum(domain, |contender| contender.number) > allowed {
                     within_numbers(domain, allowed);
                     changed = true;
                 }
@@ -172,7 +170,7 @@ fn restrain(contenders: &mut [Contender], rules: &[Rule]) -> bool {
 }
 
 /// The first `total` of the seats that the contenders hold.
-fn within_numbers(contenders: &mut [Contender], total: i64) {
+fn within_numbers(contenders: &mut [Contender], total: i128) {
     let ceilings: Vec<_> = contenders.iter().map(|contender| (contender.index, contender.ceiling)).collect();
     contenders.iter_mut().for_each(|contender| contender.ceiling = contender.number);
     fill_groups(contenders, total);
@@ -183,8 +181,8 @@ fn within_numbers(contenders: &mut [Contender], total: i64) {
 /// A rule's domains during a climb.
 struct Level<'a> {
     rule: &'a Rule,
-    totals: Vec<i64>,
-    most: i64,
+    totals: Vec<i128>,
+    most: i128,
 }
 
 // === impl Rule ===
@@ -196,7 +194,7 @@ impl Rule {
         names.dedup();
         let of = |domain| (0u32..).zip(&names).find(|(_, name)| *name == domain).map_or(0, |(at, _)| at);
         Self {
-            skew: rule.max_skew.clamp(1, super::LARGEST),
+            skew: rule.max_skew.max(1).into(),
             from_zero: names.len() < rule.min_domains,
             domains: names.len(),
             of: rule.domain_of.iter().map(of).collect(),
@@ -209,16 +207,16 @@ impl Rule {
     }
 
     /// The sum of something over each domain.
-    pub(super) fn totals(&self, contenders: &[Contender], what: impl Fn(&Contender) -> i64) -> Vec<i64> {
+    pub(super) fn totals(&self, contenders: &[Contender], what: impl Fn(&Contender) -> i64) -> Vec<i128> {
         let mut totals = vec![0; self.domains];
         for contender in contenders {
-            totals[self.of(contender) as usize] += what(contender);
+            totals[self.of(contender) as usize] += i128::from(what(contender));
         }
         totals
     }
 
     /// The most that a domain may have beside such others.
-    pub(super) fn most(&self, totals: &[i64]) -> i64 {
+    pub(super) fn most(&self, totals: &[i128]) -> i128 {
         let least = if self.from_zero { 0 } else { totals.iter().copied().min().unwrap_or(0) };
         least + self.skew
     }

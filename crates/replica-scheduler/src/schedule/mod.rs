@@ -7,7 +7,7 @@ use std::fmt;
 use kfed_api::policy::Mode;
 use kfed_api::preferences::ClusterPreferences;
 
-use crate::federation_v1::{self, Share, tie_break};
+use crate::federation_v1::{self, Share, tie_break, unplaced};
 use crate::filter::{Candidate, Filter, Judgement, May, NotPreferred, Scorer, Selector, Taints, Topologies};
 use crate::filter::{choose, prefer_not};
 use crate::pace::pace;
@@ -77,8 +77,7 @@ impl Scheduler {
         let mut given = given.into_iter();
         let given = |entry: &Entry<'_>| if entry.may == May::RunNone { None } else { given.next() };
         let mut given: Vec<Given> = entries.iter().map(given).map(Option::unwrap_or_default).collect();
-        let placed: i64 = given.iter().map(|given| given.planned).sum();
-        let unplaced = request.replicas.saturating_sub(placed).max(0);
+        let unplaced = unplaced(request.replicas, given.iter().map(|given| given.planned));
         let postponed = slow_down(request, &entries, &mut given);
         let placements = entries.into_iter().zip(given).map(|(entry, given)| placement(entry, given)).collect();
         Plan { placements, unplaced, postponed }
@@ -201,10 +200,10 @@ fn slow_down(request: &Request<'_>, entries: &[Entry<'_>], given: &mut [Given]) 
     let target: Vec<_> = given.iter().map(|given| given.planned.max(0)).collect();
     let paced = pace(&current, &target, request.policy.max_moves);
     for (given, (now, target)) in given.iter_mut().zip(paced.numbers.iter().zip(target)) {
-        let replicas = now - target;
-        if replicas != 0 {
-            given.planned += replicas;
-            given.reasons.push(Reason::Postponed { replicas });
+        if *now != target {
+            // What v1 planned below 0 counts as 0 while anything moves.
+            given.reasons.push(Reason::Postponed { replicas: now.saturating_sub(given.planned) });
+            given.planned = *now;
         }
     }
     paced.postponed
@@ -225,7 +224,7 @@ fn placement(entry: Entry<'_>, given: Given) -> Placement {
             *age_seconds = age;
         }
     }
-    let leaving = current - given.planned.max(0);
+    let leaving = current.saturating_sub(given.planned.max(0));
     if leaving > 0 {
         reasons.push(Reason::Leaving { replicas: leaving });
     }

@@ -21,7 +21,8 @@ pub(super) fn by_proportion(request: &Request<'_>, open: &[&Entry<'_>]) -> Vec<G
     let leads = rules.iter().map(|rule| rule.leads(&numbers)).collect();
     let mut weights = BTreeMap::new();
     for slot in &slots {
-        *weights.entry(slot.group).or_insert(0) += slot.weight;
+        let sum = weights.entry(slot.group).or_insert(0i64);
+        *sum = sum.saturating_add(slot.weight);
     }
     let has_room = |(slot, number): &(&Slot, &i64)| slot.weight > 0 && **number < slot.max;
     let first_with_room = slots.iter().zip(&numbers).filter(has_room).map(|(slot, _)| slot.group).min();
@@ -140,8 +141,9 @@ impl Told<'_> {
         }
         self.skew(at, share, &mut reasons);
         reasons.extend(self.turn(at, share));
-        if number < slot.min {
-            reasons.push(Reason::Scarce { missing: slot.min - number });
+        let missing = slot.min.min(slot.max) - number;
+        if missing > 0 {
+            reasons.push(Reason::Scarce { missing });
         }
         if reasons.is_empty() {
             reasons.push(Reason::Weight { weight: slot.weight, of: weights, replicas: 0 });

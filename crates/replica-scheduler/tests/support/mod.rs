@@ -1,6 +1,7 @@
 //! The fixtures of Federation v1's planner, and the planner once more, written without any regard to speed.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -119,46 +120,54 @@ impl Case {
         Numbers { planned, overflow: overflow.filter(|(_, overflow)| *overflow != 0).collect() }
     }
 
-    /// What the description of the algorithm gives, taken literally: maps, one step after the other, every round.
+    /// What the description of the algorithm gives, taken literally: maps, one step after the other, every round. Numbers of
+    /// any size, as they are; only an answer beyond 64 bits is told as the last that 64 bits hold.
     pub fn by_the_book(&self) -> Numbers {
-        let mut numbers = Numbers::default();
+        self.by_the_book_within(usize::MAX).unwrap()
+    }
+
+    /// [`by_the_book`](Self::by_the_book), if it takes no more weighted rounds than so many.
+    pub fn by_the_book_within(&self, mut rounds: usize) -> Option<Numbers> {
+        let mut planned: BTreeMap<&str, i128> = BTreeMap::new();
+        let mut overflow: BTreeMap<&str, i128> = BTreeMap::new();
         let mut game: Vec<(&str, ClusterPreferences)> = Vec::new();
         for (name, ..) in &self.members {
-            numbers.planned.insert(name.clone(), 0);
+            planned.insert(name, 0);
             if let Some(preferences) = self.preferences.clusters.get(name).or(self.preferences.clusters.get("*")) {
                 game.push((name, *preferences));
             }
         }
-        let current: BTreeMap<&str, i64> =
-            self.members.iter().filter_map(|(name, current, _)| Some((name.as_str(), (*current)?))).collect();
-        let capacity: BTreeMap<&str, i64> =
-            self.members.iter().filter_map(|(name, _, capacity)| Some((name.as_str(), (*capacity)?))).collect();
+        let known = |(name, number): (&'_ String, Option<i64>)| Some((name.clone(), i128::from(number?)));
+        let current: BTreeMap<String, i128> =
+            self.members.iter().filter_map(|(name, current, _)| known((name, *current))).collect();
+        let capacity: BTreeMap<String, i128> =
+            self.members.iter().filter_map(|(name, _, capacity)| known((name, *capacity))).collect();
         let hash = |name: &str| {
             let bytes = name.bytes().chain(self.key.bytes());
             bytes.fold(2_166_136_261u32, |hash, byte| hash.wrapping_mul(16_777_619) ^ u32::from(byte))
         };
-        game.sort_by_key(|(name, preferences)| (-preferences.weight, hash(name), *name));
+        game.sort_by_key(|(name, preferences)| (Reverse(preferences.weight), hash(name), *name));
 
-        let mut remaining = self.replicas;
+        let mut remaining = i128::from(self.replicas);
         for (name, preferences) in &game {
-            let mut give = preferences.min_replicas.min(remaining);
-            if let Some(capacity) = capacity.get(name) {
+            let mut give = i128::from(preferences.min_replicas).min(remaining);
+            if let Some(capacity) = capacity.get(*name) {
                 give = give.min(*capacity);
             }
             remaining -= give;
-            numbers.planned.insert((*name).to_owned(), give);
+            planned.insert(name, give);
         }
 
-        let mut preallocated: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut preallocated: BTreeMap<&str, i128> = BTreeMap::new();
         if !self.preferences.rebalance {
             for (name, preferences) in &game {
-                let planned = numbers.planned.get_mut(*name).unwrap();
-                let Some(count) = current.get(name).filter(|count| **count > *planned) else { continue };
+                let planned = planned.get_mut(*name).unwrap();
+                let Some(count) = current.get(*name).filter(|count| **count > *planned) else { continue };
                 let mut target = *count;
                 if let Some(max) = preferences.max_replicas {
-                    target = target.min(max);
+                    target = target.min(max.into());
                 }
-                if let Some(capacity) = capacity.get(name) {
+                if let Some(capacity) = capacity.get(*name) {
                     target = target.min(*capacity);
                 }
                 let extra = (target - *planned).clamp(0, remaining);
@@ -170,38 +179,36 @@ impl Case {
 
         let mut changed = true;
         while changed && remaining > 0 {
+            rounds = rounds.checked_sub(1)?;
             changed = false;
-            let weights: i64 = game.iter().map(|(_, preferences)| preferences.weight).sum();
+            let weights: i128 = game.iter().map(|(_, preferences)| i128::from(preferences.weight)).sum();
             if weights <= 0 {
                 break;
             }
             let distributed = remaining;
             let mut open = Vec::new();
             for (name, preferences) in &game {
-                let planned = numbers.planned[*name];
-                // Truncating division, as v1 had it; it differs from rounding up for negative weights only.
-                let portion = (i128::from(distributed) * i128::from(preferences.weight) + i128::from(weights) - 1)
-                    / i128::from(weights);
-                let mut extra = portion.min(i128::from(remaining)) as i64;
+                let start = planned[*name];
+                let mut extra = portion(distributed, preferences.weight, weights).min(remaining);
                 let before = preallocated.entry(name).or_default();
                 let used = extra.min(*before);
-                *before -= used;
+                *before = before.saturating_sub(used);
                 extra -= used;
                 changed |= used > 0;
-                let mut total = planned + extra;
+                let mut total = start + extra;
                 let mut full = false;
-                if let Some(max) = preferences.max_replicas.filter(|max| total > *max) {
+                if let Some(max) = preferences.max_replicas.map(i128::from).filter(|max| total > *max) {
                     total = max;
                     full = true;
                 }
-                if let Some(capacity) = capacity.get(name).filter(|capacity| total > **capacity) {
-                    numbers.overflow.insert((*name).to_owned(), total - capacity);
+                if let Some(capacity) = capacity.get(*name).filter(|capacity| total > **capacity) {
+                    overflow.insert(name, total - capacity);
                     total = *capacity;
                     full = true;
                 }
-                remaining -= total - planned;
-                changed |= total > planned;
-                numbers.planned.insert((*name).to_owned(), total);
+                remaining -= total - start;
+                changed |= total > start;
+                planned.insert(name, total);
                 if !full {
                     open.push((*name, *preferences));
                 }
@@ -209,9 +216,25 @@ impl Case {
             game = open;
         }
         if !self.preferences.rebalance {
-            numbers.overflow.values_mut().for_each(|overflow| *overflow = (*overflow).min(remaining));
+            overflow.values_mut().for_each(|overflow| *overflow = (*overflow).min(remaining));
         }
-        numbers.overflow.retain(|_, overflow| *overflow > 0);
-        numbers
+        overflow.retain(|_, overflow| *overflow > 0);
+
+        let told = |numbers: BTreeMap<&str, i128>| {
+            let told = |number: i128| number.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+            numbers.into_iter().map(|(name, number)| (name.to_owned(), told(number))).collect()
+        };
+        Some(Numbers { planned: told(planned), overflow: told(overflow) })
     }
+}
+
+/// (distributed · weight + weights - 1) / weights with truncating division, as v1 had it; that differs from rounding up for
+/// negative weights only.
+fn portion(distributed: i128, weight: i64, weights: i128) -> i128 {
+    // A weight has 64 bits; in halves of 32 no product needs more than 128. What is saturated is more than ever remains.
+    let (high, low) = (i128::from(weight.unsigned_abs() >> 32), i128::from(weight.unsigned_abs() & 0xFFFF_FFFF));
+    let (whole, rest) = (distributed * high / weights, distributed * high % weights);
+    let lower = (rest << 32) + distributed * low;
+    let (whole, rest) = (whole.saturating_mul(1 << 32).saturating_add(lower / weights), lower % weights);
+    if weight >= 0 { whole.saturating_add((rest > 0).into()) } else { -(whole - 1 + (rest + 1) / weights).max(0) }
 }

@@ -22,7 +22,7 @@ pub(super) fn most(slot: &Slot, rebalance: bool) -> i64 {
 pub(super) fn before(a: &Slot, m: i64, b: &Slot, n: i64) -> Ordering {
     (a.group.cmp(&b.group))
         // a.weight / (2m + 1) against b.weight / (2n + 1), the greater first.
-        .then((i128::from(b.weight) * i128::from(2 * m + 1)).cmp(&(i128::from(a.weight) * i128::from(2 * n + 1))))
+        .then((i128::from(b.weight) * (2 * i128::from(m) + 1)).cmp(&(i128::from(a.weight) * (2 * i128::from(n) + 1))))
         .then(b.weight.cmp(&a.weight))
         .then(m.cmp(&n))
         .then(a.rank.cmp(&b.rank))

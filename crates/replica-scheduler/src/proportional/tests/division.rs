@@ -1,6 +1,8 @@
+use std::cmp::Ordering;
+
 use proptest::prelude::*;
 
-use super::super::{divide, fill_evenly};
+use super::super::{Division, Slot, divide, fill_evenly};
 use super::book;
 use super::cases::{Case, HEAVY, Range, SENSIBLE, VAST, case, config};
 
@@ -80,7 +82,7 @@ proptest! {
 
     #[test]
     fn an_even_filling_levels(ceilings in prop::collection::vec(0..20i64, 0..8), total in 0..100i64) {
-        let numbers = fill_evenly(&ceilings, total);
+        let numbers = fill_evenly(&ceilings, total.into());
         prop_assert_eq!(numbers.iter().sum::<i64>(), total.min(ceilings.iter().sum()));
         let top = numbers.iter().copied().max().unwrap_or(0);
         prop_assert!(numbers.iter().zip(&ceilings).all(|(number, ceiling)| number <= ceiling));
@@ -97,7 +99,7 @@ proptest! {
         replicas in any::<i64>(), rebalance in any::<bool>(), skew in any::<i64>(), rules in 0..=1usize,
     ) {
         let slots: Vec<_> = (0..).zip(&numbers).map(|(rank, &(weight, min, max, current, group))| {
-            super::super::Slot { weight, min, max, current, rank, group }
+            Slot { weight, min, max, current, rank, group }
         }).collect();
         let domain_of = numbers.iter().map(|(.., group)| group + 7).collect();
         let rule = super::super::SpreadRule { max_skew: skew, min_domains: 2, domain_of };
@@ -105,6 +107,41 @@ proptest! {
         prop_assert!(division.numbers.iter().zip(&slots).all(|(&number, slot)| 0 <= number && number <= slot.max.max(0)));
         prop_assert!(division.unplaced >= 0);
     }
+
+    #[test]
+    fn numbers_of_any_size_are_divided_by_the_book(
+        numbers in prop::collection::vec((number(), number(), number(), number(), 0..2u32), 0..8), replicas in number(),
+        rebalance in any::<bool>(),
+    ) {
+        let slots: Vec<_> = (0..).zip(numbers).map(|(rank, (weight, min, max, current, group))| {
+            Slot { weight, min, max, current, rank, group }
+        }).collect();
+        let Division { numbers, unplaced } = divide(replicas, &slots, rebalance, &[]);
+        let sum = |numbers: &mut dyn Iterator<Item = i64>| numbers.map(i128::from).sum::<i128>();
+        let scarce = i128::from(replicas) <= sum(&mut slots.iter().map(book::least));
+        let bounds = |slot: &Slot| match scarce {
+            true => (0, book::least(slot)),
+            false => (book::least(slot), book::most(slot, rebalance)),
+        };
+        let most = sum(&mut slots.iter().map(|slot| bounds(slot).1));
+        prop_assert_eq!(sum(&mut numbers.iter().copied()), most.min(replicas.into()));
+        prop_assert_eq!(i128::from(unplaced), (i128::from(replicas) - most).max(0));
+        for (slot, &number) in slots.iter().zip(&numbers) {
+            prop_assert!(bounds(slot).0 <= number && number <= bounds(slot).1, "{number} {slot:?}");
+        }
+        // No seat is given that comes after one that is not.
+        for (a, &given) in slots.iter().zip(&numbers).filter(|(slot, number)| rebalance && **number > bounds(slot).0) {
+            for (b, &next) in slots.iter().zip(&numbers).filter(|(slot, number)| **number < bounds(slot).1) {
+                prop_assert!(book::before(a, given - 1, b, next) == Ordering::Less, "{a:?} {given} {b:?} {next}");
+            }
+        }
+    }
+}
+
+/// Mostly small, and all the others that are not negative.
+fn number() -> impl Strategy<Value = i64> {
+    let any = (any::<i64>(), 0..63).prop_map(|(bits, shift)| (bits & i64::MAX) >> shift);
+    prop_oneof![4 => 0..10i64, 2 => any, 1 => Just(i64::MAX), 1 => Just(1 << 62)]
 }
 
 fn sum_and_bounds(case: &Case, rebalance: bool) -> Result<(), TestCaseError> {

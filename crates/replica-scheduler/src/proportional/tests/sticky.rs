@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use super::super::spread::{self, Rule};
+use super::super::{contenders, flow};
 use super::book;
 use super::cases::{Case, Range, SENSIBLE, TINY, VAST, case, config};
 
@@ -21,6 +23,45 @@ proptest! {
     fn under_a_rule_too_as_few_as_possible_leave(case in case(Range { rules: 1, ..TINY })) {
         let (leaving, fewest) = leaving_and_fewest(&case);
         prop_assert_eq!(leaving, fewest);
+    }
+
+    #[test]
+    fn with_groups_under_rules_too_as_few_as_possible_leave(
+        case in case(Range { groups: 3, rules: 2, ..TINY }), rules in 1..=2usize,
+    ) {
+        let mut case = case;
+        case.spread.truncate(rules);
+        let (leaving, fewest) = leaving_and_fewest(&case);
+        prop_assert_eq!(leaving, fewest);
+    }
+
+    #[test]
+    fn where_levels_are_too_many_to_try_as_few_leave(
+        case in case(Range { groups: 3, rules: 2, ..TINY }), rules in 1..=2usize,
+    ) {
+        // A thousand times the numbers, of which a thousand times as many leave at most.
+        const TIMES: i64 = 1000;
+        let mut case = case;
+        case.spread.truncate(rules);
+        case.slots.iter_mut().for_each(|slot| slot.weight = slot.weight.max(1));
+        prop_assume!(case.replicas > case.slots.iter().map(book::least).sum());
+        let (target, fewest) = (case.divide(true), case.divide(false));
+        let mut contenders = contenders(case.replicas.into(), &case.slots, false);
+        let (mut kept, mut leave) = (Vec::new(), 0);
+        for one in &mut contenders {
+            let at = one.index as usize;
+            let keeps = case.slots[at].current.clamp(one.floor, one.ceiling);
+            leave += (keeps - fewest[at]).max(0) * TIMES;
+            kept.push(keeps * TIMES);
+            (one.floor, one.ceiling, one.number) = (one.floor * TIMES, one.ceiling * TIMES, target[at] * TIMES);
+        }
+        let target: Vec<_> = contenders.iter().map(|one| one.number).collect();
+        case.spread.iter_mut().for_each(|rule| rule.max_skew *= TIMES);
+        let rules: Vec<_> = case.spread.iter().map(Rule::new).collect();
+        flow::fewest_leave(&mut contenders, &kept, &target, &rules);
+        prop_assert!(spread::is_even(&contenders, &rules));
+        let left: i64 = contenders.iter().zip(&kept).map(|(one, kept)| (kept - one.number).max(0)).sum();
+        prop_assert!(left <= leave, "{left} leave, and {leave} would do");
     }
 
     #[test]
@@ -88,26 +129,4 @@ pub(super) fn leaving_and_fewest(case: &Case) -> (i64, i64) {
         }
     });
     (book::leaving(&case.slots, &numbers), fewest)
-}
-
-#[test]
-fn with_groups_under_rules_few_more_than_necessary_leave() {
-    use proptest::strategy::ValueTree;
-    let mut runner = proptest::test_runner::TestRunner::new(config());
-    let cases = config().cases;
-    for rules in 1..=2 {
-        let drawn = case(Range { groups: 3 - rules as u32, rules, ..TINY });
-        let (mut leave, mut least, mut more) = (0, 0, 0);
-        for _ in 0..cases {
-            let case = drawn.new_tree(&mut runner).unwrap().current();
-            let (leaving, fewest) = leaving_and_fewest(&case);
-            assert!(leaving >= fewest);
-            leave += leaving;
-            least += fewest;
-            more += u32::from(leaving > fewest);
-        }
-        // About one in a hundred cases, and one replica in a hundred.
-        assert!(leave * 100 <= least * 105, "{leave} leave of at least {least}");
-        assert!(more * 100 <= cases * 5, "{more} of {cases} are more than necessary");
-    }
 }
