@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use jiff::SignedDuration;
-use kfed_azure_emulator::{Operation, Requests};
+use kfed_azure_emulator::Operation;
 use kfed_benches::resources::cpu_time;
 use kfed_benches::timeline::plot;
 use serde::Serialize;
@@ -38,6 +38,9 @@ struct Args {
     /// Give every record another TTL when the member dies, so that all of the budget is in use
     #[arg(long)]
     bulk: bool,
+    /// How long nothing happens in the end
+    #[arg(long, default_value = "1h", value_parser = duration)]
+    rest: Duration,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Cargo says so to every benchmark
@@ -73,7 +76,7 @@ struct Figures {
     told: f64,
     /// From there to the first write to the zone.
     to_first_write: f64,
-    /// From the first write to the end of the last wrong answer.
+    /// From `told`, or the first write after a return, to the end of the last wrong answer.
     to_right: f64,
     /// What the limits make of that at best.
     floor: f64,
@@ -82,14 +85,16 @@ struct Figures {
     reads: u64,
     lists: u64,
     throttled: u64,
-    out_of_order: usize,
+    /// Those that were sent before one that should have come first; a return has no order.
+    out_of_order: Option<usize>,
     /// The most names at a time.
     without_answer: usize,
 }
 
-/// An hour in which nothing happens.
+/// Time in which nothing happens.
 #[derive(Debug, Serialize)]
 struct Rest {
+    seconds: f64,
     writes: u64,
     sweeps: u64,
 }
@@ -108,32 +113,36 @@ async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     }
     let death = scene.death().await;
     let back = scene.back().await;
-    let rest = scene.rest().await;
+    let rest = scene.rest(args.rest).await;
     let report = Report {
         services,
         members,
         probe_period: probe_period.as_secs_f64(),
         latency: latency.as_secs_f64(),
-        death: Figures::of(&death),
-        back: Figures::of(&back),
-        rest: Rest { writes: writes(&rest), sweeps: rest.count(Operation::RecordSetList) / scene.pages() },
+        death: Figures { out_of_order: Some(death.out_of_order().len()), ..Figures::of(&death, death.told) },
+        back: Figures::of(&back, back.first_write()),
+        rest: Rest {
+            seconds: args.rest.as_secs_f64(),
+            writes: rest.count(Operation::RecordSetWrite) + rest.count(Operation::RecordSetDelete),
+            sweeps: rest.count(Operation::RecordSetList) / scene.pages(),
+        },
         cpu_seconds: cpu_time().map(|time| time.as_secs_f64()),
     };
     if args.format == Format::Json {
         println!("{}", serde_json::to_string(&report)?);
         return Ok(());
     }
-    let names = scene.names();
     println!(
-        "{services} services in {members} members: {names} names. Probes every {probe_period:?}; Azure answers within {latency:?}."
+        "{services} services in {members} members, {} names; probes every {probe_period:?}; Azure answers within {latency:?}",
+        scene.names()
     );
-    println!("\none member dies: its API and its load balancers hang");
-    report.death.print("Offline", "no dead address is answered");
+    println!("\na member dies: its API and its load balancers hang");
+    report.death.print("Offline", "Offline", "no dead address is answered");
     println!("\n# right, x a dead address is among the answers, . no answer\n{}", draw(&death));
-    println!("it answers again");
-    report.back.print("Ready", "all answers are as before");
+    println!("it is back");
+    report.back.print("Ready", "the first write", "all answers are as before");
     println!("\n# as before, x without the member that is back, . no answer\n{}", draw(&back));
-    println!("an hour of rest: {} writes, {} sweeps", report.rest.writes, report.rest.sweeps);
+    println!("{:?} of rest: {} writes, {} sweeps", args.rest, report.rest.writes, report.rest.sweeps);
     if let Some(seconds) = report.cpu_seconds {
         println!("computed in {seconds:.1} s of CPU time");
     }
@@ -145,10 +154,6 @@ fn draw(turn: &Turn) -> String {
     plot(&samples, STEP)
 }
 
-fn writes(requests: &Requests) -> u64 {
-    requests.count(Operation::RecordSetWrite) + requests.count(Operation::RecordSetDelete)
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     let duration: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(duration).ok().filter(|d| !d.is_zero()).ok_or_else(|| "more than nothing is wanted".to_owned())
@@ -157,36 +162,43 @@ fn duration(text: &str) -> Result<Duration, String> {
 // === impl Figures ===
 
 impl Figures {
-    fn of(turn: &Turn) -> Self {
-        let (first, told) = (turn.first_write(), turn.told);
+    fn of(turn: &Turn, since: Duration) -> Self {
         Self {
-            told: told.as_secs_f64(),
-            to_first_write: first.as_secs_f64() - told.as_secs_f64(),
-            to_right: turn.over().saturating_sub(first).as_secs_f64(),
-            floor: turn.floor().as_secs_f64(),
+            told: turn.told.as_secs_f64(),
+            to_first_write: turn.first_write().as_secs_f64() - turn.told.as_secs_f64(),
+            to_right: turn.over().saturating_sub(since).as_secs_f64(),
+            floor: turn.floor(since).as_secs_f64(),
             changed_sets: turn.changed(),
             writes: turn.written(),
             reads: turn.requests.count(Operation::RecordSetGet),
             lists: turn.requests.count(Operation::RecordSetList),
             throttled: turn.requests.answered_with(429),
-            out_of_order: turn.out_of_order().len(),
+            out_of_order: None,
             without_answer: turn.without_answer(),
         }
     }
 
-    fn print(&self, told: &str, right: &str) {
-        let line = |what: &str, value: String| println!("    {what:<40} {value}");
-        line(told, format!("{:>7.1} s", self.told));
-        line("from there to the first write", format!("{:>7.1} s", self.to_first_write));
-        let ratio = if self.floor > 0.0 { format!(": {:.3} x", self.to_right / self.floor) } else { String::new() };
-        let floor = format!("the limits allow {:.1} s for {} sets{ratio}", self.floor, self.changed_sets);
-        line(&format!("from there until {right}"), format!("{:>7.1} s; {floor}", self.to_right));
-        let (writes, reads, lists, throttled) = (self.writes, self.reads, self.lists, self.throttled);
-        line(
-            "requests",
-            format!("{writes} writes, {reads} reads, {lists} pages of lists; {throttled} answered with 429"),
-        );
-        line("writes before their turn", self.out_of_order.to_string());
-        line("names without an answer, at most", self.without_answer.to_string());
+    fn print(&self, told: &str, since: &str, right: &str) {
+        let line = |what: &str, value: String| println!("    {what:<56}{value:>8}");
+        let seconds = |value: f64| format!("{value:.1} s");
+        line(told, seconds(self.told));
+        line(&format!("from {told} to the first write"), seconds(self.to_first_write));
+        line(&format!("from {since} until {right}"), seconds(self.to_right));
+        line(&format!("what the limits allow for {} sets", self.changed_sets), seconds(self.floor));
+        if self.floor > 0.0 {
+            line("the one over the other", format!("{:.3}", self.to_right / self.floor));
+        }
+        for (what, count) in [
+            ("writes", self.writes as u64),
+            ("reads", self.reads),
+            ("pages of lists", self.lists),
+            ("requests answered with 429", self.throttled),
+            ("names without an answer, at most", self.without_answer as u64),
+        ] {
+            line(what, count.to_string());
+        }
+        if let Some(count) = self.out_of_order {
+            line("writes before their turn", count.to_string());
+        }
     }
 }

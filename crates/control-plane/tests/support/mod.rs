@@ -492,9 +492,6 @@ fn address_probe(members: &Members) -> AddressProbe {
 
 fn answer(members: &Members, addr: SocketAddr) -> LbAnswer {
     let members = members.lock().unwrap();
-    let answers = members.values().map(|member| member.load_balancers().probe(addr));
-    answers.fold(LbAnswer::NoSuchAddress, |found, answer| match answer {
-        LbAnswer::NoSuchAddress => found,
-        answer => answer,
-    })
+    let mut answers = members.values().map(|member| member.load_balancers().probe(addr));
+    answers.find(|answer| *answer != LbAnswer::NoSuchAddress).unwrap_or(LbAnswer::NoSuchAddress)
 }

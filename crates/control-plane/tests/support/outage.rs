@@ -150,11 +150,11 @@ impl Scene {
         self.azure.emulator.record_sets(ZONE).len().div_ceil(1000) as u64
     }
 
-    /// What an hour costs in which nothing happens.
-    pub(crate) async fn rest(&self) -> Requests {
+    /// What it costs when nothing happens for `time`, which begins when all has come to rest.
+    pub(crate) async fn rest(&self, time: Duration) -> Requests {
         sleep(10 * MINUTE).await;
         self.azure.emulator.take_requests();
-        sleep(60 * MINUTE).await;
+        sleep(time).await;
         self.azure.emulator.requests()
     }
 
@@ -232,17 +232,17 @@ impl Turn {
         self.samples.iter().map(|sample| sample.none).max().unwrap_or(0)
     }
 
-    /// How long the limits make the last of these writes wait at best, from the first one on.
-    pub(crate) fn floor(&self) -> Duration {
+    /// How long the limits make the last of those sets wait at best, if all are known `since` then.
+    pub(crate) fn floor(&self, since: Duration) -> Duration {
         let limit = PUBLIC.limits().get(OperationKind::Update).unwrap();
-        let first = self.begun + self.first_write();
-        let other = self.writes.iter().filter(|write| write.sent < first).map(|write| write.sent);
-        let mut sent: Vec<Instant> = self.earlier.iter().copied().chain(other).collect();
+        let known = self.begun + since;
+        let before = self.writes.iter().map(|write| write.sent).filter(|sent| *sent < known);
+        let mut sent: Vec<Instant> = self.earlier.iter().copied().chain(before).collect();
         for _ in 0..self.changed() {
             let full = sent.len().checked_sub(limit.requests as usize).map(|n| sent[n] + limit.per);
-            sent.push(full.map_or(first, |free| free.max(first)));
+            sent.push(full.map_or(known, |free| free.max(known)));
         }
-        sent.last().map_or(Duration::ZERO, |last| last.saturating_duration_since(first))
+        sent.last().map_or(Duration::ZERO, |last| last.saturating_duration_since(known))
     }
 
     /// Writes that were sent before one that should have come first, from the first one on that the death called for.
