@@ -33,6 +33,7 @@ pub(crate) struct Write {
     pub(crate) name: String,
     /// What was answered for the name before.
     pub(crate) before: BTreeSet<IpAddr>,
+    pub(crate) after: BTreeSet<IpAddr>,
     pub(crate) status: u16,
 }
 
@@ -63,7 +64,8 @@ impl Azure {
                 let written = name.filter(|_| !read).map(|name| (azure.answer(&name), name));
                 let response = server.oneshot(request).await;
                 if let (Some((before, name)), Ok(response)) = (written, &response) {
-                    let write = Write { sent: Instant::now(), name, before, status: response.status().as_u16() };
+                    let (sent, after) = (Instant::now(), azure.answer(&name));
+                    let write = Write { sent, name, before, after, status: response.status().as_u16() };
                     azure.writes.lock().unwrap().push(write);
                 }
                 sleep(latency / 2).await;

@@ -261,21 +261,23 @@ impl Turn {
     }
 
     fn called_for(&self) -> impl Iterator<Item = &Write> {
-        self.writes.iter().filter(|write| write.is_taken() && self.is_wrong(write))
+        self.writes.iter().filter(|write| write.is_taken() && self.rights(write))
     }
 
-    fn is_wrong(&self, write: &Write) -> bool {
-        self.of_the_dead.as_ref().is_none_or(|dead| !write.before.is_disjoint(dead))
+    /// Whether it puts an answer right.
+    fn rights(&self, write: &Write) -> bool {
+        let withdraws = |dead| !write.before.is_disjoint(dead) && write.after.is_disjoint(dead);
+        self.of_the_dead.as_ref().is_none_or(withdraws)
     }
 
     fn rank(&self, write: &Write) -> Rank {
         let wholly = self.of_the_dead.as_ref().is_some_and(|dead| write.before.is_subset(dead));
-        let wrong = match (self.is_wrong(write), wholly) {
+        let turn = match (self.rights(write), wholly) {
             (true, true) => 0,
             (true, false) => 1,
             (false, _) => 2,
         };
-        (wrong, Reverse(priority(&write.name)))
+        (turn, Reverse(priority(&write.name)))
     }
 }
 
