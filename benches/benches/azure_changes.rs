@@ -15,7 +15,7 @@ use futures::future::join_all;
 use kfed_azure_emulator::{
     AzureEmulator, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Limits as EmulatedLimits, RecordType as EmulatedType,
 };
-use kfed_benches::dns::resident_bytes;
+use kfed_benches::resources::resident_bytes;
 use kfed_dnsprovider::layer::{Limits, Settings, stack};
 use kfed_dnsprovider::{
     DnsError, DnsProvider, Etag, Precondition, RecordData, RecordSet, RecordSetKey, RecordType, ZoneId, ZoneSnapshot,

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use criterion::Criterion;
-use kfed_benches::dns::{desired, owner, resident_bytes, zone};
+use kfed_benches::dns::{desired, owner, zone};
+use kfed_benches::resources::resident_bytes;
 use kfed_dnsprovider::{Desired, Guard, Policy, ZoneSnapshot, plan};
 
 const SETS: usize = 100_000;

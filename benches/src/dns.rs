@@ -42,10 +42,3 @@ pub fn zone(desired: &Desired) -> ZoneSnapshot {
     sets.sort_by(|a, b| a.key.cmp(&b.key));
     sets.into_iter().enumerate().map(|(n, want)| listed(want, n)).collect()
 }
-
-/// How much memory this process holds, in bytes; none where there is no `/proc`.
-pub fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
-}

@@ -4,3 +4,5 @@
 
 pub mod dns;
 pub mod planner;
+pub mod resources;
+pub mod timeline;

@@ -4,17 +4,14 @@
 
 mod support;
 
-use std::path::Path;
+use std::time::Duration;
 
-use kfed_azure_emulator::{
-    AzureEmulator, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Limits, Operation, RecordType as EmulatedType,
-};
+use kfed_azure_emulator::Operation;
 use kfed_cluster_health::ProbeSchedule;
-use kfed_dnsprovider::{DnsProvider, OperationKind};
-use kfed_dnsprovider_azure::transport::in_process;
-use kfed_dnsprovider_azure::{AzureConfig, AzureDns, PUBLIC};
+use kfed_dnsprovider::OperationKind;
 use kube::api::PostParams;
 use serde_json::json;
+use support::azure::Azure;
 use support::{Fleet, MINUTE, ZONE};
 
 /// Each has five names: for everybody, for the region, and for three zones in it.
@@ -63,10 +60,10 @@ async fn a_thousand_names_at_rest_cost_one_list_each_ten_minutes() {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_names_at_rest_in_azure_cost_one_sweep_each_ten_minutes_and_no_429() {
     let mut fleet = fleet().await;
-    let emulator = AzureEmulator::builder().client("kfed", "secret").zone("dns", ZONE).limits(Limits::documented());
-    let emulator = emulator.build();
-    fleet.run_as(fleet.builder_with(azure(&fleet, &emulator), fleet.clock()));
-    all_named(|| emulator.record_sets(ZONE).iter().filter(|set| set.record_type == EmulatedType::A).count()).await;
+    let azure = Azure::new();
+    let emulator = &azure.emulator;
+    fleet.run_as(fleet.builder_with(azure.provider(fleet.clock(), Duration::ZERO), fleet.clock()));
+    all_named(|| azure.names().len()).await;
     tokio::time::sleep(5 * MINUTE).await;
     let held = emulator.record_sets(ZONE);
     let before = emulator.take_requests();
@@ -89,13 +86,4 @@ async fn all_named(named: impl Fn() -> usize) {
         }
     }
     panic!("{} of {NAMES} names are there", named());
-}
-
-/// The provider as the binary makes it, layers and budget included, with the emulator in place of the network.
-fn azure(fleet: &Fleet, emulator: &AzureEmulator) -> DnsProvider {
-    let text = format!(
-        "[Global]\nsubscription-id = {DEFAULT_SUBSCRIPTION}\ntenant-id = {DEFAULT_TENANT}\nclient-id = kfed\nsecret = secret\nresourceGroup = dns\n"
-    );
-    let (config, _) = AzureConfig::parse(&text, Path::new("dns.conf")).unwrap();
-    AzureDns::over(&PUBLIC, &config, in_process(emulator.clone()), fleet.clock()).into_provider()
 }

@@ -6,10 +6,11 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{Either, join_all, select};
-use futures::stream::FuturesUnordered;
+use futures::stream::{FuturesUnordered, once};
 
 use crate::error::{DnsError, ErrorClass};
 use crate::name::DnsName;
@@ -46,6 +47,10 @@ pub struct Applied {
 
 /// As many names as must fail, and none succeed, before a refusal or an outage counts for the zone and not for the name alone.
 const ENOUGH: usize = 16;
+
+/// How long a run that something more urgent ends waits for the answers to what it has sent. Mostly they come within it, and then nothing
+/// is spent in vain: a request that is given up has cost its turn, and costs a read.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What came of one change.
 enum Outcome {
@@ -107,9 +112,9 @@ pub async fn apply(provider: &DnsProvider, zone: &ZoneId, changes: &ChangeSet, s
     apply_with(provider, zone, changes, snapshot, CONCURRENCY).await
 }
 
-/// [`apply`] that ends early when `urgent` does: what has not been sent is skipped, what waits for its answer is given up and read
-/// again, and the result is [`interrupted`](Applied::interrupted). A plan that has become old must not keep a newer one waiting while
-/// it spends the budget.
+/// [`apply`] that ends early when `urgent` does: what has not been sent is skipped, what has no answer a second later is given up and
+/// read again, and the result is [`interrupted`](Applied::interrupted). A plan that has become old must not keep a newer one waiting
+/// while it spends the budget.
 pub async fn apply_until(
     provider: &DnsProvider,
     zone: &ZoneId,
@@ -139,7 +144,8 @@ async fn run(
     concurrency: NonZeroUsize,
     urgent: impl Future<Output = ()>,
 ) -> Applied {
-    let mut urgent = std::pin::pin!(urgent);
+    let grace = once(async { tokio::time::sleep(GRACE).await });
+    let mut ends = std::pin::pin!(once(urgent).chain(grace));
     let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
     let mut applied = Applied::default();
     let mut broken: BTreeSet<&DnsName> = BTreeSet::new();
@@ -156,7 +162,8 @@ async fn run(
         let mut names = names.into_iter();
         let mut work = FuturesUnordered::new();
         loop {
-            while work.len() < concurrency.get()
+            while !applied.interrupted
+                && work.len() < concurrency.get()
                 && let Some(at) = names.next()
             {
                 under_way.insert(at.name, at.changes.iter().map(|(n, _)| *n).collect());
@@ -165,12 +172,13 @@ async fn run(
             if work.is_empty() {
                 break;
             }
-            let (name, done) = match select(work.next(), &mut urgent).await {
+            let (name, done) = match select(work.next(), ends.next()).await {
                 Either::Left((Some(done), _)) => done,
                 Either::Left((None, _)) => break,
+                Either::Right(_) if applied.interrupted => break,
                 Either::Right(_) => {
                     applied.interrupted = true;
-                    break;
+                    continue;
                 }
             };
             under_way.remove(name);

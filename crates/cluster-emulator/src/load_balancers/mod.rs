@@ -73,6 +73,8 @@ pub struct LoadBalancerPool {
 #[derive(Debug, Default)]
 struct State {
     services: BTreeMap<Key, LoadBalancer>,
+    /// Whose each address is.
+    addresses: BTreeMap<Ipv4Addr, Key>,
     /// The host number given out last: an address that was just released is the last to be used again, as in a cloud.
     last: u32,
 }
@@ -156,7 +158,7 @@ impl LoadBalancerPool {
             return LbAnswer::NoSuchAddress;
         };
         let state = self.state();
-        let Some(lb) = state.services.values().find(|lb| lb.address == ip) else {
+        let Some(lb) = state.addresses.get(&ip).and_then(|service| state.services.get(service)) else {
             return LbAnswer::NoSuchAddress;
         };
         match self.switch.get().lb {
@@ -181,19 +183,22 @@ impl LoadBalancerPool {
             return Ok(lb.address);
         }
 
-        let used: BTreeSet<Ipv4Addr> = state.services.values().map(|lb| lb.address).collect();
         let hosts = self.range.hosts();
         let last = state.last;
         let asked = request.address.filter(|&ip| self.range.contains(ip) && ip != self.range.last()).into_iter();
         let in_turn = (0..hosts.min(1024)).map(|n| self.range.host((last.wrapping_add(n)) % hosts + 1));
         let mut refused = None;
-        for address in asked.chain(in_turn).filter(|ip| !used.contains(ip)) {
+        for address in asked.chain(in_turn) {
+            if state.addresses.contains_key(&address) {
+                continue;
+            }
             let backends = Arc::<Backends>::default();
             let frontends: Result<_, _> =
                 request.ports.iter().map(|&port| Ok((port, self.open_frontend(address, port, &backends)?))).collect();
             match frontends {
                 Ok(frontends) => {
                     state.last = address.to_bits().wrapping_sub(self.range.host(0).to_bits());
+                    state.addresses.insert(address, service.clone());
                     state.services.insert(service.clone(), LoadBalancer { address, backends, frontends });
                     return Ok(address);
                 }
@@ -207,7 +212,10 @@ impl LoadBalancerPool {
 
     /// Takes the Service's address back, if it has one, and closes its listeners.
     pub(crate) fn release(&self, service: &Key) {
-        self.state().services.remove(service);
+        let mut state = self.state();
+        if let Some(lb) = state.services.remove(service) {
+            state.addresses.remove(&lb.address);
+        }
     }
 
     /// Who answers from now on. Services without a load balancer are ignored.
@@ -219,7 +227,9 @@ impl LoadBalancerPool {
 
     /// Closes everything; the range stays claimed until the pool is dropped.
     pub(crate) fn close(&self) {
-        self.state().services.clear();
+        let mut state = self.state();
+        state.services.clear();
+        state.addresses.clear();
     }
 
     fn open_frontend(

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod azure;
+pub(crate) mod outage;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -14,7 +17,9 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_api::{Cluster, ClusterSpec, FederationSpec, SecretReference};
 use kfed_apiserver::ApiServer;
-use kfed_cluster_emulator::{ApiFault, ClusterEmulator, Faults, LbAnswer, LbFault, LoadBalancers};
+use kfed_cluster_emulator::{
+    ApiFault, ClusterEmulator, ClusterEmulatorBuilder, Faults, LbAnswer, LbFault, LoadBalancers,
+};
 use kfed_cluster_health::{AddressTarget, Failure, Probe, ProbeOutcome};
 use kfed_control_plane::bootstrap::bootstrap;
 use kfed_control_plane::{AddressProbe, Clock, Connect, ControlPlane, ControlPlaneBuilder, MemberConnector, Settings};
@@ -247,16 +252,18 @@ impl Fleet {
     /// Starts a member and lets it join.
     pub(crate) async fn join(&self, name: &str, region: &str, zones: &[&str]) {
         let member = ClusterEmulator::builder(name).region(region).zones(zones.iter().copied());
-        let member = member.load_balancers(LoadBalancers::Simulated).start().await.unwrap();
-        self.members.lock().unwrap().insert(name.to_owned(), Arc::new(member));
-        self.join_again(name).await;
-        self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
+        self.join_as(name, member.load_balancers(LoadBalancers::Simulated)).await;
     }
 
     /// Starts a member that has room for one pod, and lets it join.
     pub(crate) async fn join_small(&self, name: &str) {
         let member = ClusterEmulator::builder(name).region(name).zones(["1"]).nodes(1).pods_per_node(1);
-        let member = member.load_balancers(LoadBalancers::Simulated).start().await.unwrap();
+        self.join_as(name, member.load_balancers(LoadBalancers::Simulated)).await;
+    }
+
+    /// Starts this member and lets it join.
+    pub(crate) async fn join_as(&self, name: &str, member: ClusterEmulatorBuilder) {
+        let member = member.start().await.unwrap();
         self.members.lock().unwrap().insert(name.to_owned(), Arc::new(member));
         self.join_again(name).await;
         self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
@@ -485,9 +492,6 @@ fn address_probe(members: &Members) -> AddressProbe {
 
 fn answer(members: &Members, addr: SocketAddr) -> LbAnswer {
     let members = members.lock().unwrap();
-    let answers = members.values().map(|member| member.load_balancers().probe(addr));
-    answers.fold(LbAnswer::NoSuchAddress, |found, answer| match answer {
-        LbAnswer::NoSuchAddress => found,
-        answer => answer,
-    })
+    let mut answers = members.values().map(|member| member.load_balancers().probe(addr));
+    answers.find(|answer| *answer != LbAnswer::NoSuchAddress).unwrap_or(LbAnswer::NoSuchAddress)
 }

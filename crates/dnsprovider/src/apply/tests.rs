@@ -191,10 +191,19 @@ mod together {
     use crate::operation::Operation;
     use crate::provider::OperationService;
 
-    #[derive(Clone, Default)]
+    const LATENCY: Duration = Duration::from_millis(100);
+
+    #[derive(Clone)]
     struct Crowd {
+        latency: Duration,
         now: Arc<AtomicUsize>,
         most: Arc<AtomicUsize>,
+    }
+
+    impl Crowd {
+        fn after(latency: Duration) -> Self {
+            Self { latency, now: Arc::default(), most: Arc::default() }
+        }
     }
 
     #[derive(Clone)]
@@ -222,7 +231,7 @@ mod together {
             Box::pin(async move {
                 let now = crowd.now.fetch_add(1, Ordering::Relaxed) + 1;
                 crowd.most.fetch_max(now, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(crowd.latency).await;
                 let result = inner.oneshot(request).await;
                 crowd.now.fetch_sub(1, Ordering::Relaxed);
                 result
@@ -235,13 +244,28 @@ mod together {
         for limit in [1, 4] {
             let wanted: Vec<_> = (0..10).map(|n| want("A", &format!("n{n}"), &["192.0.2.1"])).collect();
             let mut scene = Scene::new(vec![], wanted).await;
-            let crowd = Crowd::default();
+            let crowd = Crowd::after(LATENCY);
             let provider = scene.provider.clone().layer(&crowd);
             let limit = NonZeroUsize::new(limit).unwrap();
             let started = tokio::time::Instant::now();
             let applied = apply_with(&provider, &zone_id(), &scene.changes, &mut scene.snapshot, limit).await;
             assert_eq!((applied.done, crowd.most.load(Ordering::Relaxed)), (10, limit.get()));
-            assert_eq!(started.elapsed(), Duration::from_millis(100) * 10u32.div_ceil(limit.get() as u32));
+            assert_eq!(started.elapsed(), LATENCY * 10u32.div_ceil(limit.get() as u32));
+            assert_eq!(scene.snapshot, scene.memory.contents(&zone_id()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_when_a_run_is_interrupted_has_a_moment_to_be_answered() {
+        for (latency, expected) in [(LATENCY, (16, 84, 0)), (15 * LATENCY, (0, 100, 16))] {
+            let (sets, wanted) = many(100, "192.0.2.2");
+            let mut scene = Scene::new(sets, wanted).await;
+            let provider = scene.provider.clone().layer(&Crowd::after(latency));
+            let urgent = tokio::time::sleep(LATENCY / 2);
+            let applied = apply_until(&provider, &zone_id(), &scene.changes, &mut scene.snapshot, urgent).await;
+            assert!(applied.interrupted);
+            assert_eq!((applied.done, applied.skipped.len(), applied.given_up.len()), expected, "{latency:?}");
+            assert_eq!(scene.memory.requests(OperationKind::Get), applied.given_up.len());
             assert_eq!(scene.snapshot, scene.memory.contents(&zone_id()));
         }
     }
@@ -250,7 +274,7 @@ mod together {
     async fn a_stage_begins_when_the_one_before_is_over_and_names_keep_their_order() {
         let (sets, wanted) = mixed();
         let mut scene = Scene::new(sets, wanted).await;
-        let provider = scene.provider.clone().layer(&Crowd::default());
+        let provider = scene.provider.clone().layer(&Crowd::after(LATENCY));
         apply(&provider, &zone_id(), &scene.changes, &mut scene.snapshot).await;
         let order: Vec<_> = scene.memory.calls().into_iter().filter_map(|call| call.record_set).collect();
         let planned: Vec<_> = scene.changes.changes.iter().map(|change| change.key().clone()).collect();
