@@ -93,7 +93,7 @@ pub enum Finding {
         /// The level, in words.
         level: String,
         /// What is wrong with the name.
-        #[serde(serialize_with = "as_text")]
+        #[serde(serialize_with = "crate::federation::as_text")]
         error: InvalidName,
     },
     /// An address is not published.
@@ -356,8 +356,4 @@ impl Finding {
             Self::PrivateAddressInPublicZone { .. } => "PrivateAddressInPublicZone",
         }
     }
-}
-
-fn as_text<S: serde::Serializer>(error: &InvalidName, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(error)
 }
