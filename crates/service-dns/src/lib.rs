@@ -76,5 +76,5 @@ pub use names::{InvalidHostname, Level, Naming, external_name, settle};
 pub use observation::{
     AddressObservation, AddressState, ApiState, HostObservation, LeadsTo, MemberObservation, ServiceObservation,
 };
-pub use plan::{Fallback, Finding, Instead, LastTarget, Outcome, Rules, ServicePlan, plan};
+pub use plan::{Fallback, Finding, Instead, LastTarget, Outcome, Rules, ServicePlan, UnknownFallback, plan};
 pub use seen::{Seen, SeenAddresses, SeenMember};

@@ -12,7 +12,7 @@ use kfed_dnsprovider::{
     Resource, Zone, ZoneCache,
 };
 use kfed_service_dns::{
-    AddressPolicy, ApiState, LeadsTo, Liveness, Naming, Outcome, Rules, ServiceObservation, ServicePlan,
+    AddressPolicy, ApiState, LeadsTo, Liveness, Naming, Outcome, Rules, Seen, ServiceObservation, ServicePlan,
 };
 use tokio::time::Instant;
 
@@ -69,6 +69,8 @@ struct Service {
     external: Option<DnsName>,
     /// Addresses that are back and do not count yet.
     held: Vec<Held>,
+    /// What annotation `kfed.io/addresses` is to say; none where that would be too long for one.
+    seen: Option<String>,
 }
 
 /// The names of its own choice that a Service asks for.
@@ -79,6 +81,9 @@ struct Claim {
     /// What is wrong with those that it cannot have.
     mistakes: Vec<String>,
 }
+
+/// The longest annotation that is written: an object has room for 256 KiB of them, and a Service with so many addresses is headless.
+const LONGEST: usize = 64 * 1024;
 
 // === impl Wanted ===
 
@@ -143,6 +148,7 @@ impl Keeper {
         let shared = self.shared.clone();
         let alarm = shared.alarm.notified();
         let mut wanted = self.want(approved);
+        self.tell_seen(&wanted);
         let mut changes = kfed_dnsprovider::plan(self.cache.snapshot(), &wanted.desired, &self.owner, &wanted.policy);
         if self.is_let_go(changes.guarded.as_ref(), wanted.policy.approved.as_ref()) {
             wanted.policy.approved = changes.guarded.map(|plan| plan.hash);
@@ -223,7 +229,7 @@ impl Keeper {
                     }));
                 }
                 wanted.wake(self.hold_on(&world, &mut observation));
-                (service.clone(), observation, publish::is_held(&world, in_zone))
+                (service.clone(), observation, publish::is_held(in_zone, |member| publish::stays(&world, member)))
             };
             let held = self.steady.settle(&resource, &mut observation);
             wanted.wake(held.iter().map(|held| held.until).min());
@@ -256,11 +262,13 @@ impl Keeper {
             }
             let mut mistakes = publish::mistakes(&service);
             mistakes.extend(claimed.remove(&key).into_iter().flat_map(|claim| claim.mistakes));
-            let external = match observation.leads_to {
-                LeadsTo::External(name) => Some(name),
+            let external = match &observation.leads_to {
+                LeadsTo::External(name) => Some(name.clone()),
                 LeadsTo::Members => None,
             };
-            wanted.services.insert(resource, Service { plan, mistakes, external, held });
+            let seen = Seen::of(&observation, plan.outcome == Outcome::EmptyHold);
+            let seen = serde_json::to_string(&seen).ok().filter(|text| text.len() <= LONGEST);
+            wanted.services.insert(resource, Service { plan, mistakes, external, held, seen });
         }
         self.steady.retain(|resource| wanted.services.contains_key(resource));
         wanted
@@ -363,6 +371,22 @@ impl Keeper {
         (outage, failed)
     }
 
+    /// Lets it be written down what the plan goes by before it is carried out, which may take long: others judge the zone by that.
+    fn tell_seen(&self, wanted: &Wanted) {
+        let mut world = self.shared.world();
+        let keys: Vec<ObjectKey> = world.published().cloned().collect();
+        let Some(dns) = &mut world.dns else { return };
+        let changed = keys.into_iter().filter(|key| {
+            let resource = Resource::service(&key.namespace, &key.name);
+            let Some(Service { seen, .. }) = wanted.services.get(&resource) else { return false };
+            let before = &mut dns.services.entry(resource).or_default().seen;
+            std::mem::replace(before, seen.clone()) != *seen
+        });
+        let changed: Vec<_> = changed.map(Key::Object).collect();
+        drop(world);
+        self.shared.queue.add_all(changed);
+    }
+
     /// Lets other decisions know how the zone stands, and brings those back that depend on it.
     fn tell(&self, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
         let snapshot = self.cache.snapshot();
@@ -376,7 +400,7 @@ impl Keeper {
             state.members.extend(members.keys().cloned());
             state.services.entry(resource).or_default().addresses = members;
         }
-        for (resource, Service { plan, mistakes, external, held }) in &wanted.services {
+        for (resource, Service { plan, mistakes, external, held, seen }) in &wanted.services {
             let dns = state.services.entry(resource.clone()).or_default();
             let refused = failed.get(resource).cloned();
             let external = external.as_ref();
@@ -386,6 +410,7 @@ impl Keeper {
                 condition.message.push_str(&format!("; {held}"));
             }
             dns.condition = Some(condition);
+            dns.seen.clone_from(seen);
         }
         let (first, changed): (_, Vec<_>) = {
             let mut world = self.shared.world();
