@@ -18,7 +18,7 @@ use kube::{Client, ResourceExt};
 use crate::Settings;
 use crate::effect::chain;
 use crate::kinds::FederatedKind;
-use crate::object::{annotation, is_deleted};
+use crate::object::annotation;
 use crate::plan::publish::{self, InZone};
 use crate::world::Target;
 
@@ -64,7 +64,7 @@ pub async fn read(client: &Client) -> Result<Known, ReadError> {
     let service = FederatedKind::named("Service").expect("Services are federated");
     let services = Api::<DynamicObject>::all_with(client.clone(), &service.api_resource());
     let mut services = list(&services, "Services").await?;
-    services.retain(|object| !is_deleted(object) && !service.key(object).is_reserved());
+    services.retain(|object| !service.key(object).is_reserved());
     let clusters = list(&Api::<Cluster>::all(client.clone()), "Clusters").await?;
     let clusters = clusters.into_iter().map(|cluster| (cluster.name_any(), cluster)).collect();
     Ok(Known { federation, services, clusters })

@@ -58,6 +58,8 @@ pub enum Verdict {
     Wanted,
     /// Nobody serves its service, and it stays on purpose.
     Kept,
+    /// It is nobody's at a name that is given by rule, and not wanted, as Federation v1 left such: others may have put it there.
+    Leftover,
     /// Nothing is known yet of where its service runs.
     Unjudged,
     /// It should be there, and is not.
@@ -66,7 +68,7 @@ pub enum Verdict {
     Drifted,
     /// It is wanted, and somebody else's record is there.
     Conflict,
-    /// It is at a name of the federation's, and nobody's: its marks are lost, or Federation v1 left it behind.
+    /// It is wanted, and nobody's: its marks are lost, or Federation v1 left it behind.
     Unmarked,
     /// Nobody wants it any more.
     Orphaned,
@@ -120,7 +122,7 @@ impl Auditor<'_> {
                 sets.push(self.audited(set, self.judge(set)));
             } else if is_unmarked(set, &self.view.naming, &self.registered) {
                 let message = "nobody's: `kfed dns adopt` takes it over".to_owned();
-                sets.push(self.audited(set, (Verdict::Unmarked, "no-owner".to_owned(), message)));
+                sets.push(self.audited(set, (Verdict::Leftover, "no-owner".to_owned(), message)));
             }
         }
         let missing = self.changes.values().filter(|change| matches!(change, Change::Create { .. }));
@@ -337,7 +339,7 @@ impl Audit {
 impl Verdict {
     /// Whether somebody should look.
     pub fn is_finding(self) -> bool {
-        !matches!(self, Self::Wanted | Self::Kept)
+        !matches!(self, Self::Wanted | Self::Kept | Self::Leftover)
     }
 
     /// The verdict as it is printed.
@@ -345,6 +347,7 @@ impl Verdict {
         match self {
             Self::Wanted => "wanted",
             Self::Kept => "kept",
+            Self::Leftover => "leftover",
             Self::Unjudged => "unjudged",
             Self::Missing => "missing",
             Self::Drifted => "drifted",

@@ -14,7 +14,7 @@ use crate::plan::{Outcome, ServicePlan};
 /// `new-name`, `address-added`, `type-changed`, `target-changed`, `ttl-changed`, `marks-changed`; `member-dead`,
 /// `load-balancer-dead`, `no-ready-endpoints`, `member-leaving`, `address-refused`, `address-gone` (the member no longer has it),
 /// `address-of-others` (it stood in for addresses of this level), `recovering`; `no-address`, `no-member`, `level-gone`,
-/// `hostname-gone`, `not-published`, `service-gone`.
+/// `hostname-gone`, `not-published` (its type or annotations ask for no name, or it is being deleted), `service-gone`.
 pub fn cause(
     change: &Change,
     all: &[Change],

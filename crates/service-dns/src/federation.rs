@@ -21,14 +21,14 @@ pub struct FederationView {
     pub address_policy: AddressPolicy,
     /// What a level without addresses of its own answers.
     pub fallback: Fallback,
-    /// Its Services, whether they are to be found by name or not. One that is being deleted is no longer there.
+    /// Its Services, whether they are to be found by name or not.
     pub services: BTreeMap<Resource, ServiceView>,
 }
 
 /// A Service, with what was seen of it in its members.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceView {
-    /// Whether it is to be found by name.
+    /// Whether it is to be found by name. One that is being deleted is not.
     pub published: bool,
     /// Whether anything is known of its members. Where nothing is, its names stay as they are.
     pub seen: bool,
@@ -79,7 +79,6 @@ pub fn decide(view: &FederationView) -> Decision {
     for (resource, service) in published() {
         let findings = &mut decision.findings;
         let mut tell = |reason, message| findings.push(ServiceFinding { service: resource.clone(), reason, message });
-        service.mistakes.iter().for_each(|(reason, message)| tell(reason, message.clone()));
         let mut observation = service.observation.clone();
         for hostname in &service.hostnames {
             match &claimed[hostname] {
@@ -90,6 +89,7 @@ pub fn decide(view: &FederationView) -> Decision {
                 }
             }
         }
+        service.mistakes.iter().for_each(|(reason, message)| tell(reason, message.clone()));
         if !service.seen {
             let message = "nothing is known yet of where it runs: its names are not judged".to_owned();
             tell("NotSeen", message);

@@ -55,6 +55,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
 pub mod address;
+pub mod adopt;
 pub mod audit;
 pub mod cause;
 pub mod exposure;
@@ -67,6 +68,7 @@ mod records;
 pub mod seen;
 
 pub use address::{AddressPolicy, AddressProblem};
+pub use adopt::{Adoption, Refusal, Taken, adopt, adopt_leftovers};
 pub use audit::{Audit, Audited, Verdict, audit};
 pub use cause::cause;
 pub use exposure::Exposure;

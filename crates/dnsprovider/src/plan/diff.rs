@@ -16,9 +16,6 @@ use crate::record::{DataSources, RecordData, RecordSet, RecordType};
 use crate::registered::Registered;
 use crate::zone::ZoneSnapshot;
 
-/// Our metadata keys; what others put beside them survives an update.
-const OURS: [&str; 3] = [OWNER_KEY, RESOURCE_KEY, SOURCES_KEY];
-
 /// One run of the planner.
 pub(super) struct Diff<'a> {
     snapshot: &'a ZoneSnapshot,
@@ -292,24 +289,17 @@ impl<'a> Diff<'a> {
     /// The set that is to stand in the place of `from`.
     fn target(&mut self, from: Option<&RecordSet>, want: &DesiredRecordSet) -> RecordSet {
         let limit = self.limit(want.key.record_type);
-        let mut to = if want.data.len() > limit {
-            let (kept, dropped) = choose(want, from, limit);
-            self.truncated.push(Truncated {
-                key: want.key.clone(),
-                resource: want.resource.clone(),
-                kept: kept.len(),
-                dropped,
-            });
-            DesiredRecordSet { data: kept, ..want.clone() }.to_record_set(self.owner)
-        } else {
-            want.to_record_set(self.owner)
+        let written = |want: &DesiredRecordSet| match from {
+            Some(from) => want.in_place_of(from, self.owner),
+            None => want.to_record_set(self.owner),
         };
-        if let Some(from) = from {
-            let mut others = from.metadata.iter().filter(|(key, _)| !OURS.contains(key)).peekable();
-            if others.peek().is_some() {
-                to.metadata.extend(others);
-            }
+        if want.data.len() <= limit {
+            return written(want);
         }
+        let (kept, dropped) = choose(want, from, limit);
+        let to = written(&DesiredRecordSet { data: kept, ..want.clone() });
+        let (key, resource) = (want.key.clone(), want.resource.clone());
+        self.truncated.push(Truncated { key, resource, kept: to.data.len(), dropped });
         to
     }
 

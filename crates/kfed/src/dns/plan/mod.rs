@@ -3,17 +3,22 @@
 mod decide;
 mod input;
 mod output;
-mod why;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use super::target::{FLAGS, Target};
 use crate::document::Document;
 use crate::error::Error;
 
+pub(super) use decide::{Explained, explain};
+pub(super) use output::diff as print_diff;
+
 /// Show what would change in the zone, and why: exit code 0 where nothing would, 1 where something would, more on errors
+///
+/// Without a FILE it is what the control plane would change now; the federation API and the zone alone are asked.
 ///
 /// FILE says which members there are, how they are, what they publish, and what the zone holds; neither a cluster nor a zone is asked.
 /// It shows the state at rest: no hold is under way, and a member with `ready: false` is dead by both signals.
@@ -21,11 +26,13 @@ use crate::error::Error;
 #[command(after_help = EXAMPLE)]
 pub(crate) struct Args {
     /// What is seen, as YAML or JSON; - is stdin
-    #[arg(short, long, value_name = "FILE")]
-    filename: PathBuf,
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = FLAGS)]
+    filename: Option<PathBuf>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -37,6 +44,9 @@ enum Format {
 
 const EXAMPLE: &str = "\
 Example:
+  kfed dns plan --context myfederation --dns-provider-config dns.conf
+
+FILE:
   federation: myfederation
   zone: example.com
   ttl: 180                       # optional: 30
@@ -55,16 +65,26 @@ Example:
   hosts: {}                      # what names of load balancers lead to: {lb.example.net: [192.0.2.9]}
   records: []                    # what the zone holds: {name, type, ttl, data: [...], owner: myfederation}";
 
-pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let (path, text) = read(&args.filename)?;
+pub(crate) async fn run(args: &Args) -> Result<(), Error> {
+    let planned = match &args.filename {
+        Some(file) => offline(file)?,
+        None => {
+            let both = args.target.both().await?;
+            decide::live(&both.view, both.cache.snapshot())
+        }
+    };
+    match args.output {
+        Format::Text => output::text(&planned),
+        Format::Json => output::json(&planned),
+    }
+    if planned.changes.is_empty() && planned.held.is_none() { Ok(()) } else { Err(Error::Told { code: 1 }) }
+}
+
+fn offline(file: &Path) -> Result<decide::Planned, Error> {
+    let (path, text) = read(file)?;
     let document = Document::parse(&path, text).map_err(Error::Input)?;
     let input = input::Input::read(&document.root).map_err(|fault| Error::Input(document.mistake(fault)))?;
-    let decision = decide::decide(&input);
-    match args.output {
-        Format::Text => output::text(&decision),
-        Format::Json => output::json(&decision),
-    }
-    if decision.changes.is_empty() { Ok(()) } else { Err(Error::Told { code: 1 }) }
+    Ok(decide::offline(&input))
 }
 
 fn read(path: &Path) -> Result<(PathBuf, String), Error> {
