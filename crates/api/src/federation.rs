@@ -37,6 +37,18 @@ pub struct FederationStatus {
     /// What waits until somebody approves it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub awaiting: Vec<Awaiting>,
+    /// How the control plane makes records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordSettings>,
+}
+
+/// The settings of the control plane that say how records are made: whoever checks the zone goes by them too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordSettings {
+    /// The TTL where no annotation says otherwise, in seconds.
+    pub ttl: u32,
+    /// What a level without addresses of its own answers: `addresses` or `cname`.
+    pub fallback: String,
 }
 
 /// Something that kfed does not do before somebody has approved it.

@@ -22,6 +22,9 @@ pub const HEALTH_CHECK: &str = "kfed.io/health-check";
 pub const HOSTNAME: &str = "kfed.io/hostname";
 /// Annotation of a Service: `"true"` or `"false"`, whether it is to be found by name where its type alone does not settle it.
 pub const PUBLISH: &str = "kfed.io/publish";
+/// Annotation of a Service that is found by name: its addresses in the members, and how they answer, as compact JSON. Written by kfed:
+/// with the Clusters and the zone it tells all that the Service's names depend on.
+pub const ADDRESSES: &str = "kfed.io/addresses";
 /// Annotation: the object was deleted with `propagationPolicy=Orphan`. Written by kfed, since garbage collectors take their
 /// own mark of it away at once.
 pub const ORPHAN: &str = "kfed.io/orphan";

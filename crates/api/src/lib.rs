@@ -33,7 +33,7 @@ pub mod preferences;
 #[cfg(feature = "crd")]
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, SecretReference, Unjoin};
 #[cfg(feature = "crd")]
-pub use federation::{Awaiting, Federation, FederationSpec, FederationStatus, MASS_FAILOVER};
+pub use federation::{Awaiting, Federation, FederationSpec, FederationStatus, MASS_FAILOVER, RecordSettings};
 
 /// The API group of kfed's own kinds.
 pub const GROUP: &str = "kfed.io";

@@ -7,6 +7,7 @@ use kube::api::{Api, Patch};
 use serde_json::json;
 
 use crate::effect::{chain, manager};
+use crate::published::{self, ReadError};
 
 /// What waits for approval in a federation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +31,9 @@ pub enum ApprovalError {
         /// What came of it.
         problem: String,
     },
-    /// There is no Federation, or there are several.
-    #[error("there are {found} Federation objects instead of one: is this a federation API?")]
-    Federations {
-        /// How many there are.
-        found: usize,
-    },
+    /// There is no Federation to be read.
+    #[error(transparent)]
+    Federation(#[from] ReadError),
     /// Nothing of that name waits.
     #[error("`{approval}` does not wait for approval; {}", list(.waiting))]
     NotWaiting {
@@ -48,11 +46,7 @@ pub enum ApprovalError {
 
 /// What waits for approval in the federation whose API is behind `client`.
 pub async fn waiting(client: &Client) -> Result<Waiting, ApprovalError> {
-    let federations = Api::<Federation>::all(client.clone());
-    let listed = federations.list(&Default::default()).await;
-    let mut listed = listed.map_err(failed("list its Federation"))?.items;
-    let found = listed.len();
-    let (Some(federation), 1) = (listed.pop(), found) else { return Err(ApprovalError::Federations { found }) };
+    let federation = published::federation(client).await?;
     let awaiting = federation.status.map(|status| status.awaiting).unwrap_or_default();
     Ok(Waiting { federation: federation.metadata.name.unwrap_or_default(), awaiting })
 }

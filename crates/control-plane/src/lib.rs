@@ -49,6 +49,7 @@ pub mod membership;
 mod object;
 mod plan;
 mod probe;
+pub mod published;
 mod queue;
 pub mod resolve;
 mod settings;

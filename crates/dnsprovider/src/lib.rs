@@ -50,6 +50,7 @@ pub mod operation;
 pub mod ownership;
 pub mod plan;
 pub mod record;
+pub mod registered;
 pub mod zone;
 
 mod packed;
@@ -87,6 +88,7 @@ pub use plan::{
 pub use record::{
     Caa, DataSet, DataSources, Etag, InvalidData, Members, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv,
 };
+pub use registered::{Registered, Registration};
 pub use zone::{Zone, ZoneId, ZoneSnapshot};
 
 #[cfg(feature = "tower")]

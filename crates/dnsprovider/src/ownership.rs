@@ -15,6 +15,9 @@ pub const RESOURCE_KEY: &str = "kfed-resource";
 /// Metadata key: which member each value came from, as `member=address` joined by commas.
 pub const SOURCES_KEY: &str = "kfed-sources";
 
+/// All of them.
+pub(crate) const OURS: [&str; 3] = [OWNER_KEY, RESOURCE_KEY, SOURCES_KEY];
+
 /// Who writes records: a federation's name. Several owners may share a zone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::operation::Precondition;
-use crate::ownership::{Owner, Resource};
+use crate::ownership::{OURS, Owner, Resource};
 use crate::record::{DataSet, DataSources, Etag, RecordData, RecordSet, RecordSetKey, RecordType};
 use crate::zone::ZoneSnapshot;
 
@@ -282,6 +282,16 @@ impl DesiredRecordSet {
             alias: false,
             unknown_properties: false,
         }
+    }
+
+    /// The same in the place of `from`: what others keep beside the records of a set stays.
+    pub fn in_place_of(&self, from: &RecordSet, owner: &Owner) -> RecordSet {
+        let mut to = self.to_record_set(owner);
+        let mut others = from.metadata.iter().filter(|(key, _)| !OURS.contains(key)).peekable();
+        if others.peek().is_some() {
+            to.metadata.extend(others);
+        }
+        to
     }
 }
 

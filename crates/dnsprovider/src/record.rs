@@ -108,6 +108,11 @@ impl RecordType {
         }
     }
 
+    /// Whether sets of the type say where a name leads.
+    pub fn answers(self) -> bool {
+        matches!(self, Self::A | Self::Aaaa | Self::Cname)
+    }
+
     /// The type that zone files write as `text`, whatever its case.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|t| t.as_str().eq_ignore_ascii_case(text))

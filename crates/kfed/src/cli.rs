@@ -21,6 +21,7 @@ Examples:
   kfed join fed-west --context myfederation --cluster-context fed-west
   kfed schedule -f web.yaml --remove fed-west    where do its replicas go? offline, without touching anything
   kfed dns plan -f fleet.yaml  what would change in the zone, offline
+  kfed dns audit --context myfederation --dns-provider-config dns.conf    does anything dangle in the zone?
 
 KFED_LOG (or RUST_LOG) sets what is logged to stderr: error, warn (default), info, debug, trace.";
 

@@ -1,6 +1,7 @@
 //! The control plane of one federation, from a client of its API and the names of what is to be published where.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use kfed_api::FederationSpec;
@@ -32,7 +33,7 @@ pub(crate) struct Federation {
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(crate) dns_zone_name: DnsName,
     /// What a name answers that has no healthy address of its own: those of the next level up, or a CNAME to it as in Federation v1
-    #[arg(long, value_name = "HOW", value_parser = fallback, default_value = "addresses")]
+    #[arg(long, value_name = "HOW", value_parser = Fallback::from_str, default_value = "addresses")]
     pub(crate) dns_fallback: Fallback,
 }
 
@@ -154,15 +155,7 @@ pub(crate) fn label(text: &str) -> Result<String, String> {
     Err("a name has 1 to 63 lower-case letters, digits and `-`, and begins and ends with a letter or digit".to_owned())
 }
 
-fn fallback(text: &str) -> Result<Fallback, String> {
-    match text {
-        "addresses" => Ok(Fallback::Addresses),
-        "cname" => Ok(Fallback::Cname),
-        _ => Err("it is addresses or cname".to_owned()),
-    }
-}
-
-fn zone(text: &str) -> Result<DnsName, String> {
+pub(crate) fn zone(text: &str) -> Result<DnsName, String> {
     text.parse().map_err(|error: kfed_dnsprovider::InvalidName| error.to_string())
 }
 

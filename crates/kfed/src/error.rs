@@ -8,9 +8,11 @@ use kfed_control_plane::approval::ApprovalError;
 use kfed_control_plane::bootstrap::BootstrapError;
 use kfed_control_plane::connect::ConnectError;
 use kfed_control_plane::membership::{JoinError, UnjoinError};
+use kfed_control_plane::published::ReadError;
 use kfed_dnsprovider::registry::RegistryError;
 use kfed_dnsprovider::{DnsError, ErrorClass};
 use kfed_dnsprovider_azure::{ConfigError, ConnectError as AzureConnectError};
+use kfed_service_dns::Refusal;
 use kube::config::KubeconfigError;
 use miette::Diagnostic;
 
@@ -71,6 +73,39 @@ pub(crate) enum Error {
     #[error(transparent)]
     #[diagnostic(help("nothing was changed; what waits is in the Federation's status and its conditions"))]
     Approval(#[from] ApprovalError),
+    #[error(transparent)]
+    #[diagnostic(help("--kubeconfig and --context must lead to the federation API"))]
+    ReadFederation(#[from] ReadError),
+    #[error("the federation API is to tell which federation and which zone, and it cannot be reached")]
+    #[diagnostic(help(
+        "--kubeconfig and --context must lead to it. `kfed dns list` does without where --federation-name and --dns-zone-name are given"
+    ))]
+    NoFederation { source: Box<Error> },
+    #[error("{flag} says `{said}`, and federation {federation} of this API has `{is}`")]
+    #[diagnostic(help("leave {flag} out, or lead --kubeconfig and --context to the other federation"))]
+    OtherFederation { flag: &'static str, said: String, federation: String, is: String },
+    #[error("the Federation names zone `{zone}`, which is none: {problem}")]
+    FederationZone { zone: String, problem: String },
+    #[error("provider `memory` keeps its zone within the control plane's process: nobody else can read it")]
+    MemoryZone,
+    #[error("{names} of {owned} names would go without a cause in the API: it looks like lost input")]
+    #[diagnostic(help(
+        "nothing was done. Look at `kfed dns audit`: if they may go, --approve {hash} lets them. A running control plane \
+         holds them back too, until `kfed approve`"
+    ))]
+    MassDeletion { names: usize, owned: usize, hash: String },
+    #[error("{first}{}", and_more(*more))]
+    #[diagnostic(help("{done} record sets were written or removed; what is left can be tried again"))]
+    NotWritten { done: usize, first: String, more: usize },
+    #[error("others have changed the zone meanwhile")]
+    #[diagnostic(help("{done} record sets were written or removed; run it again"))]
+    Contended { done: usize },
+    #[error("{name} is not taken over: {refusal}")]
+    #[diagnostic(help("{}", adopt_help(refusal)))]
+    NotAdopted { name: String, refusal: Refusal },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Checking(Box<Error>),
     #[error("not done: nobody confirmed it")]
     #[diagnostic(help("answer y, or pass --yes"))]
     NotConfirmed,
@@ -118,12 +153,18 @@ impl Error {
         move |source| Self::Start { what: what.into(), source }
     }
 
+    /// An error of a verb whose exit code 1 means that something was found.
+    pub(crate) fn checking(error: Self) -> Self {
+        if error.is_told() { error } else { Self::Checking(Box::new(error)) }
+    }
+
     /// 128 + SIGINT where somebody ended it early, as shells count; 2 for what `plan` verbs cannot do, whose 1 means changes; else 1.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted => 130,
             Self::Told { code } => *code,
             Self::ReadInput { .. } | Self::WriteOutput { .. } | Self::Mistakes | Self::Change(_) => 2,
+            Self::Checking(error) => error.exit_code().max(2),
             _ => 1,
         }
     }
@@ -187,6 +228,23 @@ fn zone_help(source: &DnsError) -> &'static str {
         _ => {
             "are the endpoints in --dns-provider-config reachable from here? An authority of one's own is named there by ca-file"
         }
+    }
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!("; nor were {more} others written") }
+}
+
+fn adopt_help(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotInZone => "names are written in full, and end in the federation's zone",
+        Refusal::Nothing { .. } => "`kfed dns list --all` shows what the zone holds",
+        Refusal::NotWanted { by_rule: true } => {
+            "create the Service first; with --force it is taken over to be removed by the control plane or `kfed dns gc`"
+        }
+        Refusal::NotWanted { by_rule: false } => "annotation kfed.io/hostname of a Service asks for a name",
+        Refusal::WholeName { .. } => "leave the type out",
+        _ => "nothing was changed",
     }
 }
 

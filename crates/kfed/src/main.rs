@@ -23,6 +23,7 @@ mod output;
 mod providers;
 mod schedule;
 mod shutdown;
+mod table;
 mod verbs;
 
 use std::io::IsTerminal;

@@ -55,18 +55,28 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test ends where it fails"))]
 
 pub mod address;
+pub mod adopt;
+pub mod audit;
+pub mod cause;
 pub mod exposure;
+pub mod federation;
 pub mod liveness;
 pub mod names;
 pub mod observation;
 pub mod plan;
 mod records;
+pub mod seen;
 
 pub use address::{AddressPolicy, AddressProblem};
+pub use adopt::{Adoption, Refusal, Taken, adopt, adopt_leftovers};
+pub use audit::{Audit, Audited, Verdict, audit};
+pub use cause::cause;
 pub use exposure::Exposure;
+pub use federation::{Decision, FederationView, ServiceFinding, ServiceView, decide};
 pub use liveness::{Liveness, WithdrawnReason, host_liveness, liveness};
 pub use names::{InvalidHostname, Level, Naming, external_name, settle};
 pub use observation::{
     AddressObservation, AddressState, ApiState, HostObservation, LeadsTo, MemberObservation, ServiceObservation,
 };
-pub use plan::{Fallback, Finding, Instead, LastTarget, Outcome, Rules, ServicePlan, plan};
+pub use plan::{Fallback, Finding, Instead, LastTarget, Outcome, Rules, ServicePlan, UnknownFallback, plan};
+pub use seen::{Seen, SeenAddresses, SeenMember};

@@ -62,16 +62,15 @@ pub fn liveness(member: &MemberObservation, address: &AddressObservation) -> Liv
 /// Whether a load balancer known by name is to be in the answers: as long as one address that it leads to is. Where none is known
 /// it is like an address that has never answered. One that leads to an address that recovers does so itself while none serves.
 pub fn host_liveness(member: &MemberObservation, host: &HostObservation, policy: &AddressPolicy) -> Liveness {
-    let mut withdrawn = None;
-    for address in host.addresses.iter().flatten() {
-        match address_liveness(member, address, policy) {
-            Liveness::Serving => return Liveness::Serving,
-            // It may serve where nobody else does, whatever became of the others.
-            Liveness::Withdrawn(WithdrawnReason::Recovering) => withdrawn = Some(WithdrawnReason::Recovering),
-            Liveness::Withdrawn(reason) => withdrawn = withdrawn.or(Some(reason)),
-        }
-    }
-    withdrawn.map_or_else(|| judge(member, AddressState::NeverAnswered, false, false), Liveness::Withdrawn)
+    let states = host.addresses.iter().flatten().map(|address| address_liveness(member, address, policy));
+    let rank = |state: &Liveness| match state {
+        Liveness::Serving => (0, *state),
+        // It may serve where nobody else does, whatever became of the others.
+        Liveness::Withdrawn(WithdrawnReason::Recovering) => (1, *state),
+        // In whatever order they come.
+        Liveness::Withdrawn(_) => (2, *state),
+    };
+    states.min_by_key(rank).unwrap_or_else(|| judge(member, AddressState::NeverAnswered, false, false))
 }
 
 /// The same as [`liveness`], for an address that may be one that must not be published.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use kfed_dnsprovider::{DesiredRecordSet, DnsName, InvalidName};
@@ -39,6 +40,10 @@ pub enum Fallback {
     /// A CNAME to the next level up, as Federation v1 did it.
     Cname,
 }
+
+/// A word that is no [`Fallback`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownFallback(());
 
 /// What is to become of a service's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,7 +98,7 @@ pub enum Finding {
         /// The level, in words.
         level: String,
         /// What is wrong with the name.
-        #[serde(serialize_with = "as_text")]
+        #[serde(serialize_with = "crate::federation::as_text")]
         error: InvalidName,
     },
     /// An address is not published.
@@ -280,6 +285,37 @@ fn keep_last(
     if sets.is_empty() { Outcome::Withdraw } else { Outcome::KeepLast { why, sets: Some(sets) } }
 }
 
+// === impl Fallback ===
+
+impl Fallback {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Addresses, Self::Cname];
+
+    /// The way as flags and files write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Addresses => "addresses",
+            Self::Cname => "cname",
+        }
+    }
+}
+
+impl FromStr for Fallback {
+    type Err = UnknownFallback;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFallback> {
+        Self::ALL.into_iter().find(|fallback| fallback.as_str() == text).ok_or(UnknownFallback(()))
+    }
+}
+
+impl fmt::Display for UnknownFallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is addresses or cname")
+    }
+}
+
+impl std::error::Error for UnknownFallback {}
+
 // === impl Rules ===
 
 impl Default for Rules {
@@ -356,8 +392,4 @@ impl Finding {
             Self::PrivateAddressInPublicZone { .. } => "PrivateAddressInPublicZone",
         }
     }
-}
-
-fn as_text<S: serde::Serializer>(error: &InvalidName, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(error)
 }

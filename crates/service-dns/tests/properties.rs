@@ -5,10 +5,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kfed_dnsprovider::RecordData;
+use kfed_dnsprovider::{
+    Change, Owner, Policy, RecordData, RecordSet, RecordSetKey, RecordType, Resource, ZoneSnapshot,
+};
 use kfed_service_dns::{
-    AddressObservation, AddressState, ApiState, Fallback, HostObservation, LeadsTo, Liveness, MemberObservation,
-    Naming, Outcome, Rules, ServiceObservation, WithdrawnReason, liveness, plan,
+    AddressObservation, AddressPolicy, AddressState, ApiState, Fallback, FederationView, HostObservation, LeadsTo,
+    Liveness, MemberObservation, Naming, Outcome, Rules, Seen, ServiceObservation, ServiceView, Verdict,
+    WithdrawnReason, audit, decide, liveness, plan,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -117,8 +120,143 @@ fn all_leaves(service: &ServiceObservation, rules: &Rules) -> bool {
     published(true).next().is_some() && !published(false).any(may_stay)
 }
 
+/// What the zone holds is the same for all who look, and a member has an address once.
+fn agreed(mut service: ServiceObservation) -> ServiceObservation {
+    for member in &mut service.members {
+        let mut hosts = BTreeSet::new();
+        member.hosts.retain(|host| hosts.insert(host.host.clone()));
+        let led_to = member.hosts.iter_mut().flat_map(|host| host.addresses.as_mut());
+        for addresses in std::iter::once(&mut member.addresses).chain(led_to) {
+            let mut ips = BTreeSet::new();
+            addresses.retain(|address| ips.insert(address.ip));
+            addresses.iter_mut().for_each(|address| address.published = in_zone(&RecordData::from(address.ip)));
+        }
+    }
+    service
+}
+
+fn in_zone(datum: &RecordData) -> bool {
+    match datum {
+        RecordData::A(ip) => ip.octets()[3] % 2 == 0,
+        RecordData::Aaaa(ip) => ip.octets()[15] % 2 == 0,
+        _ => false,
+    }
+}
+
+fn view() -> impl Strategy<Value = FederationView> {
+    let one = (service(), any::<bool>(), any::<bool>(), proptest::bool::weighted(0.9), proptest::bool::weighted(0.9));
+    let fallback = select(vec![Fallback::Addresses, Fallback::Cname]);
+    (proptest::collection::vec(one, 0..3), fallback).prop_map(|(services, fallback)| {
+        let services =
+            services.into_iter().enumerate().map(|(n, (observation, hold, has_records, seen, published))| {
+                let name = format!("svc{n}");
+                let hostnames = vec![CHOSEN.parse().unwrap()];
+                let observation = ServiceObservation { name: name.clone(), hostnames: vec![], ..observation };
+                let created = i64::try_from(n).unwrap();
+                let view = ServiceView {
+                    published,
+                    seen,
+                    hold,
+                    has_records,
+                    observation,
+                    hostnames,
+                    created,
+                    mistakes: vec![],
+                };
+                (Resource::service("ns", name), view)
+            });
+        let address_policy = AddressPolicy::default();
+        FederationView { naming: naming(), address_policy, fallback, services: services.collect() }
+    })
+}
+
+/// Sets at names of services, of this federation, another one, or nobody.
+fn sets() -> impl Strategy<Value = Vec<RecordSet>> {
+    let name = select(vec!["svc0.ns.fed.svc", "svc1.ns.fed.svc.westus", "svc9.ns.fed.svc", "www", "else"]);
+    let owner = proptest::option::of(select(vec!["fed", "fed", "other"]));
+    let resource = select(vec!["svc0", "svc1", "svc9"]);
+    let set =
+        (name, select(vec!["A", "AAAA", "CNAME"]), owner, resource, 1u8..9).prop_map(|(name, t, owner, of, n)| {
+            let key = RecordSetKey::new(format!("{name}.example.com").parse().unwrap(), RecordType::parse(t).unwrap());
+            let datum = match t {
+                "A" => RecordData::A([192, 0, 2, n].into()),
+                "AAAA" => RecordData::parse(RecordType::Aaaa, &format!("2001:db8::{n}")).unwrap(),
+                _ => RecordData::parse(RecordType::Cname, "lb.example.net").unwrap(),
+            };
+            let metadata =
+                owner.map(|owner| Owner(owner.into()).mark(&Resource::service("ns", of))).unwrap_or_default();
+            let (data, etag) = ([datum].into(), None);
+            RecordSet { key, ttl: 30, data, metadata, etag, alias: false, unknown_properties: false }
+        });
+    proptest::collection::vec(set, 0..6)
+}
+
+fn apply<'a>(zone: &mut ZoneSnapshot, changes: impl Iterator<Item = &'a Change>) {
+    for change in changes {
+        match change {
+            Change::Create { set } | Change::Update { to: set, .. } => zone.insert(set.clone()),
+            Change::Delete { set } => drop(zone.remove(&set.key)),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_down_of_a_service_leads_to_the_same_plan(
+        service in service().prop_map(agreed), rules in rules(), hold in any::<bool>(),
+    ) {
+        let seen = Seen::of(&service, hold);
+        let read: Seen = serde_json::from_str(&serde_json::to_string(&seen).unwrap()).unwrap();
+        prop_assert_eq!(&read, &seen);
+        let members = service.members.iter().map(|member| {
+            let (region, zones) = (member.region.clone(), member.zones.clone());
+            read.members[&member.member].observation(&member.member, region, zones, in_zone)
+        });
+        let again = ServiceObservation { members: members.collect(), ..service.clone() };
+        let (first, second) = (plan(&naming(), &service, &rules), plan(&naming(), &again, &rules));
+        prop_assert_eq!(first.outcome, second.outcome);
+        prop_assert_eq!(BTreeSet::from_iter(first.addresses), BTreeSet::from_iter(second.addresses));
+        prop_assert_eq!(BTreeSet::from_iter(first.hosts), BTreeSet::from_iter(second.hosts));
+    }
+
+    #[test]
+    fn a_zone_that_has_become_what_is_wanted_has_no_finding_that_a_write_could_end(view in view(), sets in sets()) {
+        let mut zone: ZoneSnapshot = sets.into_iter().collect();
+        let foreign: Vec<RecordSet> = zone.iter().filter(|set| !view.owner().owns(set)).cloned().collect();
+        let policy = Policy { caused: zone.iter().filter_map(Resource::of).collect(), ..Policy::default() };
+        let before = audit(&zone, &view);
+        let changes = kfed_dnsprovider::plan(&zone, &decide(&view).desired, &view.owner(), &policy).changes;
+        // Every change has its finding, and what is found has a change, or is not for the planner to write.
+        for change in &changes {
+            let row = before.sets.iter().find(|set| set.key == *change.key()).unwrap();
+            prop_assert!(row.verdict.is_finding(), "{row:?}");
+        }
+        let keys: BTreeSet<_> = before.sets.iter().map(|set| &set.key).collect();
+        prop_assert_eq!(keys.len(), before.sets.len(), "one row a set");
+        let owned = zone.iter().filter(|set| view.owner().owns(set));
+        prop_assert!(owned.into_iter().all(|set| keys.contains(&set.key)));
+
+        // Garbage alone, as gc does.
+        let mut swept = zone.clone();
+        let garbage = before.garbage();
+        apply(&mut swept, changes.iter().filter(|change| garbage.contains(&change.key().name)));
+        for set in audit(&swept, &view).sets {
+            let garbage = matches!(set.verdict, Verdict::Orphaned | Verdict::Dangling);
+            // That one is wanted: its target is missing, and not for gc to make.
+            prop_assert!(!garbage || set.why == "target-missing", "{set:?}");
+        }
+        prop_assert!(foreign.iter().all(|set| swept.get(&set.key) == Some(set)));
+
+        apply(&mut zone, changes.iter());
+        for set in audit(&zone, &view).sets {
+            let beyond = matches!(set.verdict, Verdict::Conflict | Verdict::Unmarked | Verdict::Unjudged);
+            prop_assert!(beyond || !set.verdict.is_finding(), "{set:?}");
+        }
+        prop_assert!(foreign.iter().all(|set| zone.get(&set.key) == Some(set)));
+    }
+
 
     #[test]
     fn only_addresses_that_serve_are_published_and_all_of_them_globally(service in service(), rules in rules()) {

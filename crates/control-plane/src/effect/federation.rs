@@ -23,13 +23,16 @@ pub(crate) async fn write(
     write: &FederationWrite,
 ) -> Result<(), EffectError> {
     let objects = api(client, key.kind, &key.namespace);
-    if write.finalizers.is_some() || write.placement.is_some() || write.orphan {
+    if write.finalizers.is_some() || write.placement.is_some() || write.addresses.is_some() || write.orphan {
         let mut metadata = json!({"resourceVersion": seen.metadata.resource_version});
         if let Some(finalizers) = &write.finalizers {
             metadata["finalizers"] = json!(finalizers);
         }
         if let Some(placement) = &write.placement {
             metadata["annotations"][keys::PLACEMENT] = json!(placement);
+        }
+        if let Some(addresses) = &write.addresses {
+            metadata["annotations"][keys::ADDRESSES] = json!(addresses);
         }
         if write.orphan {
             metadata["annotations"][keys::ORPHAN] = json!("true");

@@ -78,6 +78,8 @@ pub(crate) struct FederationWrite {
     pub(crate) finalizers: Option<Vec<String>>,
     /// Annotation `kfed.io/placement` as it is to be.
     pub(crate) placement: Option<String>,
+    /// Annotation `kfed.io/addresses` as it is to be; an inner none takes it away.
+    pub(crate) addresses: Option<Option<String>>,
     /// Annotation `kfed.io/orphan` is to be set.
     pub(crate) orphan: bool,
     /// The fields of the status that kfed writes.

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use kfed_api::keys;
 use kfed_cluster_health::AddressTarget;
-use kfed_dnsprovider::{DnsName, Owner, RecordData, Resource, ZoneSnapshot};
+use kfed_dnsprovider::{DnsName, Owner, Resource, ZoneSnapshot};
 use kfed_service_dns::{
     AddressObservation, AddressState, ApiState, Exposure, HostObservation, LeadsTo, MemberObservation, Naming,
     ServiceObservation, external_name,
@@ -61,12 +61,7 @@ pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<Reso
         let Some(resource) = Resource::of(set) else { continue };
         let members = published.entry(resource).or_default();
         for (data, sources) in kfed_dnsprovider::sources(set) {
-            let target = match data {
-                RecordData::A(ip) => Target::Ip(IpAddr::V4(ip)),
-                RecordData::Aaaa(ip) => Target::Ip(IpAddr::V6(ip)),
-                RecordData::Cname(host) => Target::Host(host),
-                _ => continue,
-            };
+            let Some(target) = Target::of(&data) else { continue };
             for member in &sources {
                 let targets = members.entry(member.to_owned()).or_default();
                 if !targets.contains(&target) {
@@ -78,10 +73,49 @@ pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<Reso
     published
 }
 
-/// Whether the zone holds something of a Service that does not go with the members that leave or have left.
-pub(crate) fn is_held(world: &World, in_zone: Option<&InZone>) -> bool {
-    let stays = |name: &String| world.members.get(name).is_some_and(|member| member.leaving.is_none());
-    in_zone.is_some_and(|members| members.is_empty() || members.keys().any(stays))
+/// Whether the zone holds something of a Service that does not go with the members that leave or have left: all others stay.
+pub(crate) fn is_held(in_zone: Option<&InZone>, stays: impl Fn(&str) -> bool) -> bool {
+    in_zone.is_some_and(|members| members.is_empty() || members.keys().any(|member| stays(member)))
+}
+
+/// Whether a member is there, and is to stay.
+pub(crate) fn stays(world: &World, member: &str) -> bool {
+    world.members.get(member).is_some_and(|member| member.leaving.is_none())
+}
+
+/// What the zone holds of a member that is not there any more: it left while the zone could not be written.
+pub(crate) fn gone(member: &str, in_zone: &[Target]) -> MemberObservation {
+    let address = |ip: IpAddr| AddressObservation {
+        ip,
+        probe: AddressState::NeverAnswered,
+        ever_answered: false,
+        published: true,
+    };
+    let (mut addresses, mut hosts) = (Vec::new(), Vec::new());
+    for target in in_zone {
+        match target {
+            Target::Ip(ip) => addresses.push(address(*ip)),
+            Target::Host(host) => hosts.push(HostObservation { host: host.clone(), addresses: None, problem: None }),
+        }
+    }
+    MemberObservation {
+        member: member.to_owned(),
+        region: None,
+        zones: Vec::new(),
+        api: ApiState::Offline,
+        ready_endpoints: None,
+        addresses,
+        hosts,
+        leaving: true,
+    }
+}
+
+/// Where the names of `service` lead. None where they lead nowhere, because what it says of that is wrong.
+pub(crate) fn leads_to(service: &DynamicObject) -> Option<LeadsTo> {
+    match exposure(service) {
+        Some(Exposure::ExternalName) => external(service).ok().map(LeadsTo::External),
+        _ => Some(LeadsTo::Members),
+    }
 }
 
 /// What is seen of `service` in every member.
@@ -152,16 +186,17 @@ pub(crate) fn observe(
             leaving: member.leaving.is_some(),
         })
     });
-    let (leads_to, members) = match (exposure, external(service)) {
-        (Some(Exposure::ExternalName), Ok(name)) => (LeadsTo::External(name), members.collect()),
-        // It leads nowhere.
-        (Some(Exposure::ExternalName), Err(_)) => (LeadsTo::Members, Vec::new()),
-        _ => (LeadsTo::Members, members.collect()),
+    let left =
+        in_zone.iter().filter(|(name, _)| !world.members.contains_key(*name) && !world.clusters.contains_key(*name));
+    let members = members.chain(left.map(|(name, targets)| gone(name, targets)));
+    let (leads_to, members) = match leads_to(service) {
+        Some(leads_to) => (leads_to, members.collect()),
+        None => (LeadsTo::Members, Vec::new()),
     };
     ServiceObservation {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
-        ttl: ttl(service).ok().flatten().unwrap_or(settings.dns_ttl),
+        ttl: ttl_of(service, settings.dns_ttl),
         leads_to,
         hostnames: Vec::new(),
         members,
@@ -302,6 +337,11 @@ fn wish(service: &DynamicObject) -> Result<Option<bool>, String> {
         Some("false") => Ok(Some(false)),
         Some(other) => Err(format!("annotation {}: `{other}` is neither true nor false", keys::PUBLISH)),
     }
+}
+
+/// The TTL of the Service's records, where others have `default`.
+pub(crate) fn ttl_of(service: &DynamicObject, default: u32) -> u32 {
+    ttl(service).ok().flatten().unwrap_or(default)
 }
 
 fn ttl(service: &DynamicObject) -> Result<Option<u32>, String> {

@@ -40,6 +40,9 @@ pub(super) fn plan(
     if kind.published {
         status.insert("loadBalancer".to_owned(), load_balancer(view));
         wanted.extend(view.dns.as_ref().and_then(|dns| dns.condition.clone()));
+        let seen = view.dns.as_ref().map(|dns| dns.seen.as_deref());
+        write.addresses =
+            seen.filter(|seen| *seen != annotation(federated, keys::ADDRESSES)).map(|seen| seen.map(str::to_owned));
     }
     // What was said of a Service that has since been made to be found in no zone.
     let is_published = view.dns.as_ref().is_none_or(|dns| dns.condition.is_some());

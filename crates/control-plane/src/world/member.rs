@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kfed_cluster_health::{Damped, Damper, Damping, Health, Observation};
-use kfed_dnsprovider::DnsName;
+use kfed_dnsprovider::{DnsName, RecordData};
 use kfed_service_dns::AddressState;
 use kube::core::DynamicObject;
 
@@ -246,6 +246,18 @@ impl Member {
     pub(crate) fn endpoint_addresses(&self, service: &ObjectKey) -> BTreeSet<IpAddr> {
         let slices = self.endpoints.get(service).into_iter().flat_map(BTreeMap::values);
         slices.flat_map(|slice| slice.addresses.iter().copied()).collect()
+    }
+}
+
+impl Target {
+    /// Where `datum` leads; none where it is no address and no name.
+    pub(crate) fn of(datum: &RecordData) -> Option<Self> {
+        match datum {
+            RecordData::A(ip) => Some(Self::Ip(IpAddr::V4(*ip))),
+            RecordData::Aaaa(ip) => Some(Self::Ip(IpAddr::V6(*ip))),
+            RecordData::Cname(host) => Some(Self::Host(host.clone())),
+            _ => None,
+        }
     }
 }
 

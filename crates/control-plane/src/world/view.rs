@@ -96,6 +96,8 @@ pub(crate) struct ServiceDns {
     pub(crate) addresses: BTreeMap<String, Vec<Target>>,
     /// What its condition is to say.
     pub(crate) condition: Option<WantedCondition>,
+    /// What its annotation `kfed.io/addresses` is to say; none while it is found by no name.
+    pub(crate) seen: Option<String>,
 }
 
 // === impl MemberState ===

@@ -12,11 +12,9 @@ use crate::plan::guard::guard;
 use crate::plan::{
     Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Mode, Policy, Stage, Truncated, Urgency,
 };
-use crate::record::{DataSources, RecordData, RecordSet, RecordSetKey, RecordType};
+use crate::record::{DataSources, RecordData, RecordSet, RecordType};
+use crate::registered::Registered;
 use crate::zone::ZoneSnapshot;
-
-/// Our metadata keys; what others put beside them survives an update.
-const OURS: [&str; 3] = [OWNER_KEY, RESOURCE_KEY, SOURCES_KEY];
 
 /// One run of the planner.
 pub(super) struct Diff<'a> {
@@ -24,8 +22,7 @@ pub(super) struct Diff<'a> {
     desired: &'a Desired,
     owner: &'a Owner,
     policy: &'a Policy,
-    /// external-dns' owners, by the name and type that they own; no type where they own the name.
-    registered: BTreeMap<(DnsName, Option<RecordType>), String>,
+    registered: Registered,
     /// By rank. What belongs together is pushed at once, so it stays together.
     ranks: [Vec<Change>; Rank::COUNT],
     /// Sets of names that go as a whole.
@@ -67,7 +64,7 @@ impl<'a> Diff<'a> {
             desired,
             owner,
             policy,
-            registered: registered(snapshot, owner),
+            registered: Registered::of(snapshot, owner),
             ranks: Default::default(),
             deletions: Vec::new(),
             gone_names: 0,
@@ -123,7 +120,7 @@ impl<'a> Diff<'a> {
             set.key.record_type == want.key.record_type
                 && !set.is_fixed()
                 && self.same(set, want)
-                && self.registered_owner(&set.key).is_none()
+                && self.registered.owner(&set.key).is_none()
         };
         if have.len() == want.len() && have.iter().zip(want).all(settled) {
             self.owned_names += 1;
@@ -224,7 +221,7 @@ impl<'a> Diff<'a> {
         if set.is_fixed() || self.owner.owns(set) {
             return self.fixed_though_owned(set);
         }
-        let owner = set.metadata.get(OWNER_KEY).map(str::to_owned).or_else(|| self.registered_owner(&set.key).cloned());
+        let owner = set.metadata.get(OWNER_KEY).map(str::to_owned).or_else(|| self.registered.owner(&set.key).cloned());
         Some(ConflictReason::ForeignOwner { owner })
     }
 
@@ -236,7 +233,7 @@ impl<'a> Diff<'a> {
         if set.unknown_properties {
             return Some(ConflictReason::UnknownProperties);
         }
-        if let Some(owner) = self.registered_owner(&set.key) {
+        if let Some(owner) = self.registered.owner(&set.key) {
             return Some(ConflictReason::ForeignOwner { owner: Some(owner.clone()) });
         }
         if self.desired.keep.is_empty() {
@@ -244,13 +241,6 @@ impl<'a> Diff<'a> {
         }
         let resource = Resource::of(set)?;
         self.desired.keep.contains(&resource).then_some(ConflictReason::OtherResource { resource })
-    }
-
-    fn registered_owner(&self, key: &RecordSetKey) -> Option<&String> {
-        if self.registered.is_empty() || !answers(key.record_type) {
-            return None;
-        }
-        [None, Some(key.record_type)].into_iter().find_map(|t| self.registered.get(&(key.name.clone(), t)))
     }
 
     fn update(&mut self, from: &Arc<RecordSet>, want: &DesiredRecordSet) {
@@ -299,24 +289,17 @@ impl<'a> Diff<'a> {
     /// The set that is to stand in the place of `from`.
     fn target(&mut self, from: Option<&RecordSet>, want: &DesiredRecordSet) -> RecordSet {
         let limit = self.limit(want.key.record_type);
-        let mut to = if want.data.len() > limit {
-            let (kept, dropped) = choose(want, from, limit);
-            self.truncated.push(Truncated {
-                key: want.key.clone(),
-                resource: want.resource.clone(),
-                kept: kept.len(),
-                dropped,
-            });
-            DesiredRecordSet { data: kept, ..want.clone() }.to_record_set(self.owner)
-        } else {
-            want.to_record_set(self.owner)
+        let written = |want: &DesiredRecordSet| match from {
+            Some(from) => want.in_place_of(from, self.owner),
+            None => want.to_record_set(self.owner),
         };
-        if let Some(from) = from {
-            let mut others = from.metadata.iter().filter(|(key, _)| !OURS.contains(key)).peekable();
-            if others.peek().is_some() {
-                to.metadata.extend(others);
-            }
+        if want.data.len() <= limit {
+            return written(want);
         }
+        let (kept, dropped) = choose(want, from, limit);
+        let to = written(&DesiredRecordSet { data: kept, ..want.clone() });
+        let (key, resource) = (want.key.clone(), want.resource.clone());
+        self.truncated.push(Truncated { key, resource, kept: to.data.len(), dropped });
         to
     }
 
@@ -446,18 +429,14 @@ fn in_the_way(
     }
     // A new set at a name that answers for somebody else would change that somebody's answers, even with another type.
     let wanted = want.key.record_type;
-    let answering =
-        |set: &RecordSet| answers(set.key.record_type) && (answers(wanted) || set.key.record_type == RecordType::Cname);
+    let answering = |set: &RecordSet| {
+        set.key.record_type.answers() && (wanted.answers() || set.key.record_type == RecordType::Cname)
+    };
     if let Some((_, why)) = fixed.iter().find(|(set, _)| answering(set)) {
         return Some(why.clone());
     }
     let types: Vec<_> = fixed.iter().map(|(set, _)| set.key.record_type).collect();
     (wanted == RecordType::Cname && !types.is_empty()).then_some(ConflictReason::CnameBesideOthers { types })
-}
-
-/// Whether sets of the type say where a name leads.
-fn answers(record_type: RecordType) -> bool {
-    matches!(record_type, RecordType::A | RecordType::Aaaa | RecordType::Cname)
 }
 
 /// RFC 1034 § 3.6.2: a CNAME stands alone.
@@ -498,34 +477,6 @@ fn choose(want: &DesiredRecordSet, from: Option<&RecordSet>, limit: usize) -> (D
     let dropped = want.data.keys().filter(|datum| !kept.contains(datum)).cloned().collect();
     let kept = want.data.iter().filter(|(datum, _)| kept.contains(datum));
     (kept.map(|(datum, members)| (datum.clone(), members.clone())).collect(), dropped)
-}
-
-/// external-dns' TXT registry: `heritage=external-dns,external-dns/owner=ID,…` at the name itself (the old format) or at
-/// `TYPE-NAME` (the new one). A TXT set that is marked as ours is no stranger's.
-fn registered(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<(DnsName, Option<RecordType>), String> {
-    let mut registered = BTreeMap::new();
-    for set in snapshot.iter().filter(|set| set.key.record_type == RecordType::Txt && !owner.owns(set)) {
-        let Some(owner) = set.data.iter().find_map(external_dns_owner) else { continue };
-        for record_type in [RecordType::A, RecordType::Aaaa, RecordType::Cname] {
-            let prefix = format!("{}-", record_type.as_str().to_ascii_lowercase());
-            let rest = set.key.name.as_str().strip_prefix(&prefix);
-            if let Some(name) = rest.and_then(|name| name.parse::<DnsName>().ok()) {
-                registered.insert((name, Some(record_type)), owner.clone());
-            }
-        }
-        registered.insert((set.key.name.clone(), None), owner);
-    }
-    registered
-}
-
-fn external_dns_owner(datum: &RecordData) -> Option<String> {
-    let RecordData::Txt(strings) = datum else { return None };
-    let text = strings.concat();
-    let mut fields = text.trim_matches('"').split(',').map(str::trim);
-    if !fields.clone().any(|field| field == "heritage=external-dns") {
-        return None;
-    }
-    Some(fields.find_map(|field| field.strip_prefix("external-dns/owner=")).unwrap_or_default().to_owned())
 }
 
 // === impl Fnv ===

@@ -24,7 +24,7 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
         Command::Approve(args) => approve::run(args).await,
         Command::ControllerManager(args) => controller_manager::run(args).await,
         Command::Schedule(args) => schedule::run(&args),
-        Command::Dns(command) => dns::run(&command),
+        Command::Dns(command) => dns::run(command).await,
         Command::Apiserver(args) => apiserver::run(args).await,
         Command::Emulate(command) => emulate::run(command).await,
         Command::Completion(args) => {

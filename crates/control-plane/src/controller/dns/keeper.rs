@@ -13,7 +13,7 @@ use kfed_dnsprovider::{
     RecordSetKey, Resource, Zone, ZoneCache,
 };
 use kfed_service_dns::{
-    AddressPolicy, ApiState, LeadsTo, Liveness, Naming, Outcome, Rules, ServiceObservation, ServicePlan,
+    AddressPolicy, ApiState, LeadsTo, Liveness, Naming, Outcome, Rules, Seen, ServiceObservation, ServicePlan,
 };
 use tokio::time::Instant;
 
@@ -71,6 +71,8 @@ struct Service {
     external: Option<DnsName>,
     /// Addresses that are back and do not count yet.
     held: Vec<Held>,
+    /// What annotation `kfed.io/addresses` is to say; none where that would be too long for one.
+    seen: Option<String>,
 }
 
 /// The names of its own choice that a Service asks for.
@@ -81,6 +83,9 @@ struct Claim {
     /// What is wrong with those that it cannot have.
     mistakes: Vec<String>,
 }
+
+/// The longest annotation that is written: an object has room for 256 KiB of them, and a Service with so many addresses is headless.
+const LONGEST: usize = 64 * 1024;
 
 // === impl Wanted ===
 
@@ -153,6 +158,7 @@ impl Keeper {
             Names::Withdrawn => self.want_nothing(),
             Names::Kept | Names::Left => self.want(approved),
         };
+        self.tell_seen(&wanted);
         let mut changes = kfed_dnsprovider::plan(self.cache.snapshot(), &wanted.desired, &self.owner, &wanted.policy);
         if self.is_let_go(changes.guarded.as_ref(), wanted.policy.approved.as_ref()) {
             wanted.policy.approved = changes.guarded.map(|plan| plan.hash);
@@ -240,7 +246,7 @@ impl Keeper {
                     }));
                 }
                 wanted.wake(self.hold_on(&world, &mut observation));
-                (service.clone(), observation, publish::is_held(&world, in_zone))
+                (service.clone(), observation, publish::is_held(in_zone, |member| publish::stays(&world, member)))
             };
             let held = self.steady.settle(&resource, &mut observation);
             wanted.wake(held.iter().map(|held| held.until).min());
@@ -273,11 +279,13 @@ impl Keeper {
             }
             let mut mistakes = publish::mistakes(&service);
             mistakes.extend(claimed.remove(&key).into_iter().flat_map(|claim| claim.mistakes));
-            let external = match observation.leads_to {
-                LeadsTo::External(name) => Some(name),
+            let external = match &observation.leads_to {
+                LeadsTo::External(name) => Some(name.clone()),
                 LeadsTo::Members => None,
             };
-            wanted.services.insert(resource, Service { plan, mistakes, external, held });
+            let seen = Seen::of(&observation, plan.outcome == Outcome::EmptyHold);
+            let seen = serde_json::to_string(&seen).ok().filter(|text| text.len() <= LONGEST);
+            wanted.services.insert(resource, Service { plan, mistakes, external, held, seen });
         }
         self.steady.retain(|resource| wanted.services.contains_key(resource));
         wanted
@@ -380,6 +388,22 @@ impl Keeper {
         (outage, failed)
     }
 
+    /// Lets it be written down what the plan goes by before it is carried out, which may take long: others judge the zone by that.
+    fn tell_seen(&self, wanted: &Wanted) {
+        let mut world = self.shared.world();
+        let keys: Vec<ObjectKey> = world.published().cloned().collect();
+        let Some(dns) = &mut world.dns else { return };
+        let changed = keys.into_iter().filter(|key| {
+            let resource = Resource::service(&key.namespace, &key.name);
+            let Some(Service { seen, .. }) = wanted.services.get(&resource) else { return false };
+            let before = &mut dns.services.entry(resource).or_default().seen;
+            std::mem::replace(before, seen.clone()) != *seen
+        });
+        let changed: Vec<_> = changed.map(Key::Object).collect();
+        drop(world);
+        self.shared.queue.add_all(changed);
+    }
+
     /// Lets other decisions know how the zone stands, and brings those back that depend on it.
     fn tell(&self, names: Names, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
         let snapshot = self.cache.snapshot();
@@ -394,7 +418,7 @@ impl Keeper {
             state.members.extend(members.keys().cloned());
             state.services.entry(resource).or_default().addresses = members;
         }
-        for (resource, Service { plan, mistakes, external, held }) in &wanted.services {
+        for (resource, Service { plan, mistakes, external, held, seen }) in &wanted.services {
             let dns = state.services.entry(resource.clone()).or_default();
             let refused = failed.get(resource).cloned();
             let external = external.as_ref();
@@ -404,6 +428,7 @@ impl Keeper {
                 condition.message.push_str(&format!("; {held}"));
             }
             dns.condition = Some(condition);
+            dns.seen.clone_from(seen);
         }
         self.share(state);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kfed_api::conditions::{reasons, types};
-use kfed_api::{Awaiting, FIELD_MANAGER, Federation, MASS_FAILOVER};
+use kfed_api::{Awaiting, FIELD_MANAGER, Federation, MASS_FAILOVER, RecordSettings};
 use kfed_dnsprovider::plan::{GuardedPlan, PlanHash};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -110,11 +110,13 @@ async fn report(shared: &Shared, said: &Said) -> Result<Approved, EffectError> {
         );
         awaiting.push(Awaiting { approval: MASS_FAILOVER.to_owned(), what });
     }
+    let (ttl, fallback) = (shared.settings().dns_ttl, shared.settings().dns_fallback.as_str().to_owned());
+    let records = RecordSettings { ttl, fallback };
     let status = federation.status.unwrap_or_default();
     let before = serde_json::to_value(&status.conditions).unwrap_or_default();
     let after = conditions(Some(&before), &wanted, shared.now());
-    if before.as_array() != Some(&after) || status.awaiting != awaiting {
-        let patch = Patch::Merge(json!({"status": {"conditions": after, "awaiting": awaiting}}));
+    if before.as_array() != Some(&after) || status.awaiting != awaiting || status.records.as_ref() != Some(&records) {
+        let patch = Patch::Merge(json!({"status": {"conditions": after, "awaiting": awaiting, "records": records}}));
         let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         within(deadline, federations.patch_status(name, &how, &patch)).await?;
     }

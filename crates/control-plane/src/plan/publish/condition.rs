@@ -88,7 +88,7 @@ mod tests {
     ) -> (bool, String, String) {
         let resource = Resource::service("default", "s");
         let addresses = [("west".to_owned(), vec![Target::Ip("192.0.2.1".parse().unwrap())])].into();
-        let dns = ServiceDns { records: 3, addresses, condition: None };
+        let dns = ServiceDns { records: 3, addresses, ..ServiceDns::default() };
         let refused = refused.map(str::to_owned);
         let standing = Standing { resource: &resource, plan, mistakes, changes, refused, dns: &dns, external: None };
         let condition = condition(&standing);

@@ -1,9 +1,10 @@
 //! What `kfed dns plan` prints.
 
+use kfed_dnsprovider::plan::GuardedPlan;
 use kfed_dnsprovider::{Conflict, ConflictReason, DataSet, RecordData, RecordSet, RecordSetKey};
 use serde::Serialize;
 
-use super::decide::{Change, Decision};
+use super::decide::{Explained, Planned};
 use crate::output::line;
 
 /// What is printed as JSON, in this order.
@@ -12,6 +13,8 @@ struct Printed<'a> {
     desired: Vec<PrintedSet<'a>>,
     changes: Vec<PrintedChange<'a>>,
     conflicts: Vec<PrintedConflict<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<&'a GuardedPlan>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<PrintedFinding<'a>>,
 }
@@ -59,14 +62,14 @@ struct PrintedFinding<'a> {
     message: &'a str,
 }
 
-/// One object; `findings` only where there is something to tell of a service.
-pub(super) fn json(decision: &Decision) {
+/// One object; `held` only where deletions would wait for approval, `findings` only where there is something to tell of a service.
+pub(super) fn json(planned: &Planned) {
     fn side(set: &RecordSet) -> Side<'_> {
         Side { ttl: set.ttl, data: &set.data }
     }
     let printed = Printed {
-        desired: decision.desired.iter().map(|set| PrintedSet { key: &set.key, side: side(set) }).collect(),
-        changes: decision
+        desired: planned.desired.iter().map(|set| PrintedSet { key: &set.key, side: side(set) }).collect(),
+        changes: planned
             .changes
             .iter()
             .map(|change| PrintedChange {
@@ -78,8 +81,9 @@ pub(super) fn json(decision: &Decision) {
                 message: &change.message,
             })
             .collect(),
-        conflicts: decision.conflicts.iter().map(conflict).collect(),
-        findings: decision
+        conflicts: planned.conflicts.iter().map(conflict).collect(),
+        held: planned.held.as_ref(),
+        findings: planned
             .findings
             .iter()
             .map(|finding| PrintedFinding {
@@ -105,23 +109,33 @@ fn conflict(conflict: &Conflict) -> PrintedConflict<'_> {
 }
 
 /// A diff of zone files: lines that go begin with `-`, lines that come with `+`; the last line counts.
-pub(super) fn text(decision: &Decision) {
-    for change in &decision.changes {
+pub(super) fn text(planned: &Planned) {
+    diff(&planned.changes);
+    if let Some(GuardedPlan { hash, names, owned, .. }) = &planned.held {
+        line(format_args!(
+            "# held: {names} of {owned} names would go without a cause in the API; `kfed approve {hash}` lets them"
+        ));
+    }
+    for conflict in &planned.conflicts {
+        line(format_args!("# conflict: {conflict}"));
+    }
+    for finding in &planned.findings {
+        line(format_args!("# {} {}: {}", finding.service, finding.reason, finding.message));
+    }
+    line(summary(planned));
+}
+
+/// Each change as a comment and lines of a zone file.
+pub(in crate::dns) fn diff(changes: &[Explained]) {
+    for change in changes {
         line(format_args!("# {} {} ({}): {}", op(change), change.key, change.why, change.message));
         for (sign, record) in lines(change) {
             line(format_args!("{sign}{record}"));
         }
     }
-    for conflict in &decision.conflicts {
-        line(format_args!("# conflict: {conflict}"));
-    }
-    for finding in &decision.findings {
-        line(format_args!("# {} {}: {}", finding.service, finding.reason, finding.message));
-    }
-    line(summary(decision));
 }
 
-fn lines(change: &Change) -> Vec<(char, String)> {
+fn lines(change: &Explained) -> Vec<(char, String)> {
     let record = |set: &RecordSet, datum: &RecordData| {
         format!("{} {} IN {} {datum}", set.key.name, set.ttl, set.key.record_type)
     };
@@ -136,7 +150,7 @@ fn lines(change: &Change) -> Vec<(char, String)> {
     stays.chain(goes).chain(comes).collect()
 }
 
-fn op(change: &Change) -> &'static str {
+fn op(change: &Explained) -> &'static str {
     match (&change.from, &change.to) {
         (None, _) => "create",
         (Some(_), Some(_)) => "update",
@@ -144,10 +158,10 @@ fn op(change: &Change) -> &'static str {
     }
 }
 
-fn summary(decision: &Decision) -> String {
-    let count = |wanted: &str| decision.changes.iter().filter(|change| op(change) == wanted).count();
-    let total = decision.desired.len();
-    let mut summary = match decision.changes.len() {
+fn summary(planned: &Planned) -> String {
+    let count = |wanted: &str| planned.changes.iter().filter(|change| op(change) == wanted).count();
+    let total = planned.desired.len();
+    let mut summary = match planned.changes.len() {
         0 => format!("no change: {total} record sets are as they should be"),
         _ => format!(
             "{} to create, {} to update, {} to delete; {total} record sets then",
@@ -156,7 +170,7 @@ fn summary(decision: &Decision) -> String {
             count("delete")
         ),
     };
-    match decision.conflicts.len() {
+    match planned.conflicts.len() {
         0 => {}
         1 => summary.push_str("; 1 conflict"),
         n => summary.push_str(&format!("; {n} conflicts")),
