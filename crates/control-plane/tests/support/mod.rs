@@ -14,7 +14,9 @@ use k8s_openapi::api::core::v1::{Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_api::{Cluster, ClusterSpec, FederationSpec, SecretReference};
 use kfed_apiserver::ApiServer;
-use kfed_cluster_emulator::{ApiFault, ClusterEmulator, Faults, LbAnswer, LbFault, LoadBalancers};
+use kfed_cluster_emulator::{
+    ApiFault, ClusterEmulator, ClusterEmulatorBuilder, Faults, LbAnswer, LbFault, LoadBalancers,
+};
 use kfed_cluster_health::{AddressTarget, Failure, Probe, ProbeOutcome};
 use kfed_control_plane::bootstrap::bootstrap;
 use kfed_control_plane::{AddressProbe, Clock, Connect, ControlPlane, ControlPlaneBuilder, MemberConnector, Settings};
@@ -74,13 +76,20 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// A federation without members, whose control plane runs.
     pub(crate) async fn start() -> Self {
+        let mut fleet = Self::idle().await;
+        fleet.run();
+        fleet
+    }
+
+    /// The same without a control plane.
+    pub(crate) async fn idle() -> Self {
         let api = ApiServer::new();
         let client = Client::new(api.clone(), "default");
         let zone_name = ZONE.parse().unwrap();
         let dns = MemoryProvider::with_zone(ZONE.parse().unwrap());
         let spec = FederationSpec { dns_zone_name: ZONE.into(), dns_provider: "memory".into() };
         bootstrap(&client, "fed", spec, Duration::from_secs(10)).await.unwrap();
-        let mut fleet = Self {
+        Self {
             api,
             client,
             dns,
@@ -91,9 +100,7 @@ impl Fleet {
             members: Members::default(),
             running: None,
             epoch: tokio::time::Instant::now(),
-        };
-        fleet.run();
-        fleet
+        }
     }
 
     /// The same with two members, `hostname` in both and published.
@@ -246,18 +253,20 @@ impl Fleet {
 
     /// Starts a member and lets it join.
     pub(crate) async fn join(&self, name: &str, region: &str, zones: &[&str]) {
-        let member = ClusterEmulator::builder(name).region(region).zones(zones.iter().copied());
-        let member = member.load_balancers(LoadBalancers::Simulated).start().await.unwrap();
-        self.members.lock().unwrap().insert(name.to_owned(), Arc::new(member));
+        self.emulate(ClusterEmulator::builder(name).region(region).zones(zones.iter().copied())).await;
         self.join_again(name).await;
         self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
     }
 
+    /// Starts a cluster, in place of the one that had its name.
+    pub(crate) async fn emulate(&self, cluster: ClusterEmulatorBuilder) {
+        let cluster = cluster.load_balancers(LoadBalancers::Simulated).start().await.unwrap();
+        self.members.lock().unwrap().insert(cluster.name().to_owned(), Arc::new(cluster));
+    }
+
     /// Starts a member that has room for one pod, and lets it join.
     pub(crate) async fn join_small(&self, name: &str) {
-        let member = ClusterEmulator::builder(name).region(name).zones(["1"]).nodes(1).pods_per_node(1);
-        let member = member.load_balancers(LoadBalancers::Simulated).start().await.unwrap();
-        self.members.lock().unwrap().insert(name.to_owned(), Arc::new(member));
+        self.emulate(ClusterEmulator::builder(name).region(name).zones(["1"]).nodes(1).pods_per_node(1)).await;
         self.join_again(name).await;
         self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
     }
