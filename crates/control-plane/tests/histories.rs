@@ -30,28 +30,21 @@ use history::History;
 use rig::Rig;
 use tokio::time::Instant;
 
-/// What was wrong, and what had happened until then.
-struct Failure {
-    what: String,
-    log: Vec<String>,
-}
+/// What happened, and what was wrong if anything was.
+type Told = (Vec<String>, Result<(), String>);
 
 /// Lets `history` happen.
-fn run(history: &History) -> Result<(), Failure> {
+fn run(history: &History) -> Told {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut rig = match Rig::start(history).await {
-            Ok(rig) => rig,
-            Err(what) => {
-                return Err(Failure { what: format!("before anything has happened: {what}"), log: Vec::new() });
-            }
-        };
-        let happened = happens(&mut rig, history).await;
-        happened.map_err(|what| Failure { what, log: rig.watch().log.clone() })
+        let mut rig = Rig::new(history).await;
+        let result = happens(&mut rig, history).await;
+        (std::mem::take(&mut rig.watch().log), result)
     })
 }
 
 async fn happens(rig: &mut Rig, history: &History) -> Result<(), String> {
+    rig.begin().await?;
     let start = Instant::now();
     for (at, step) in &history.steps {
         rig.pass((start + *at).saturating_duration_since(Instant::now())).await?;
@@ -65,9 +58,9 @@ async fn happens(rig: &mut Rig, history: &History) -> Result<(), String> {
 const AGAIN: usize = 2;
 
 /// What is left of `history` without the steps that its failure does not need.
-fn shrink(history: &History) -> (Vec<usize>, Failure) {
+fn shrink(history: &History) -> (Vec<usize>, Told) {
     let mut kept: Vec<usize> = (0..history.steps.len()).collect();
-    let fails = |kept: &[usize]| (0..AGAIN).find_map(|_| run(&history.only(kept)).err());
+    let fails = |kept: &[usize]| (0..AGAIN).map(|_| run(&history.only(kept))).find(|(_, result)| result.is_err());
     let mut failure = None;
     let mut size = kept.len().div_ceil(2);
     while size > 0 {
@@ -82,7 +75,7 @@ fn shrink(history: &History) -> (Vec<usize>, Failure) {
         }
         size = if size == 1 { 0 } else { size.div_ceil(2) };
     }
-    let unknown = || Failure { what: "it does not fail again".to_owned(), log: Vec::new() };
+    let unknown = || (Vec::new(), Err("it does not fail again".to_owned()));
     let failure = failure.or_else(|| fails(&kept)).unwrap_or_else(unknown);
     (kept, failure)
 }
@@ -91,15 +84,15 @@ fn shrink(history: &History) -> (Vec<usize>, Failure) {
 fn hold(seeds: impl Iterator<Item = u64>) {
     for seed in seeds {
         let history = History::new(seed);
-        let Err(first) = run(&history) else { continue };
-        eprintln!("KFED_HISTORY_SEED={seed}: {}; looking for less that fails", first.what);
-        let (kept, failure) = shrink(&history);
+        let (_, Err(what)) = run(&history) else { continue };
+        eprintln!("KFED_HISTORY_SEED={seed}: {what}; looking for less that fails");
+        let (kept, (log, result)) = shrink(&history);
         let steps = kept.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         panic!(
             "KFED_HISTORY_SEED={seed} KFED_HISTORY_STEPS={steps}: {}\n{}\n{}",
-            failure.what,
+            result.err().unwrap_or_default(),
             history.only(&kept),
-            failure.log.join("\n")
+            log.join("\n")
         );
     }
 }
@@ -117,10 +110,9 @@ fn a_history_by_its_seed() {
         let kept: Vec<_> = steps.split(',').filter(|n| !n.is_empty()).map(|n| number(n) as usize).collect();
         history = history.only(&kept);
     }
-    eprintln!("{history}");
-    if let Err(Failure { what, log }) = run(&history) {
-        panic!("{what}\n{}", log.join("\n"));
-    }
+    let (log, result) = run(&history);
+    eprintln!("{history}\n{}", log.join("\n"));
+    result.unwrap();
 }
 
 /// As many as one asks for: all are tried, and those that fail are told.
@@ -130,7 +122,7 @@ fn histories_by_their_seeds() {
     let (first, last) = seeds.split_once("..=").expect("seeds as in 1..=10000");
     let mut failed = Vec::new();
     for seed in number(first)..=number(last) {
-        if let Err(Failure { what, .. }) = run(&History::new(seed)) {
+        if let (_, Err(what)) = run(&History::new(seed)) {
             eprintln!("KFED_HISTORY_SEED={seed}: {what}");
             failed.push(seed);
         }

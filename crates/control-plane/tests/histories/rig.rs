@@ -47,8 +47,8 @@ pub(crate) struct Rig {
 // === impl Rig ===
 
 impl Rig {
-    /// The federation of `history` before anything has happened to it: everybody has joined, and all is at rest.
-    pub(crate) async fn start(history: &History) -> Result<Self, String> {
+    /// The parts of the federation of `history`.
+    pub(crate) async fn new(history: &History) -> Self {
         let history = Arc::new(history.clone());
         let mut fleet = Fleet::idle().await;
         fleet.settings.schedule = ProbeSchedule::every(history.timing.probe_period);
@@ -57,23 +57,26 @@ impl Rig {
         fleet.settings.dns_sweep = history.timing.sweep;
         let watch = Arc::new(Mutex::new(Watch::new(history.clone(), azure::emulator(history.seed))));
         let way = Arc::new(Mutex::new(Way::new(history.seed)));
-        let mut rig = Self { fleet, history, watch, way, running: [None, None], followers: Vec::new() };
-        for m in 0..rig.history.members.len() {
-            rig.emulate(m).await;
-            rig.step(&Step::Join(m, Cluster::Same)).await;
+        Self { fleet, history, watch, way, running: [None, None], followers: Vec::new() }
+    }
+
+    /// Everybody joins, and all comes to rest.
+    pub(crate) async fn begin(&mut self) -> Result<(), String> {
+        for m in 0..self.history.members.len() {
+            self.emulate(m).await;
+            self.step(&Step::Join(m, Cluster::Same)).await;
         }
-        for s in 0..rig.history.services.len() {
-            let early = rig.history.services[s].early;
-            rig.watch().want(s, false);
+        for s in 0..self.history.services.len() {
+            let early = self.history.services[s].early;
+            self.watch().want(s, false);
             if early {
-                rig.step(&Step::Create(s)).await;
+                self.step(&Step::Create(s)).await;
             }
         }
-        rig.watch().zone_well.set(true, Instant::now());
-        rig.step(&Step::Start).await;
-        rig.comes_to_rest().await?;
-        rig.pass(MINUTE).await?;
-        Ok(rig)
+        self.watch().zone_well.set(true, Instant::now());
+        self.step(&Step::Start).await;
+        self.comes_to_rest().await?;
+        self.pass(MINUTE).await
     }
 
     pub(crate) fn watch(&self) -> MutexGuard<'_, Watch> {
