@@ -45,4 +45,10 @@ impl Draw {
         let seconds = (least + (most - least) * share).exp();
         Duration::from_millis((seconds * 1000.0) as u64)
     }
+
+    /// A time in which things follow each other: at once for some, a while later for most.
+    pub(crate) fn moment(&mut self, most: Duration) -> Duration {
+        let least = if self.once_in(3) { Duration::from_millis(5) } else { Duration::from_secs(4) };
+        self.time(least..=most)
+    }
 }

@@ -133,18 +133,18 @@ impl History {
         let mut draw = Draw::new(seed);
         let members: Vec<_> =
             ["a", "b", "c", "d"][..draw.one(&[2, 2, 3, 3, 4])].iter().map(|name| member(name, &mut draw)).collect();
-        let services: Vec<_> = (0..draw.one(&[1, 1, 1, 2, 2, 3, 6])).map(|n| service(n, &mut draw)).collect();
+        let services: Vec<_> = (0..draw.one(&[1, 1, 1, 1, 2, 2, 2, 3, 6])).map(|n| service(n, &mut draw)).collect();
         let timing = Timing {
-            probe_period: draw.one(&[SECOND, 5 * SECOND, 5 * SECOND, 5 * SECOND]),
+            probe_period: draw.one(&[SECOND, 5 * SECOND, 5 * SECOND, 5 * SECOND, 5 * SECOND]),
             dns_hold: draw.one(&[Duration::ZERO, Duration::ZERO, Duration::ZERO, 30 * SECOND]),
             empty_hold: draw.one(&[MINUTE, 5 * MINUTE]),
             sweep: draw.one(&[2 * MINUTE, 5 * MINUTE]),
         };
         let mut steps = Vec::new();
         let mut at = Duration::ZERO;
-        let many = draw.among(4..=20);
-        while (steps.len() as u64) < many && at < 20 * MINUTE {
-            at += draw.time(Duration::from_millis(5)..=2 * MINUTE);
+        let many = draw.among(4..=16);
+        while (steps.len() as u64) < many && at < 15 * MINUTE {
+            at += draw.moment(2 * MINUTE);
             let (members, services) = (members.len(), services.len());
             happens(&mut steps, at, &mut draw, members, services);
         }
@@ -178,7 +178,7 @@ fn service(n: usize, draw: &mut Draw) -> ServiceSpec {
 /// Draws the next thing that happens, with what ends it.
 fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, members: usize, services: usize) {
     let (m, s) = (draw.below(members), draw.below(services));
-    let later = |draw: &mut Draw, most: Duration| at + draw.time(Duration::from_millis(20)..=most);
+    let later = |draw: &mut Draw, most: Duration| at + draw.moment(most);
     match draw.below(20) {
         0..=4 => {
             steps.push((at, Step::Member(m, faults(draw))));

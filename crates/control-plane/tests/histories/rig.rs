@@ -73,7 +73,6 @@ impl Rig {
                 self.step(&Step::Create(s)).await;
             }
         }
-        self.watch().zone_well.set(true, Instant::now());
         self.step(&Step::Start).await;
         self.comes_to_rest().await?;
         self.pass(MINUTE).await
@@ -196,13 +195,13 @@ impl Rig {
                 // A lock on one set stops nobody else.
                 match fault {
                     ZoneFault::Forbids(s) => self.touch(s),
-                    _ => self.watch().zone_well.set(false, Instant::now()),
+                    _ => self.watch().zone_is(false),
                 }
             }
             Step::ZoneWell => {
                 self.watch().emulator.set_faults(ZoneFaults::none());
                 self.way.lock().unwrap().slow = Duration::ZERO;
-                self.watch().zone_well.set(true, Instant::now());
+                self.watch().zone_is(true);
                 for s in 0..self.history.services.len() {
                     self.touch(s);
                 }

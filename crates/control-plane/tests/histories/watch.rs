@@ -29,8 +29,8 @@ pub(crate) struct Watch {
     pub(crate) services: Vec<Service>,
     /// A control plane runs, and since when the youngest does.
     pub(crate) runs: Lasting,
-    /// The zone takes writes.
-    pub(crate) zone_well: Lasting,
+    /// Since when the zone takes writes and what went before is over; in the future where it is not.
+    pub(crate) zone_able: Option<Instant>,
     /// Record sets that are not kfed's, as they were put there.
     pub(crate) foreign: BTreeMap<(String, RecordType), RecordSetView>,
     /// What has happened, for whoever has to find out why.
@@ -76,7 +76,7 @@ impl Watch {
             emulator,
             members: Vec::new(),
             runs: Lasting::default(),
-            zone_well: Lasting::default(),
+            zone_able: Some(Instant::now()),
             foreign: BTreeMap::new(),
             log: Vec::new(),
             broken: None,
@@ -99,6 +99,14 @@ impl Watch {
         if self.broken.is_none() {
             self.note(format!("BROKEN: {what}"));
             self.broken = Some(what);
+        }
+    }
+
+    /// Says whether the zone is well.
+    pub(crate) fn zone_is(&mut self, well: bool) {
+        match well {
+            true => drop(self.zone_able.get_or_insert(Instant::now() + AFTERMATH)),
+            false => self.zone_able = None,
         }
     }
 
@@ -139,7 +147,7 @@ impl Watch {
                     self.note(format!("{text}: {} -> {}", list(&before), list(&answer)));
                 }
                 if !before.is_empty() && answer.is_empty() {
-                    self.lost(s, n, now);
+                    self.lost(s, n, &before, now);
                 }
             }
         }
@@ -197,16 +205,22 @@ impl Watch {
         let state = &self.services[s].names[n];
         let foreign = self.foreign.contains_key(&(relative(&state.name.text).to_owned(), RecordType::A));
         let chance = |touched: Instant| {
-            let able = [Some(touched), self.runs.since(), self.zone_well.since()].into_iter().flatten().max();
-            able.map(|at| at + self.history.timing.sweep + AFTERMATH)
+            let able = self.runs.since()?.max(self.zone_able?).max(touched);
+            Some(able + self.history.timing.sweep + AFTERMATH)
         };
         foreign || state.touched.is_some_and(|touched| chance(touched).is_none_or(|at| now < at))
     }
 
-    /// No name loses its answer while somebody serves, or is only dead.
-    fn lost(&mut self, s: usize, n: usize, now: Instant) {
+    /// No name loses its answer while somebody serves, or is only dead. What led to members that leave alone goes with them, where
+    /// nobody is well.
+    fn lost(&mut self, s: usize, n: usize, before: &BTreeSet<IpAddr>, now: Instant) {
         let level = self.services[s].names[n].name.level;
-        if self.holds(s, now) && self.is_backed(s, level, now) && !self.is_excused(s, n, now) {
+        let of_who_stays = |member: &Member| {
+            let range = member.cluster.load_balancers().range();
+            member.belongs == Belongs::In && before.iter().filter_map(v4).any(|ip| range.contains(ip))
+        };
+        let stays = self.healthy(s, now).is_some() || self.members.iter().any(of_who_stays);
+        if stays && self.holds(s, now) && self.is_backed(s, level, now) && !self.is_excused(s, n, now) {
             let name = self.services[s].names[n].name.text.clone();
             self.breaks(format!("{name} has lost its answer"));
         }
@@ -216,7 +230,7 @@ impl Watch {
     fn missing_answers(&mut self, s: usize, now: Instant) {
         let wanted = self.services[s].wanted.lasts(KNOWN, now)
             && self.healthy(s, now).is_some()
-            && self.zone_well.lasts(AFTERMATH, now);
+            && self.zone_able.is_some_and(|at| at <= now);
         for n in 0..self.services[s].names.len() {
             let state = &self.services[s].names[n];
             let misses = wanted
@@ -233,7 +247,7 @@ impl Watch {
 
     /// No name outlives its service.
     fn late_answers(&mut self, s: usize, now: Instant) {
-        let can = self.runs.lasts(START, now) && self.zone_well.lasts(AFTERMATH, now);
+        let can = self.runs.lasts(START, now) && self.zone_able.is_some_and(|at| at <= now);
         if !can || !self.services[s].unwanted.lasts(AFTERMATH, now) {
             return;
         }
@@ -256,8 +270,7 @@ impl Watch {
         for ip in nobodys {
             known.entry(ip).or_insert(now);
         }
-        let (Some(healthy), Some(zone), Some(runs)) = (self.healthy(s, now), self.zone_well.since(), self.runs.since())
-        else {
+        let (Some(healthy), Some(zone), Some(runs)) = (self.healthy(s, now), self.zone_able, self.runs.since()) else {
             return;
         };
         if !self.services[s].wanted.lasts(KNOWN, now) {
@@ -265,7 +278,7 @@ impl Watch {
         }
         for ip in answers {
             let Some(known) = self.known_dead(s, ip, runs) else { continue };
-            let due = known.max(healthy).max(zone + AFTERMATH) + WRITE;
+            let due = known.max(healthy).max(zone) + WRITE;
             let wrong = |n: &usize| {
                 let state = &self.services[s].names[*n];
                 state.answer.contains(&IpAddr::V4(ip)) && now > due && !self.is_excused(s, *n, now)
