@@ -20,6 +20,8 @@ mod names;
 mod rest;
 #[path = "histories/rig.rs"]
 mod rig;
+#[path = "histories/scenarios.rs"]
+mod scenarios;
 mod support;
 #[path = "histories/truth.rs"]
 mod truth;
@@ -45,6 +47,11 @@ fn run(history: &History) -> Told {
 
 async fn happens(rig: &mut Rig, history: &History) -> Result<(), String> {
     rig.begin().await?;
+    goes_on(rig, history).await
+}
+
+/// All that happens after the beginning.
+async fn goes_on(rig: &mut Rig, history: &History) -> Result<(), String> {
     let start = Instant::now();
     for (at, step) in &history.steps {
         rig.pass((start + *at).saturating_duration_since(Instant::now())).await?;
@@ -122,6 +129,9 @@ fn histories_by_their_seeds() {
     let (first, last) = seeds.split_once("..=").expect("seeds as in 1..=10000");
     let mut failed = Vec::new();
     for seed in number(first)..=number(last) {
+        if seed.is_multiple_of(100) {
+            eprintln!("as far as {seed}");
+        }
         if let (_, Err(what)) = run(&History::new(seed)) {
             eprintln!("KFED_HISTORY_SEED={seed}: {what}");
             failed.push(seed);

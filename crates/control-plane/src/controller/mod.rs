@@ -7,6 +7,7 @@ mod federation;
 mod hosts;
 mod member;
 mod object;
+mod pace;
 mod tombstones;
 mod watch;
 mod writes;
@@ -73,6 +74,7 @@ struct Shared {
     members: Mutex<BTreeMap<String, MemberEffects>>,
     tasks: member::Tasks,
     writes: writes::Writes,
+    pace: pace::Pace<Key>,
     recorder: Recorder,
 }
 
@@ -96,6 +98,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         members: Mutex::default(),
         tasks: member::Tasks::default(),
         writes: writes::Writes::default(),
+        pace: pace::Pace::default(),
     });
     // Also when this is dropped; after the tasks below, which start others.
     let _end = StopOnDrop(shared.clone());
@@ -169,6 +172,7 @@ async fn work(shared: Arc<Shared>) {
 async fn repair(shared: Arc<Shared>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
+        shared.pace.forget();
         shared.look_at_everything();
     }
 }

@@ -28,9 +28,9 @@ pub(crate) struct Way {
     draw: Draw,
     /// What a request takes to arrive, beside what it always does.
     pub(crate) slow: Duration,
-    /// After how many more writes the next is the last that whoever sends it sees of the world.
+    /// How many writes there are before the one that its sender does not survive: it is carried out.
     pub(crate) fatal: Option<usize>,
-    /// Tells of that write.
+    /// Tells of that one.
     pub(crate) died: Arc<tokio::sync::Notify>,
 }
 

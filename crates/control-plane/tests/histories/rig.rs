@@ -98,7 +98,14 @@ impl Rig {
             if left.is_zero() {
                 return Ok(());
             }
-            tokio::time::sleep(left.min(SECOND)).await;
+            let died = self.way.lock().unwrap().died.clone();
+            tokio::select! {
+                () = tokio::time::sleep(left.min(SECOND)) => {}
+                () = died.notified() => {
+                    self.step(&Step::Kill).await;
+                    self.step(&Step::Start).await;
+                }
+            }
         }
     }
 
