@@ -79,6 +79,19 @@ fn half_of_the_endpoints_are_lost_and_then_the_others() {
     ]));
 }
 
+/// A control plane that starts meanwhile cannot know what runs in it.
+#[test]
+fn a_member_that_lets_nobody_in_is_not_taken_to_be_empty() {
+    let locked = Faults { api: ApiFault::Status(401), lb: LbFault::Hang };
+    holds(&history([
+        (SECOND, Step::Member(0, locked)),
+        (MINUTE, Step::Kill),
+        (MINUTE, Step::Start),
+        (2 * MINUTE, Step::Endpoints(1, 0, Ready::None)),
+        (9 * MINUTE, Step::Endpoints(1, 0, Ready::All)),
+    ]));
+}
+
 #[test]
 fn a_member_returns_with_a_service_that_is_gone() {
     holds(&history([
