@@ -306,8 +306,10 @@ impl Watch {
         let begin = dead.max(runs + START).max(joined + START);
         // An API that falls silent or speaks again, before it is clear what has died, takes that much longer.
         let turned = member.api_turned.min(begin + detection);
-        let can_be_seen = begin.max(runs).max(joined).max(self.services[s].wanted.since()?);
-        let noticed = is_its && place.answered.is_some_and(|at| at >= runs + START && at >= joined + START);
+        // An address is asked while its service has names. What it answered before that is forgotten.
+        let asked = runs.max(joined).max(self.services[s].wanted.since()?);
+        let can_be_seen = begin.max(asked);
+        let noticed = is_its && place.answered.is_some_and(|at| at >= asked + START);
         match member.api {
             Api::Silent if noticed => Some(begin.max(turned) + detection + hold),
             // All that can be known is that its member is gone.
