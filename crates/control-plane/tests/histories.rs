@@ -5,6 +5,7 @@
 //! `KFED_HISTORY_SEEDS=1..=10000` runs these; `KFED_HISTORY_SEED=7` one, and tells what happened; `KFED_HISTORY_STEPS=0,3` with these of its steps.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
+#![allow(clippy::print_stderr, reason = "whoever asks for a history wants to see it")]
 
 #[path = "histories/azure.rs"]
 mod azure;
@@ -91,6 +92,7 @@ fn shrink(history: &History) -> (Vec<usize>, Told) {
 fn hold(seeds: impl Iterator<Item = u64>) {
     for seed in seeds {
         let history = History::new(seed);
+        eprintln!("KFED_HISTORY_SEED={seed}");
         let (_, Err(what)) = run(&history) else { continue };
         eprintln!("KFED_HISTORY_SEED={seed}: {what}; looking for less that fails");
         let (kept, (log, result)) = shrink(&history);
@@ -140,7 +142,27 @@ fn histories_by_their_seeds() {
     assert!(failed.is_empty(), "{} histories failed: {failed:?}", failed.len());
 }
 
-#[test]
-fn histories_hold() {
-    hold(1..=100);
+/// A hundred, on as many cores as there are.
+mod histories_hold {
+    use super::hold;
+
+    #[test]
+    fn from_1() {
+        hold(1..=25);
+    }
+
+    #[test]
+    fn from_26() {
+        hold(26..=50);
+    }
+
+    #[test]
+    fn from_51() {
+        hold(51..=75);
+    }
+
+    #[test]
+    fn from_76() {
+        hold(76..=100);
+    }
 }

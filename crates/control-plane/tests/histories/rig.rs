@@ -165,7 +165,7 @@ impl Rig {
 
     /// Makes `step` happen.
     pub(crate) async fn step(&mut self, step: &Step) {
-        self.watch().note(format!("{step:?}"));
+        self.watch().note(&format!("{step:?}"));
         match *step {
             Step::Member(m, faults) => self.watch().members[m].cluster.set_faults(faults),
             Step::Endpoints(m, s, ready) => self.endpoints(m, s, ready).await,
@@ -389,7 +389,7 @@ impl Rig {
             };
             if belongs != Belongs::Leaving {
                 let name = self.history.members[m].name;
-                self.watch().note(format!("{name} is {belongs:?}"));
+                self.watch().note(&format!("{name} is {belongs:?}"));
             }
             self.watch().members[m].belongs = belongs;
         }

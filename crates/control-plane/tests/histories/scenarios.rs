@@ -51,7 +51,7 @@ fn a_member_that_flaps_at_any_period_never_takes_the_names_with_it() {
     for period in [1, 2, 5, 11, 20, 36, 60, 150, 300, 600] {
         for faults in [HANG, LB_SILENT] {
             let times = (300 / period).clamp(2, 20);
-            holds(&history(flaps(faults, period * SECOND, times as u32)));
+            holds(&history(flaps(faults, period * SECOND, times)));
         }
     }
 }

@@ -90,14 +90,14 @@ impl Watch {
         3 * period + period.min(3 * SECOND) + 2 * SECOND
     }
 
-    pub(crate) fn note(&mut self, what: String) {
+    pub(crate) fn note(&mut self, what: &str) {
         let at = self.start.elapsed().as_secs_f64();
         self.log.push(format!("{at:9.3} s  {what}"));
     }
 
     fn breaks(&mut self, what: String) {
         if self.broken.is_none() {
-            self.note(format!("BROKEN: {what}"));
+            self.note(&format!("BROKEN: {what}"));
             self.broken = Some(what);
         }
     }
@@ -144,7 +144,7 @@ impl Watch {
                 let before = std::mem::replace(&mut self.services[s].names[n].answer, answer.clone());
                 if before != answer {
                     let text = self.services[s].names[n].name.text.clone();
-                    self.note(format!("{text}: {} -> {}", list(&before), list(&answer)));
+                    self.note(&format!("{text}: {} -> {}", list(&before), list(&answer)));
                 }
                 if !before.is_empty() && answer.is_empty() {
                     self.lost(s, n, &before, now);
