@@ -180,7 +180,15 @@ fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, mem
     let (m, s) = (draw.below(members), draw.below(services));
     let later = |draw: &mut Draw, most: Duration| at + draw.moment(most);
     match draw.below(20) {
-        0..=4 => {
+        0 => {
+            // Everybody at once, or nearly so.
+            let faults = faults(draw);
+            for m in 0..members {
+                steps.push((at + draw.moment(10 * SECOND), Step::Member(m, faults)));
+                steps.push((at + 10 * SECOND + draw.moment(12 * MINUTE), Step::Member(m, FINE)));
+            }
+        }
+        1..=4 => {
             steps.push((at, Step::Member(m, faults(draw))));
             if !draw.once_in(4) {
                 steps.push((later(draw, 4 * MINUTE), Step::Member(m, FINE)));

@@ -70,6 +70,18 @@ fn a_member_breaks_in_every_way() {
 }
 
 #[test]
+fn everybody_dies_and_the_last_addresses_stay() {
+    for faults in [HANG, LB_SILENT, REFUSE] {
+        holds(&history([
+            (SECOND, Step::Member(0, faults)),
+            (30 * SECOND, Step::Member(1, faults)),
+            (12 * MINUTE, Step::Member(0, FINE)),
+            (13 * MINUTE, Step::Member(1, FINE)),
+        ]));
+    }
+}
+
+#[test]
 fn half_of_the_endpoints_are_lost_and_then_the_others() {
     holds(&history([
         (SECOND, Step::Endpoints(0, 0, Ready::Half)),
