@@ -6,10 +6,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{Either, join_all, select};
 use futures::stream::FuturesUnordered;
+use tokio::time::Instant;
 
 use crate::error::{DnsError, ErrorClass};
 use crate::name::DnsName;
@@ -43,6 +45,10 @@ pub struct Applied {
     /// The sets whose requests were given up by that. They have been read again, and the requests may still arrive.
     pub given_up: Vec<RecordSetKey>,
 }
+
+/// How long a run that is broken off waits for the answers to what it has sent: a write that arrives after its set has been read again is
+/// found by a sweep alone.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// As many names as must fail, and none succeed, before a refusal or an outage counts for the zone and not for the name alone.
 const ENOUGH: usize = 16;
@@ -107,8 +113,8 @@ pub async fn apply(provider: &DnsProvider, zone: &ZoneId, changes: &ChangeSet, s
     apply_with(provider, zone, changes, snapshot, CONCURRENCY).await
 }
 
-/// [`apply`] that ends early when `urgent` does: what has not been sent is skipped, what waits for its answer is given up and read
-/// again, and the result is [`interrupted`](Applied::interrupted). A plan that has become old must not keep a newer one waiting while
+/// [`apply`] that ends early when `urgent` does: what has not been sent is skipped, what has no answer half a second later is given up and
+/// read again, and the result is [`interrupted`](Applied::interrupted). A plan that has become old must not keep a newer one waiting while
 /// it spends the budget.
 pub async fn apply_until(
     provider: &DnsProvider,
@@ -140,6 +146,7 @@ async fn run(
     urgent: impl Future<Output = ()>,
 ) -> Applied {
     let mut urgent = std::pin::pin!(urgent);
+    let mut grace = std::pin::pin!(tokio::time::sleep(GRACE));
     let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
     let mut applied = Applied::default();
     let mut broken: BTreeSet<&DnsName> = BTreeSet::new();
@@ -156,7 +163,8 @@ async fn run(
         let mut names = names.into_iter();
         let mut work = FuturesUnordered::new();
         loop {
-            while work.len() < concurrency.get()
+            while !applied.interrupted
+                && work.len() < concurrency.get()
                 && let Some(at) = names.next()
             {
                 under_way.insert(at.name, at.changes.iter().map(|(n, _)| *n).collect());
@@ -165,14 +173,24 @@ async fn run(
             if work.is_empty() {
                 break;
             }
-            let (name, done) = match select(work.next(), &mut urgent).await {
-                Either::Left((Some(done), _)) => done,
-                Either::Left((None, _)) => break,
-                Either::Right(_) => {
-                    applied.interrupted = true;
-                    break;
+            let next = if applied.interrupted {
+                // What is on its way has its answer in a moment, as a rule; what waits for its turn in a budget has not.
+                match select(work.next(), &mut grace).await {
+                    Either::Left((done, _)) => done,
+                    Either::Right(_) => None,
+                }
+            } else {
+                match select(work.next(), &mut urgent).await {
+                    Either::Left((done, _)) => done,
+                    Either::Right(_) => {
+                        applied.interrupted = true;
+                        applied.ended = mood.stopped.swap(true, Ordering::Relaxed);
+                        grace.as_mut().reset(Instant::now() + GRACE);
+                        continue;
+                    }
                 }
             };
+            let Some((name, done)) = next else { break };
             under_way.remove(name);
             learn(snapshot, done.known);
             if done.changes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
@@ -196,7 +214,7 @@ async fn run(
             outcomes.extend(names.flat_map(|at| at.changes).map(|(n, _)| (n, Outcome::Skipped)));
         }
     }
-    applied.ended = mood.stopped.into_inner();
+    applied.ended |= !applied.interrupted && mood.stopped.into_inner();
     applied.unread.sort();
     // In the order of the plan, whatever was answered first.
     for (n, outcome) in outcomes {

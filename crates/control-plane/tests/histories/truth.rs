@@ -156,6 +156,10 @@ impl Member {
                 }
                 Api::Silent => {}
             }
+            if self.belongs == Belongs::Out {
+                // Whoever joins is heard of anew.
+                (place.held, place.ready) = (Lasting::default(), Lasting::default());
+            }
             place.empty.set(api == Api::Fine && address.is_some() && !ready, now);
         }
     }
