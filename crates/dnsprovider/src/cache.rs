@@ -368,6 +368,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_answered_a_moment_after_the_plan_was_broken_off_is_known() {
+        let memory = memory();
+        let provider = DnsProvider::new(memory.clone()).layer(&Stray);
+        let zone = provider.find_zone(&"example.com".parse().unwrap()).await.unwrap();
+        let mut cache = ZoneCache::new(provider, zone, SWEEP);
+        cache.refresh().await.unwrap();
+        let changes = moves(&cache, "192.0.2.1");
+        // A write takes five seconds.
+        let applied = cache.apply_until(&changes, tokio::time::sleep(Duration::from_millis(4700))).await;
+        assert_eq!((applied.interrupted, applied.done, applied.given_up.len()), (true, 1, 0));
+        assert_eq!((cache.snapshot().len(), memory.requests(OperationKind::Get)), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_request_that_arrives_after_a_sweep_for_another_reason_is_found() {
         let memory = memory();
         let provider = DnsProvider::new(memory.clone()).layer(&Stray);

@@ -67,7 +67,7 @@ pub enum Outcome {
 /// Why a service's last addresses stay.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct LastTarget {
-    /// Members that cannot be reached.
+    /// Members that cannot be reached, or do not tell.
     pub members: BTreeSet<String>,
     /// Members that can, and whose addresses have stopped answering.
     pub load_balancers: BTreeSet<String>,
@@ -247,8 +247,9 @@ fn nobody_serves(naming: &Naming, service: &ServiceObservation, rules: &Rules, p
     let is = |member: &MemberObservation, reason| held.contains(&(&member.member, &Liveness::Withdrawn(reason)));
     let mut why = LastTarget::default();
     for member in members {
-        // Not heard of and not known to be empty: it may be serving on addresses that are not known here any more.
-        let unheard = member.api != ApiState::Answering
+        // Not heard of and not known to be empty: it may be serving on addresses that are not known here any more. One that lets
+        // nobody in has told nothing either.
+        let unheard = (member.api != ApiState::Answering || member.ready_endpoints.is_none())
             && member.ready_endpoints != Some(0)
             && !is(member, WithdrawnReason::AddressRefused);
         if unheard || is(member, WithdrawnReason::MemberDead) {

@@ -248,8 +248,8 @@ mod last_target {
     }
 
     #[test]
-    fn a_silent_member_whose_addresses_are_not_known_may_be_serving() {
-        for api in [ApiState::Silent, ApiState::Offline] {
+    fn a_member_that_has_told_nothing_may_be_serving() {
+        for api in [ApiState::Answering, ApiState::Silent, ApiState::Offline] {
             let unheard = MemberObservation { api, ready_endpoints: None, addresses: vec![], ..west() };
             assert!(why(vec![unheard, empty(east())]).ends_with("no answer from west"));
         }

@@ -10,8 +10,8 @@ use kube::api::{DeleteParams, Patch, Preconditions};
 use kube::{Api, Resource};
 use serde_json::json;
 
-use super::Shared;
 use super::federation::SECRETS;
+use super::{Key, Shared};
 use crate::effect::federation::{gone, tell, unbury_all};
 use crate::effect::{EffectError, manager, within};
 use crate::object::{finalizers_with, finalizers_without};
@@ -87,6 +87,9 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
     // What is to be heard of a departure is said before the next step: that may be the Cluster's end.
     let told = draining(cluster.status.as_ref()) == draining(Some(&status));
     if cluster.status.as_ref() != Some(&status) && !(told && matches!(departure, Departure::Done { .. })) {
+        if let Err(wait) = shared.pace.take(&Key::Cluster(name.to_owned())) {
+            return Ok(Some(wait));
+        }
         let patch = Patch::Merge(json!({"metadata": {"uid": cluster.metadata.uid}, "status": status}));
         within(deadline, clusters.patch_status(name, &manager(), &patch)).await?;
         let before = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();

@@ -8,6 +8,7 @@ mod hosts;
 mod itself;
 mod member;
 mod object;
+mod pace;
 mod tombstones;
 mod watch;
 mod writes;
@@ -76,6 +77,7 @@ struct Shared {
     members: Mutex<BTreeMap<String, MemberEffects>>,
     tasks: member::Tasks,
     writes: writes::Writes,
+    pace: pace::Pace<Key>,
     recorder: Recorder,
 }
 
@@ -99,6 +101,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         members: Mutex::default(),
         tasks: member::Tasks::default(),
         writes: writes::Writes::default(),
+        pace: pace::Pace::default(),
     });
     // Also when this is dropped; after the tasks below, which start others.
     let _end = StopOnDrop(shared.clone());
@@ -174,6 +177,7 @@ async fn work(shared: Arc<Shared>) {
 async fn repair(shared: Arc<Shared>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
+        shared.pace.forget();
         shared.look_at_everything();
     }
 }

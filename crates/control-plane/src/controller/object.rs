@@ -31,6 +31,11 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<O
             again = Some(again.map_or(wait, |earlier| earlier.min(wait)));
         }
     }
+    if plan.federation.is_some()
+        && let Err(wait) = shared.pace.take(&Key::Object(key.clone()))
+    {
+        return Ok(Some(again.map_or(wait, |again| again.min(wait))));
+    }
     match write_to_federation(shared, &view, &plan).await {
         Ok(()) => Ok(again),
         // It has changed or gone: the watch brings it here again.

@@ -79,13 +79,20 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// A federation without members, whose control plane runs.
     pub(crate) async fn start() -> Self {
+        let mut fleet = Self::idle().await;
+        fleet.run();
+        fleet
+    }
+
+    /// The same without a control plane.
+    pub(crate) async fn idle() -> Self {
         let api = ApiServer::new();
         let client = Client::new(api.clone(), "default");
         let zone_name = ZONE.parse().unwrap();
         let dns = MemoryProvider::with_zone(ZONE.parse().unwrap());
         let spec = FederationSpec { dns_zone_name: ZONE.into(), dns_provider: "memory".into() };
         bootstrap(&client, "fed", spec, Duration::from_secs(10)).await.unwrap();
-        let mut fleet = Self {
+        Self {
             api,
             client,
             dns,
@@ -96,9 +103,7 @@ impl Fleet {
             members: Members::default(),
             running: None,
             epoch: tokio::time::Instant::now(),
-        };
-        fleet.run();
-        fleet
+        }
     }
 
     /// The same with two members, `hostname` in both and published.
@@ -255,6 +260,16 @@ impl Fleet {
         self.join_as(name, member.load_balancers(LoadBalancers::Simulated)).await;
     }
 
+    /// Starts a cluster, in place of the one that had its name.
+    pub(crate) async fn emulate(&self, cluster: ClusterEmulatorBuilder) {
+        self.start_cluster(cluster.load_balancers(LoadBalancers::Simulated)).await;
+    }
+
+    async fn start_cluster(&self, cluster: ClusterEmulatorBuilder) {
+        let cluster = cluster.start().await.unwrap();
+        self.members.lock().unwrap().insert(cluster.name().to_owned(), Arc::new(cluster));
+    }
+
     /// Starts a member that has room for one pod, and lets it join.
     pub(crate) async fn join_small(&self, name: &str) {
         let member = ClusterEmulator::builder(name).region(name).zones(["1"]).nodes(1).pods_per_node(1);
@@ -263,8 +278,7 @@ impl Fleet {
 
     /// Starts this member and lets it join.
     pub(crate) async fn join_as(&self, name: &str, member: ClusterEmulatorBuilder) {
-        let member = member.start().await.unwrap();
-        self.members.lock().unwrap().insert(name.to_owned(), Arc::new(member));
+        self.start_cluster(member).await;
         self.join_again(name).await;
         self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
     }

@@ -1,0 +1,82 @@
+//! What people do to the zone with their own hands.
+
+use std::collections::BTreeMap;
+
+use kfed_azure_emulator::{RecordSetView, RecordType};
+use tokio::time::Instant;
+
+use crate::history::Hand;
+use crate::support::ZONE;
+use crate::watch::{Watch, relative};
+
+/// Makes the edit, where there is something to edit.
+pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
+    let ours: Vec<_> =
+        watch.emulator.record_sets(ZONE).into_iter().filter(|set| set.metadata.contains_key("kfed-owner")).collect();
+    let pick = |n: usize| (!ours.is_empty()).then(|| ours[n % ours.len()].clone());
+    match hand {
+        Hand::Deletes(n) => {
+            if let Some(set) = pick(n) {
+                watch.touch(&set.name);
+                watch.emulator.remove_record_set(ZONE, &set.name, set.record_type);
+            }
+        }
+        Hand::Changes(n) => {
+            if let Some(set) = pick(n) {
+                watch.touch(&set.name);
+                watch.put(&set.name, 30, &["192.0.2.77"], set.metadata);
+            }
+        }
+        Hand::Takes(n) => {
+            if let Some(set) = pick(n) {
+                let data: Vec<_> = set.data.iter().map(String::as_str).collect();
+                watch.plant(&set.name, set.ttl, &data);
+            }
+        }
+        Hand::Plants(s, level) => {
+            let names = &watch.services[s].names;
+            let name = relative(&names[level % names.len()].name.text).to_owned();
+            if watch.emulator.record_set(ZONE, &name, RecordType::A).is_none() {
+                watch.plant(&name, 300, &["192.0.2.9"]);
+            }
+        }
+        Hand::PlantsAside => watch.plant("theirs", 300, &["192.0.2.9"]),
+        Hand::Orphans => {
+            let marks = [("kfed-owner", "fed"), ("kfed-resource", "service/default/gone")];
+            let marks = marks.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+            watch.put("gone.default.fed.svc", 30, &["192.0.2.7"], marks);
+        }
+        Hand::Removes(n) => {
+            if let Some(key) = watch.foreign.keys().nth(n % watch.foreign.len().max(1)).cloned() {
+                watch.foreign.remove(&key);
+                watch.touch(&key.0);
+                watch.emulator.remove_record_set(ZONE, &key.0, key.1);
+            }
+        }
+    }
+}
+
+// === impl Watch ===
+
+impl Watch {
+    fn put(&self, name: &str, ttl: u32, data: &[&str], metadata: BTreeMap<String, String>) {
+        self.emulator.put_record_set(ZONE, name, RecordType::A, ttl, data, metadata).unwrap();
+    }
+
+    /// Puts a set there that is not kfed's from now on.
+    fn plant(&mut self, name: &str, ttl: u32, data: &[&str]) {
+        self.put(name, ttl, data, BTreeMap::new());
+        let set: RecordSetView = self.emulator.record_set(ZONE, name, RecordType::A).unwrap();
+        self.foreign.insert((set.name.clone(), set.record_type), set);
+        self.touch(name);
+    }
+
+    /// Somebody has a hand in the set called `name`.
+    fn touch(&mut self, name: &str) {
+        for state in self.services.iter_mut().flat_map(|service| &mut service.names) {
+            if relative(&state.name.text) == name {
+                state.touched = Some(Instant::now());
+            }
+        }
+    }
+}

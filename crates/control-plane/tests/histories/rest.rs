@@ -1,0 +1,80 @@
+//! A federation at rest: what the zone must hold, to the last record set.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use kfed_azure_emulator::{RecordSetView, RecordType};
+
+use crate::names::Level;
+use crate::support::ZONE;
+use crate::truth::{Belongs, PORT};
+use crate::watch::{Watch, relative};
+
+/// A record set as it should be: its TTL, its addresses.
+type Wanted = (u32, BTreeSet<String>);
+
+/// What is not as it should be with the zone, if anything is.
+pub(crate) fn trouble(watch: &Watch) -> Option<String> {
+    let sets = watch.emulator.record_sets(ZONE);
+    let is_foreign = |set: &&RecordSetView| watch.foreign.contains_key(&(set.name.clone(), set.record_type));
+    let is_azures = |set: &&RecordSetView| matches!(set.record_type, RecordType::Ns | RecordType::Soa);
+    let mut held: BTreeMap<String, Wanted> = BTreeMap::new();
+    for set in sets.iter().filter(|set| !is_azures(set) && !is_foreign(set)) {
+        if set.metadata.get("kfed-owner").map(String::as_str) != Some("fed") || set.record_type != RecordType::A {
+            return Some(format!("nobody's: {set:?}"));
+        }
+        held.insert(set.name.clone(), (set.ttl, set.data.iter().cloned().collect()));
+    }
+    let wanted = wanted(watch);
+    let differs = |name: &&String| held.get(*name) != wanted.get(*name);
+    let name = held.keys().chain(wanted.keys()).find(differs)?;
+    Some(format!("{name} is {:?} and should be {:?}", held.get(name), wanted.get(name)))
+}
+
+/// The sets that there should be when all is well and everything is known.
+fn wanted(watch: &Watch) -> BTreeMap<String, Wanted> {
+    let mut wanted = BTreeMap::new();
+    for (s, (spec, service)) in watch.history.services.iter().zip(&watch.services).enumerate() {
+        if service.wanted.since().is_none() {
+            continue;
+        }
+        let members = || watch.members.iter().zip(&watch.history.members).filter(|(m, _)| m.belongs == Belongs::In);
+        let at = |level: Level| -> BTreeSet<String> {
+            let here = members().filter(|(_, spec)| level.has(spec));
+            let serving = here.filter(|(member, _)| member.places[s].serves.since().is_some());
+            serving.filter_map(|(member, _)| Some(member.places[s].address?.to_string())).collect()
+        };
+        for state in &service.names {
+            let level = state.name.level;
+            let is_there = members().any(|(member, spec)| level.has(spec) && member.places[s].address.is_some());
+            let answer = level.upwards().into_iter().map(at).find(|answer| !answer.is_empty());
+            let name = relative(&state.name.text).to_owned();
+            if watch.foreign.contains_key(&(name.clone(), RecordType::A)) || !is_there {
+                continue;
+            }
+            wanted.extend(answer.map(|answer| (name, (spec.ttl.unwrap_or(30), answer))));
+        }
+    }
+    wanted
+}
+
+/// What of the members themselves is not at rest yet.
+pub(crate) fn unrest(watch: &Watch) -> Option<String> {
+    for (spec, member) in watch.history.members.iter().zip(&watch.members) {
+        if member.belongs == Belongs::Leaving {
+            return Some(format!("{} is still leaving", spec.name));
+        }
+        for (s, place) in member.places.iter().enumerate() {
+            let wanted = watch.services[s].wanted.since().is_some() && member.belongs == Belongs::In;
+            let serves = place.address.is_some_and(|ip| {
+                let answer = member.cluster.load_balancers().probe((IpAddr::V4(ip), PORT).into());
+                matches!(answer, kfed_cluster_emulator::LbAnswer::Answers(_))
+            });
+            if wanted && !serves {
+                let service = &watch.history.services[s];
+                return Some(format!("{} does not serve {} on {:?}", spec.name, service.name, place.address));
+            }
+        }
+    }
+    None
+}
