@@ -246,6 +246,30 @@ async fn an_address_that_died_before_its_api_does_not_come_back_by_the_silence()
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_address_that_died_before_a_restart_is_not_taken_for_a_private_one() {
+    let mut fleet = Fleet::published().await;
+    let west = fleet.address("fed-west").await;
+    fleet.member("fed-west").set_faults(LB_SILENT);
+    fleet.eventually("its address is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
+    fleet.kill().await;
+    fleet.run();
+    fleet.always(2 * MINUTE, "it stays away", async || !fleet.answer(HOSTNAME).contains(&west)).await;
+    fleet.member("fed-west").set_faults(FINE);
+    fleet.eventually("it is back", async || fleet.answer(HOSTNAME).contains(&west)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_dies_while_nobody_looks_is_withdrawn_afterwards() {
+    let mut fleet = Fleet::published().await;
+    let west = fleet.address("fed-west").await;
+    fleet.kill().await;
+    fleet.member("fed-west").set_faults(LB_SILENT);
+    fleet.run();
+    fleet.eventually("its address is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
+    assert_eq!(fleet.phase("fed-west").await, "Ready");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_members_region_keeps_its_names_over_a_restart() {
     let mut fleet = Fleet::published().await;
     let west = fleet.address("fed-west").await;

@@ -77,6 +77,13 @@ impl Seen {
         let members = service.members.iter().map(|member| (member.member.clone(), SeenMember::of(member)));
         Self { members: members.collect(), hold }
     }
+
+    /// Whether `ip` of `member` had answered, and if so whether it still did; none where it had not, or cannot be asked.
+    pub fn answered(&self, member: &str, ip: IpAddr) -> Option<AddressState> {
+        let member = self.members.get(member)?;
+        let lists = std::iter::once(&member.addresses).chain(member.hosts.values().flatten());
+        lists.filter_map(|seen| seen.answered(ip)).next()
+    }
 }
 
 // === impl SeenMember ===
@@ -145,6 +152,13 @@ impl SeenAddresses {
         seen
     }
 
+    fn answered(&self, ip: IpAddr) -> Option<AddressState> {
+        if self.failing.contains(&ip) {
+            return Some(AddressState::Failing);
+        }
+        (self.answering.contains(&ip) || self.recovering.contains(&ip)).then_some(AddressState::Answering)
+    }
+
     fn observations(&self, published: impl Fn(IpAddr) -> bool) -> Vec<AddressObservation> {
         let lists = [
             (AddressState::Answering, &self.answering),
@@ -176,4 +190,30 @@ fn is_answering(api: &ApiState) -> bool {
 
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_an_address_had_answered_is_known_of_each_member_by_itself() {
+        let text = r#"{"members": {
+            "west": {"failing": ["192.0.2.1"], "answering": ["192.0.2.2"], "recovering": ["192.0.2.3"], "unknown": ["192.0.2.4"],
+                     "hosts": {"lb.example.net.": {"failing": ["192.0.2.5"]}, "other.example.net.": null}},
+            "east": {"unknown": ["192.0.2.1"]}}}"#;
+        let seen: Seen = serde_json::from_str(text).unwrap();
+        for (member, ip, answered) in [
+            ("west", "192.0.2.1", Some(AddressState::Failing)),
+            ("west", "192.0.2.2", Some(AddressState::Answering)),
+            ("west", "192.0.2.3", Some(AddressState::Answering)),
+            ("west", "192.0.2.4", None),
+            ("west", "192.0.2.5", Some(AddressState::Failing)),
+            ("west", "192.0.2.6", None),
+            ("east", "192.0.2.1", None),
+            ("north", "192.0.2.1", None),
+        ] {
+            assert_eq!(seen.answered(member, ip.parse().unwrap()), answered, "{member} {ip}");
+        }
+    }
 }

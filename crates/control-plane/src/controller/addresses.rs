@@ -35,6 +35,8 @@ pub(super) struct Monitors {
 
 struct Monitored {
     target: AddressTarget,
+    /// How it had answered before this control plane started.
+    before: Option<AddressState>,
     monitor: Arc<MonitorHandle>,
     forward: JoinHandle<()>,
     /// Set under the lock of the world: nothing is told of the address after that.
@@ -89,7 +91,9 @@ impl Monitors {
             if let Some(member) = shared.world().members.get_mut(&place.0)
                 && !member.addresses.contains_key(&place.1)
             {
-                member.addresses.insert(place.1.clone(), seen(&monitored.monitor.latest(), shared.now()));
+                member
+                    .addresses
+                    .insert(place.1.clone(), seen(&monitored.monitor.latest(), monitored.before, shared.now()));
             }
         }
         drop(monitors);
@@ -138,6 +142,7 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
     });
     let thresholds = shared.settings().thresholds;
     let monitor = Arc::new(monitor::spawn(probe, target.clone(), schedule(shared, place), thresholds));
+    let before = remembered(shared, place);
     let stopped = CancellationToken::new();
     let forward = tokio::spawn({
         let (shared, place, stopped) = (shared.clone(), place.clone(), stopped.clone());
@@ -147,7 +152,7 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
             let mut observations = observations.clone();
             async move {
                 loop {
-                    let seen = seen(&observations.borrow_and_update(), shared.now());
+                    let seen = seen(&observations.borrow_and_update(), before, shared.now());
                     take_in(&shared, &place, seen, &stopped);
                     if observations.changed().await.is_err() {
                         // The monitor has ended; so does this, with its handle.
@@ -157,7 +162,7 @@ fn start(shared: &Arc<Shared>, place: &Place, target: &AddressTarget) -> Monitor
             }
         })
     });
-    Monitored { target: target.clone(), monitor, forward, stopped }
+    Monitored { target: target.clone(), before, monitor, forward, stopped }
 }
 
 /// When the address is asked in quiet times.
@@ -201,12 +206,20 @@ fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, sto
     }
 }
 
-fn seen(observation: &Observation, now: Timestamp) -> Address {
-    let ever_answered = observation.ever_healthy;
+/// How the address had answered when that was last written down: a dead one must not look private after a restart.
+fn remembered(shared: &Shared, (member, address): &Place) -> Option<AddressState> {
+    let service = shared.world().federation.get(&address.service).cloned()?;
+    publish::answered_before(&service, member, address.ip)
+}
+
+fn seen(observation: &Observation, before: Option<AddressState>, now: Timestamp) -> Address {
+    let ever_answered = observation.ever_healthy || before.is_some();
     let state = match observation.health {
         Health::Healthy | Health::Degraded => AddressState::Answering,
-        Health::Suspect if ever_answered => AddressState::Answering,
+        Health::Suspect if observation.ever_healthy => AddressState::Answering,
         Health::Dead if ever_answered => AddressState::Failing,
+        // Not certain yet.
+        _ if before == Some(AddressState::Failing) => AddressState::Failing,
         _ => AddressState::NeverAnswered,
     };
     Address { state, ever_answered, since: now }

@@ -11,7 +11,7 @@ use kfed_api::keys;
 use kfed_cluster_health::AddressTarget;
 use kfed_dnsprovider::{DnsName, Owner, Resource, ZoneSnapshot};
 use kfed_service_dns::{
-    AddressObservation, AddressState, ApiState, Exposure, HostObservation, LeadsTo, MemberObservation, Naming,
+    AddressObservation, AddressState, ApiState, Exposure, HostObservation, LeadsTo, MemberObservation, Naming, Seen,
     ServiceObservation, external_name,
 };
 use kube::core::DynamicObject;
@@ -141,13 +141,16 @@ pub(crate) fn observe(
         }
         let observation = |ip: IpAddr, published: bool| {
             let asked = member.addresses.get(&AddressKey { service: key.clone(), ip });
+            let before = || answered_before(service, name, ip);
             AddressObservation {
                 ip,
                 probe: match probe(service, exposure, ip) {
-                    Some(_) => asked.map_or(AddressState::NeverAnswered, |address| address.state),
+                    Some(_) => {
+                        asked.map_or_else(|| before().unwrap_or(AddressState::NeverAnswered), |asked| asked.state)
+                    }
                     None => AddressState::NotAskable,
                 },
-                ever_answered: asked.is_some_and(|address| address.ever_answered),
+                ever_answered: asked.map_or_else(|| before().is_some(), |asked| asked.ever_answered),
                 published,
             }
         };
@@ -201,6 +204,13 @@ pub(crate) fn observe(
         hostnames: Vec::new(),
         members,
     }
+}
+
+/// How `ip` of `member` had answered when that was last written down in `service`: a dead address must not look private to a control
+/// plane that has just started.
+pub(crate) fn answered_before(service: &DynamicObject, member: &str, ip: IpAddr) -> Option<AddressState> {
+    let seen: Seen = serde_json::from_str(annotation(service, keys::ADDRESSES)?).ok()?;
+    seen.answered(member, ip)
 }
 
 /// What is wrong with what the Service says of how it is published.

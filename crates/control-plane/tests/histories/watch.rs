@@ -306,7 +306,7 @@ impl Watch {
         let begin = dead.max(runs + START).max(joined + START);
         // An API that falls silent or speaks again, before it is clear what has died, takes that much longer.
         let turned = member.api_turned.min(begin + detection);
-        // An address is asked while its service has names. What it answered before that is forgotten.
+        // An address is asked while its service has names. What it answered before a change of type is forgotten.
         let asked = runs.max(joined).max(self.services[s].wanted.since()?);
         let can_be_seen = begin.max(asked);
         let noticed = is_its && place.answered.is_some_and(|at| at >= asked + START);
