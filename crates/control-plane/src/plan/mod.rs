@@ -7,10 +7,13 @@ mod combinations;
 mod deletion;
 pub(crate) mod evict;
 mod intent;
+mod merge;
 mod object;
+mod overrides;
 mod place;
 mod priority;
 pub(crate) mod publish;
+mod select;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -76,6 +79,8 @@ pub(crate) struct FederationWrite {
     pub(crate) finalizers: Option<Vec<String>>,
     /// Annotation `kfed.io/placement` as it is to be.
     pub(crate) placement: Option<String>,
+    /// Annotation `kfed.io/conditions` as it is to be.
+    pub(crate) conditions: Option<String>,
     /// Annotation `kfed.io/orphan` is to be set.
     pub(crate) orphan: bool,
     /// The fields of the status that kfed writes.
