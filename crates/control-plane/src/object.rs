@@ -77,6 +77,12 @@ pub(crate) fn holds(conditions: &[Value], type_: &str) -> bool {
     conditions.iter().any(|condition| condition["type"] == type_ && condition["status"] == "True")
 }
 
+/// Since when condition `type_` has been `True` among `conditions`.
+pub(crate) fn since(conditions: &[Value], type_: &str) -> Option<Timestamp> {
+    let condition = conditions.iter().find(|condition| condition["type"] == type_ && condition["status"] == "True")?;
+    condition["lastTransitionTime"].as_str()?.parse().ok()
+}
+
 /// A condition that a plan wants to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WantedCondition {

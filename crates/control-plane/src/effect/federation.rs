@@ -6,7 +6,7 @@ use std::fmt::Display;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use kfed_api::{FIELD_MANAGER, SYSTEM_NAMESPACE, keys};
 use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PostParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::json;
 
@@ -23,6 +23,11 @@ pub(crate) async fn write(
     write: &FederationWrite,
 ) -> Result<(), EffectError> {
     let objects = api(client, key.kind, &key.namespace);
+    if write.expired {
+        let preconditions = Preconditions { uid: seen.metadata.uid.clone(), resource_version: None };
+        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        return gone(objects.delete(&key.name, &how).await);
+    }
     if write.finalizers.is_some() || write.placement.is_some() || write.conditions.is_some() || write.orphan {
         let mut metadata = json!({"resourceVersion": seen.metadata.resource_version});
         if let Some(finalizers) = &write.finalizers {

@@ -58,6 +58,8 @@ pub struct FederatedKind {
     pub truths: &'static [(&'static str, Truth)],
     /// Conditions with which an object has come to its end: nothing is started for it any more.
     pub ends: &'static [&'static str],
+    /// How many seconds after that the object goes, where the user says so.
+    pub ttl: Option<&'static str>,
     /// Where kfed's own conditions stand.
     pub conditions: Conditions,
     /// Whether its status tells which generation it is about.

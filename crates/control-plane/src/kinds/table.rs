@@ -206,6 +206,7 @@ pub static FEDERATED_KINDS: [FederatedKind; 19] = [
         ],
         truths: &[("Complete", Truth::All), ("Failed", Truth::AnyBeside("Complete")), ("Suspended", Truth::All)],
         ends: &["Complete", "Failed"],
+        ttl: Some("/spec/ttlSecondsAfterFinished"),
         conditions: Conditions::Plain,
         ..row("batch", "v1", "Job", "jobs")
     },
@@ -273,6 +274,7 @@ pub(super) const fn row(
         status: &[],
         truths: &[],
         ends: &[],
+        ttl: None,
         conditions: Conditions::Annotation,
         observed: false,
         ending: false,

@@ -85,10 +85,10 @@ pub(super) fn truth(
     let mut message = match messages.len() {
         0 | 1 => messages.first().copied().unwrap_or_default().to_owned(),
         _ => {
-            let each = |(copy, c): &&(&&Copy<'_>, &Value)| {
+            let each = |(copy, c): &(&&Copy<'_>, &Value)| {
                 format!("{}: {}", copy.member, c["message"].as_str().unwrap_or_default())
             };
-            tellers.iter().map(|teller| each(&teller)).collect::<Vec<_>>().join("; ")
+            tellers.iter().map(|teller| each(teller)).collect::<Vec<_>>().join("; ")
         }
     };
     if !holds && !silent.is_empty() && truth != Truth::Any {

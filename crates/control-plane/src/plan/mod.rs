@@ -83,6 +83,8 @@ pub(crate) struct FederationWrite {
     pub(crate) conditions: Option<String>,
     /// Annotation `kfed.io/orphan` is to be set.
     pub(crate) orphan: bool,
+    /// The object has outlived its end: it is to be deleted, and nothing else is done.
+    pub(crate) expired: bool,
     /// The fields of the status that kfed writes.
     pub(crate) status: Option<Value>,
     /// What the new status says that the old one did not.

@@ -1,6 +1,7 @@
 //! What is to be done about one object.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use kfed_api::conditions::reasons;
 use kfed_api::keys;
@@ -13,7 +14,7 @@ use super::place::{Placement, place, steps};
 use super::select::{is_selected, selector};
 use super::{FederationWrite, MemberWrite, ObjectPlan, deletion, status};
 use crate::kinds::{Replicas, controlled};
-use crate::object::{annotation, finalizers_with, has_finalizer, is_deleted, number};
+use crate::object::{annotation, conditions_of, finalizers_with, has_finalizer, is_deleted, number, since};
 use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView};
 
 /// The plan for the object in `view`.
@@ -37,6 +38,11 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
         let federation = FederationWrite { finalizers: Some(finalizers), ..FederationWrite::default() };
         return ObjectPlan { federation: Some(federation), ..ObjectPlan::default() };
     }
+    let expires_in = expires_in(view, federated);
+    if expires_in.is_some_and(|wait| wait.is_zero()) {
+        let federation = FederationWrite { expired: true, ..FederationWrite::default() };
+        return ObjectPlan { federation: Some(federation), ..ObjectPlan::default() };
+    }
     let placement = view.key.kind.replicas.map(|_| place(view));
     let mut members = departures(view);
     let mut applied = apply(view, federated, placement.as_ref());
@@ -45,9 +51,18 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
     ObjectPlan {
         members,
         federation: Some(federation).filter(|write| !write.is_empty()),
-        again_after: placement.and_then(|placement| placement.again_after),
+        again_after: placement.and_then(|placement| placement.again_after).into_iter().chain(expires_in).min(),
         ..ObjectPlan::default()
     }
+}
+
+/// When the object is to go because it has come to its end; none where it has not, or stays.
+fn expires_in(view: &ObjectView, federated: &DynamicObject) -> Option<Duration> {
+    let ttl = u64::try_from(number(federated, view.key.kind.ttl?)?).ok()?;
+    let conditions = conditions_of(view.key.kind, federated);
+    let end = view.key.kind.ends.iter().find_map(|end| since(&conditions, end))?;
+    let passed = Duration::try_from(view.now.duration_since(end)).unwrap_or_default();
+    Some(Duration::from_secs(ttl).saturating_sub(passed))
 }
 
 /// What members are told so that they hold what they should, and how far they do.

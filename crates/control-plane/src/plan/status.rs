@@ -29,14 +29,20 @@ pub(super) fn plan(
 ) -> FederationWrite {
     let kind = view.key.kind;
     let mut write = FederationWrite::default();
-    let summary = summary(view, placement, applied);
-    if annotation(federated, keys::PLACEMENT) != Some(&summary) {
-        write.placement = Some(summary);
+    // Failover goes by what workloads have; of all else one word when it has arrived is enough.
+    let has_arrived = nothing_to_write || !problems(view, applied).is_empty();
+    if placement.is_some() || has_arrived {
+        let summary = summary(view, placement, applied);
+        if annotation(federated, keys::PLACEMENT) != Some(&summary) {
+            write.placement = Some(summary);
+        }
     }
 
     let wanted = wanted(view, federated, placement, applied, nothing_to_write);
     let copies: Vec<_> = copies(view, applied).collect();
-    let truths = truths(view, placement, applied, &copies);
+    // What has come to its end says what it said then: members tidy up.
+    let finished = placement.is_some_and(|placement| placement.finished);
+    let truths = if finished { Vec::new() } else { truths(view, placement, applied, &copies) };
     let before = conditions_of(kind, federated);
     let all_wanted: Vec<_> = wanted.iter().chain(&truths).cloned().collect();
     let mut all = conditions(Some(&Value::from(before.clone())), &all_wanted, view.now);
@@ -47,7 +53,7 @@ pub(super) fn plan(
         let theirs = kind.truths.iter().any(|(type_, _)| condition["type"] == *type_);
         // What is said of a Service while its zone has not been read is not known to be over.
         let unknown = condition["type"] == types::PUBLISHED && view.dns.is_none();
-        (ours || theirs) && !unknown
+        (ours || (theirs && !finished)) && !unknown
     };
     all.retain(|condition| is_wanted(condition) || !is_over(condition));
     if kind.conditions == Conditions::Generation {
@@ -57,7 +63,7 @@ pub(super) fn plan(
     }
 
     let mut status = json!({});
-    for field in kind.status {
+    for field in kind.status.iter().filter(|_| !finished) {
         fields::set(&mut status, field.path, merge::field(field, &copies));
     }
     if kind.observed && nothing_to_write && all_have_seen(applied, &copies) {

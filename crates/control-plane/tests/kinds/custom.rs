@@ -6,7 +6,7 @@ use kube::core::GroupVersionKind;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::support::{Fleet, MINUTE};
+use crate::support::{Fleet, MINUTE, SPREAD};
 
 fn rollouts(client: Client) -> Api<DynamicObject> {
     let resource =
@@ -62,7 +62,9 @@ async fn entry(fleet: &Fleet, name: &str, words: &str) {
 
 async fn create(fleet: &Fleet) {
     let object = json!({
-        "apiVersion": "example.com/v1", "kind": "Rollout", "metadata": {"name": "one"}, "spec": {"replicas": 4, "assigned": "here", "x": 1}
+        "apiVersion": "example.com/v1", "kind": "Rollout",
+        "metadata": {"name": "one", "annotations": {"kfed.io/preferences": SPREAD}},
+        "spec": {"replicas": 4, "assigned": "here", "x": 1}
     });
     rollouts(fleet.client.clone())
         .create(&PostParams::default(), &serde_json::from_value(object).unwrap())

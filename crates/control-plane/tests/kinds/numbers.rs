@@ -54,7 +54,7 @@ async fn a_job_runs_once_and_its_end_is_told() {
     let fleet = Fleet::of_two().await;
     let mut pods = template("web:1");
     pods["spec"]["restartPolicy"] = json!("Never");
-    let spec = json!({"parallelism": 2, "completions": 4, "ttlSecondsAfterFinished": 0, "template": pods});
+    let spec = json!({"parallelism": 2, "completions": 4, "ttlSecondsAfterFinished": 900, "template": pods});
     fleet.apply("Job", json!({"metadata": {"name": "one"}, "spec": spec})).await;
     fleet.has("Job", "one", "/spec/completions", json!(2), json!(2)).await;
     fleet.has("Job", "one", "/spec/parallelism", json!(1), json!(1)).await;
@@ -79,4 +79,7 @@ async fn a_job_runs_once_and_its_end_is_told() {
     fleet
         .always(10 * MINUTE, "it does not run again", async || fleet.copy("fed-west", "Job", "one").await.is_null())
         .await;
+    fleet.tells("Job", "one", "/status/succeeded", json!(4)).await;
+    let gone = async || fleet.get("Job", "one").await.is_null() && fleet.copy("fed-east", "Job", "one").await.is_null();
+    fleet.eventually("its time is over, and it goes", gone).await;
 }

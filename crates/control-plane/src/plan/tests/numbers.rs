@@ -71,6 +71,23 @@ fn a_job_that_has_ended_is_started_nowhere_again() {
     assert_eq!(said(status(&plan), "Scheduled").1, "Finished");
 }
 
+#[test]
+fn a_job_that_has_ended_goes_when_its_time_is_over() {
+    let plan_after = |seconds: i64| {
+        let mut ended = job("hostname", 1, Some(1));
+        ended.data["spec"]["ttlSecondsAfterFinished"] = json!(60);
+        let condition = json!({"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        ended.data["status"] = json!({"conditions": [condition]});
+        let mut view = view("Job", Some(ended), vec![("east", member(Available, None))]);
+        view.now += SignedDuration::from_secs(seconds);
+        plan(&view)
+    };
+    let early = plan_after(20);
+    assert_eq!(early.again_after, Some(Duration::from_secs(40)));
+    assert!(!early.federation.unwrap().expired);
+    assert!(plan_after(60).federation.unwrap().expired);
+}
+
 fn autoscaler(min: i64, max: i64) -> DynamicObject {
     let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "hostname"});
     object(
