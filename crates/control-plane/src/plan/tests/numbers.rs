@@ -200,7 +200,7 @@ fn selectors_match_as_federation_v1_matched() {
         view.members.get_mut("east").unwrap().attributes.labels.clone_from(&labels);
         let plan = plan(&view);
         assert_eq!(plan.members.contains_key("east"), case["send"].as_bool().unwrap(), "{case}");
-        let conditions = plan.federation.unwrap().conditions.unwrap_or_default();
+        let conditions = plan.federation.and_then(|write| write.conditions).unwrap_or_default();
         assert_eq!(conditions.contains("InvalidAnnotation"), case["error"].as_bool().unwrap(), "{case}: {conditions}");
     }
     for (operator, spellings) in cases["operators"].as_object().unwrap() {
