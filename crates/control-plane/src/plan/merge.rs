@@ -115,13 +115,13 @@ fn union<'a>(lists: impl Iterator<Item = &'a Value>) -> Value {
 mod tests {
     use super::*;
 
-    fn object(status: Value) -> DynamicObject {
+    fn object(status: &Value) -> DynamicObject {
         serde_json::from_value(json!({"apiVersion": "v1", "kind": "K", "metadata": {"name": "x"}, "status": status}))
             .unwrap()
     }
 
     /// Of two members, the second of which is not current.
-    fn both(a: Value, b: Value, check: impl FnOnce(&[Copy<'_>])) {
+    fn both(a: &Value, b: &Value, check: impl FnOnce(&[Copy<'_>])) {
         let (a, b) = (object(a), object(b));
         let copy = |member, object, current| Copy { member, object, current, alive: true, used: true };
         check(&[copy("a", &a, true), copy("b", &b, false)]);
@@ -154,14 +154,14 @@ mod tests {
             (Merge::LatestOfAll, json!(late), json!(null), json!(null)),
             (Merge::First, json!(null), json!("r2"), json!("r2")),
         ] {
-            both(json!({"f": a}), json!({"f": b}), |copies| {
+            both(&json!({"f": a}), &json!({"f": b}), |copies| {
                 assert_eq!(field(&StatusField { path: "/status/f", merge }, copies), one, "{merge:?} {copies:?}");
             });
         }
         let revisions = |a, b| (json!({"now": a, "next": "r2"}), json!({"now": b, "next": "r2"}));
         for (a, b, one) in [("r2", "r1", "r1"), ("r2", "r2", "r2")] {
             let (a, b) = revisions(a, b);
-            both(a, b, |copies| {
+            both(&a, &b, |copies| {
                 let merge = Merge::Behind("/status/next");
                 assert_eq!(field(&StatusField { path: "/status/now", merge }, copies), one);
             });
@@ -189,13 +189,13 @@ mod tests {
             (Truth::AnyBeside("Complete"), "True", "done", Some((true, "IsTrue", "True"))),
             (Truth::AnyBeside("Complete"), "True", "", Some((false, "IsTrue", "True; b is not there yet"))),
         ] {
-            both(says(a), says(b), |copies| {
+            both(&says(a), &says(b), |copies| {
                 let found = truth("Ok", how, copies, &[]);
                 let one = one.map(|(holds, reason, message)| (holds, reason.to_owned(), message.to_owned()));
                 assert_eq!(found, one, "{how:?} {a} {b}");
             });
         }
-        both(says("True"), says("True"), |copies| {
+        both(&says("True"), &says("True"), |copies| {
             let (holds, _, message) = truth("Ok", Truth::All, copies, &["c"]).unwrap();
             assert!(!holds && message.contains("c is not there yet"), "{message}");
         });
