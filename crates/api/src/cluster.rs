@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::conditions::types;
 
 /// What is said of a member when it joins.
-#[derive(CustomResource, Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "kfed.io",
     version = "v1beta1",
@@ -30,10 +30,14 @@ pub struct ClusterSpec {
     /// Set when the member is to leave: kfed then drains it, cleans it, and removes this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unjoin: Option<Unjoin>,
+    /// Whether roles and their bindings are federated to the member. Off by default: whoever may write them in the federation API
+    /// could then give himself any permission in the member, and kfed's credentials there would need all that it hands out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub federate_rbac: bool,
 }
 
 /// A Secret by name; its namespace is [`crate::SYSTEM_NAMESPACE`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SecretReference {
     /// The Secret's name.
     pub name: String,
@@ -68,6 +72,9 @@ pub struct ClusterStatus {
     /// The Kubernetes version that the member's API tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Whether the member may hold roles or bindings that kfed made. They go when `federateRbac` does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub holds_rbac: bool,
 }
 
 /// A member's conditions in a word.
@@ -131,8 +138,10 @@ mod tests {
 
     #[test]
     fn a_cluster_without_a_status_is_neither_ready_nor_offline() {
-        let cluster =
-            Cluster::new("fed-west", ClusterSpec { secret_ref: SecretReference { name: "s".into() }, unjoin: None });
+        let cluster = Cluster::new(
+            "fed-west",
+            ClusterSpec { secret_ref: SecretReference { name: "s".into() }, ..ClusterSpec::default() },
+        );
         assert!(!cluster.is_ready() && !cluster.is_offline());
     }
 }

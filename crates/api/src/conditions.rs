@@ -20,6 +20,8 @@ pub mod types {
     pub const PROPAGATED: &str = "Propagated";
     /// Of a Service: its DNS records are as they should be.
     pub const PUBLISHED: &str = "Published";
+    /// Of a FederatedKind: objects of the kind are federated.
+    pub const FEDERATED: &str = "Federated";
     /// Of the Federation: the control plane runs, and its DNS zone can be read and written.
     pub const DNS_READY: &str = "DNSReady";
     /// Of the Federation: so many members are dead that kfed suspects its own network, and evicts nothing.
@@ -45,6 +47,24 @@ pub mod reasons {
     pub const NO_ROOM: &str = "NoRoom";
     /// An annotation of the object cannot be read; what held before still holds.
     pub const INVALID_PREFERENCES: &str = "InvalidPreferences";
+
+    /// No member is where the object may be.
+    pub const NO_MEMBER: &str = "NoMember";
+    /// Annotation `kfed.io/overrides` cannot be read, or does not fit the object; what the members hold stays.
+    pub const INVALID_OVERRIDES: &str = "InvalidOverrides";
+    /// A member's API server does not know the kind.
+    pub const KIND_NOT_SERVED: &str = "KindNotServed";
+    /// The object has come to its end: no member is given it any more.
+    pub const FINISHED: &str = "Finished";
+
+    /// The kind is federated.
+    pub const ACCEPTED: &str = "Accepted";
+    /// An entry says what cannot be.
+    pub const INVALID_ENTRY: &str = "InvalidEntry";
+    /// The kind is federated already: built in, or by another entry.
+    pub const ALREADY_FEDERATED: &str = "AlreadyFederated";
+    /// The kind's copies are being let go.
+    pub const ENDING: &str = "Ending";
 
     /// Every member holds the object as it should be.
     pub const IN_SYNC: &str = "InSync";

@@ -6,11 +6,18 @@ pub const REPLICA_SET_PREFERENCES: &str = "federation.kubernetes.io/replica-set-
 pub const DEPLOYMENT_PREFERENCES: &str = "federation.kubernetes.io/deployment-preferences";
 /// Annotation of v1: a Job's [preferences](crate::preferences::ReplicaPreferences).
 pub const JOB_PREFERENCES: &str = "federation.kubernetes.io/job-preferences";
+/// Annotation: the preferences of every other kind whose replicas are spread, in the same form.
+pub const PREFERENCES: &str = "kfed.io/preferences";
 /// Annotation of v1: what labels a member must have for the object to be sent there, as a JSON array of
 /// [requirements](crate::policy::SelectorRequirement).
 pub const CLUSTER_SELECTOR: &str = "federation.alpha.kubernetes.io/cluster-selector";
-/// Annotation: where a workload's replicas are, by member, as compact JSON. Written by kfed.
+/// Annotation: where the object is, by member, as compact JSON: of a workload with its replicas; why, and what is wrong there.
+/// Written by kfed.
 pub const PLACEMENT: &str = "kfed.io/placement";
+/// Annotation: kfed's conditions of an object whose kind has no conditions, as compact JSON. Written by kfed.
+pub const CONDITIONS: &str = "kfed.io/conditions";
+/// Annotation: what is different in some members, as JSON [patches](crate::overrides).
+pub const OVERRIDES: &str = "kfed.io/overrides";
 /// Annotation of a Service: the TTL of its DNS records, in seconds.
 pub const DNS_TTL: &str = "kfed.io/dns-ttl";
 /// Annotation of a Service or a workload: a whole number. What has a higher one comes first where not all can: DNS writes after a
@@ -50,6 +57,9 @@ pub const MEMBER: &str = "kfed.io/member";
 pub const CASCADE_FINALIZER: &str = "kfed.io/cascade";
 /// Finalizer of a Cluster: its credentials and DNS addresses go before it does.
 pub const MEMBERSHIP_FINALIZER: &str = "kfed.io/membership";
+
+/// Finalizer of a FederatedKind: no object of the kind is held by kfed any more before it goes.
+pub const KIND_FINALIZER: &str = "kfed.io/kind";
 
 /// Key, in a member's Secret, of the kubeconfig that reaches it.
 pub const SECRET_KUBECONFIG: &str = "kubeconfig";

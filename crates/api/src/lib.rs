@@ -3,7 +3,8 @@
 //! ```text
 //! Cluster      one member                 conditions Ready, Offline; region, zones, version
 //! Federation   the federation itself      conditions; what waits for approval
-//! annotations  replica preferences, placement policy, selector ─► parsed here, with the position of a mistake
+//! FederatedKind  one more kind to federate  where its replicas and status are
+//! annotations  replica preferences, placement policy, selector, overrides ─► parsed here, with the position of a mistake
 //! conditions   types and reasons as constants       ─► the vocabulary that users and tests share
 //! ```
 //!
@@ -27,6 +28,9 @@ pub mod conditions;
 #[cfg(feature = "crd")]
 mod federation;
 pub mod keys;
+#[cfg(feature = "crd")]
+mod kind;
+pub mod overrides;
 pub mod policy;
 pub mod preferences;
 
@@ -34,6 +38,8 @@ pub mod preferences;
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, SecretReference, Unjoin};
 #[cfg(feature = "crd")]
 pub use federation::{Awaiting, Federation, FederationSpec, FederationStatus, MASS_FAILOVER, RecordSettings};
+#[cfg(feature = "crd")]
+pub use kind::{FederatedKind, FederatedKindSpec, FederatedKindStatus, MergeRule, ReplicaPaths, StatusPath};
 
 /// The API group of kfed's own kinds.
 pub const GROUP: &str = "kfed.io";

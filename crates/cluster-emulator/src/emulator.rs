@@ -110,6 +110,11 @@ impl ClusterEmulator {
         Client::new(self.api().map_request(bearing(self.token.as_deref())), "default")
     }
 
+    /// How many writes have changed something in it, those of its own controllers included.
+    pub fn writes(&self) -> u64 {
+        self.server.writes()
+    }
+
     /// Serves the outside view over TLS, and the switches beside it under `/emulator/faults`. The kubeconfig names
     /// cluster, user and context after the member. A member can be served more than once.
     ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kfed_api::{Cluster, FIELD_MANAGER, Federation, FederationSpec, SYSTEM_NAMESPACE};
+use kfed_api::{Cluster, FIELD_MANAGER, FederatedKind, Federation, FederationSpec, SYSTEM_NAMESPACE};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, CustomResourceExt, ResourceExt};
 use serde_json::json;
@@ -36,7 +36,7 @@ pub async fn bootstrap(
     let apply = PatchParams::apply(FIELD_MANAGER).force();
 
     let crds = Api::<CustomResourceDefinition>::all(federation.clone());
-    for crd in [Cluster::crd(), Federation::crd()] {
+    for crd in [Cluster::crd(), Federation::crd(), FederatedKind::crd()] {
         let name = crd.name_any();
         within(deadline, crds.patch(&name, &apply, &Patch::Apply(&crd)))
             .await

@@ -43,10 +43,13 @@ pub mod bootstrap;
 mod builder;
 pub mod connect;
 mod controller;
+mod discover;
 mod effect;
+mod fields;
 mod kinds;
 pub mod membership;
 mod object;
+pub mod overview;
 mod plan;
 mod probe;
 pub mod published;
@@ -57,6 +60,8 @@ mod world;
 
 pub use builder::{AddressProbe, Clock, ControlPlane, ControlPlaneBuilder};
 pub use connect::{Connect, MemberConnector};
-pub use kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
+pub use kinds::{
+    Conditions, FEDERATED_KINDS, FederatedKind, Known, Merge, ObjectKey, Own, Replicas, Second, StatusField, Truth,
+};
 pub use resolve::{HostResolver, Resolution, ResolveHost};
 pub use settings::Settings;

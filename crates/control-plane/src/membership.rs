@@ -30,6 +30,8 @@ pub struct Join {
     pub kubeconfig: Kubeconfig,
     /// The context in it; its current one by default.
     pub context: Option<String>,
+    /// Whether roles and their bindings are federated to it too. A member that joins again keeps what it had unless this says so.
+    pub federate_rbac: bool,
 }
 
 /// A cluster that has become a member.
@@ -139,7 +141,7 @@ pub enum UnjoinError {
 /// Makes a cluster a member: asks it first, then keeps its credentials, then creates its `Cluster`. Doing it again with the
 /// same name renews the credentials. Each request is given up after `deadline`.
 pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result<Joined, JoinError> {
-    let Join { name: member, kubeconfig, context } = join;
+    let Join { name: member, kubeconfig, context, federate_rbac } = join;
     check_name(&member)?;
     let kubeconfig = minify(&member, kubeconfig, context)?;
     let client = client_of(kubeconfig.clone(), None, deadline)
@@ -174,10 +176,17 @@ pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result
     within(deadline, secrets.patch(&secret_name, &apply, &Patch::Apply(&secret)))
         .await
         .map_err(failed("keep the member's credentials"))?;
-    if before.is_some() {
+    if let Some(before) = before {
+        if federate_rbac && !before.spec.federate_rbac {
+            let patch = Patch::Merge(json!({"spec": {"federateRbac": true}}));
+            within(deadline, clusters.patch(&member, &manager(), &patch))
+                .await
+                .map_err(failed("change the Cluster"))?;
+        }
         return Ok(Joined { version, again: true });
     }
-    let spec = ClusterSpec { secret_ref: SecretReference { name: secret_name.clone() }, unjoin: None };
+    let secret_ref = SecretReference { name: secret_name.clone() };
+    let spec = ClusterSpec { secret_ref, federate_rbac, ..ClusterSpec::default() };
     let how = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     if let Err(error) = within(deadline, clusters.create(&how, &Cluster::new(&member, spec))).await {
         // Credentials without a member serve nobody.

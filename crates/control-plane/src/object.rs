@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use kube::core::{DynamicObject, ObjectMeta};
 use serde_json::{Value, json};
 
+use crate::kinds::{Conditions, FederatedKind};
+
 /// The member of `object` at a path like `/spec/replicas` (RFC 6901).
 pub(crate) fn at<'a>(object: &'a DynamicObject, pointer: &str) -> Option<&'a Value> {
     object.data.pointer(pointer)
@@ -12,11 +14,6 @@ pub(crate) fn at<'a>(object: &'a DynamicObject, pointer: &str) -> Option<&'a Val
 /// A number at a path.
 pub(crate) fn number(object: &DynamicObject, pointer: &str) -> Option<i64> {
     at(object, pointer).and_then(Value::as_i64)
-}
-
-/// What `spec.replicas` asks for; a kind that has them and does not say wants 1.
-pub(crate) fn replicas(object: &DynamicObject) -> i64 {
-    number(object, "/spec/replicas").unwrap_or(1)
 }
 
 /// The value of an annotation.
@@ -66,6 +63,27 @@ pub(crate) fn is_orphaned(metadata: &ObjectMeta) -> bool {
 /// The finalizer that API servers place for `propagationPolicy=Orphan`, and that garbage collectors take away.
 const ORPHAN_FINALIZER: &str = "orphan";
 
+/// Kfed's conditions of `object` as it has them, and those of others beside them.
+pub(crate) fn conditions_of(kind: &FederatedKind, object: &DynamicObject) -> Vec<Value> {
+    match kind.conditions {
+        Conditions::Annotation => annotation(object, kfed_api::keys::CONDITIONS)
+            .and_then(|json| serde_json::from_str(json).ok())
+            .unwrap_or_default(),
+        _ => at(object, "/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default(),
+    }
+}
+
+/// Whether condition `type_` is `True` among `conditions`.
+pub(crate) fn holds(conditions: &[Value], type_: &str) -> bool {
+    conditions.iter().any(|condition| condition["type"] == type_ && condition["status"] == "True")
+}
+
+/// Since when condition `type_` has been `True` among `conditions`.
+pub(crate) fn since(conditions: &[Value], type_: &str) -> Option<Timestamp> {
+    let condition = conditions.iter().find(|condition| condition["type"] == type_ && condition["status"] == "True")?;
+    condition["lastTransitionTime"].as_str()?.parse().ok()
+}
+
 /// A condition that a plan wants to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WantedCondition {
@@ -95,17 +113,30 @@ pub(crate) fn seconds(time: Timestamp) -> String {
 }
 
 /// Whether every field of `wanted` is in `live` with the same value. `live` may hold more: what its server filled in, and what
-/// others wrote. Lists are compared item by item.
+/// others wrote. Lists are compared item by item. What is 0 or empty is left out by servers.
 pub(crate) fn covers(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| match live.get(key) {
             Some(live) => covers(live, wanted),
-            None => wanted.is_null() || wanted.as_object().is_some_and(serde_json::Map::is_empty),
+            None => says_nothing(wanted),
         }),
         (Value::Array(live), Value::Array(wanted)) => {
             live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| covers(live, wanted))
         }
+        (Value::Null, wanted) => says_nothing(wanted),
         _ => live == wanted,
+    }
+}
+
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        // Where false is kept it means something, and most often something that matters.
+        Value::Bool(_) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(says_nothing),
     }
 }
 
@@ -119,7 +150,10 @@ mod tests {
         assert!(covers(&live, &json!({"ports": [{"port": 80}]})));
         assert!(!covers(&live, &json!({"ports": [{"port": 81}]})));
         assert!(!covers(&live, &json!({"ports": []})), "a list is whole");
-        assert!(covers(&live, &json!({"selector": {}})), "an empty map is dropped by servers");
+        for nothing in [json!({"selector": {}}), json!({"n": 0, "t": "", "l": [], "o": {"x": {"y": 0}}})] {
+            assert!(covers(&live, &nothing), "servers leave it out: {nothing}");
+        }
+        assert!(!covers(&live, &json!({"automountServiceAccountToken": false})), "it is not the default");
         assert!(!covers(&live, &json!({"selector": {"run": "hostname"}})));
     }
 

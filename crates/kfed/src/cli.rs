@@ -19,6 +19,7 @@ Examples:
   kfed controller-manager --context myfederation --federation-name myfederation \\
       --dns-zone-name example.com --dns-provider-config dns.conf
   kfed join fed-west --context myfederation --cluster-context fed-west
+  kfed explain deploy web --context myfederation    where is it, and why?
   kfed schedule -f web.yaml --remove fed-west    where do its replicas go? offline, without touching anything
   kfed dns plan -f fleet.yaml  what would change in the zone, offline
   kfed dns audit --context myfederation --dns-provider-config dns.conf    does anything dangle in the zone?
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Join(verbs::join::Args),
     Unjoin(verbs::unjoin::Args),
+    Status(verbs::status::Args),
+    Explain(verbs::explain::Args),
     Approve(verbs::approve::Args),
     ControllerManager(verbs::controller_manager::Args),
     Schedule(schedule::Args),

@@ -8,6 +8,7 @@ use kfed_control_plane::approval::ApprovalError;
 use kfed_control_plane::bootstrap::BootstrapError;
 use kfed_control_plane::connect::ConnectError;
 use kfed_control_plane::membership::{JoinError, UnjoinError};
+use kfed_control_plane::overview::OverviewError;
 use kfed_control_plane::published::ReadError;
 use kfed_dnsprovider::registry::RegistryError;
 use kfed_dnsprovider::{DnsError, ErrorClass};
@@ -106,6 +107,11 @@ pub(crate) enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Checking(Box<Error>),
+    #[error(transparent)]
+    Overview(#[from] OverviewError),
+    #[error("there is no {kind} {name} in namespace {namespace} of the federation API, or its kind is not federated")]
+    #[diagnostic(help("kinds are written as for kubectl; FederatedKind objects add to those that are federated"))]
+    NoObject { kind: String, name: String, namespace: String },
     #[error("not done: nobody confirmed it")]
     #[diagnostic(help("answer y, or pass --yes"))]
     NotConfirmed,

@@ -3,12 +3,44 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use clap::ValueEnum;
+use serde::Serialize;
+
 use crate::error::Error;
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
 
 /// One line to stdout. A reader that has gone away is no error: `kfed … | head` ends well.
 pub(crate) fn line(text: impl Display) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// `value` as JSON, indented.
+pub(crate) fn json(value: &impl Serialize) {
+    line(serde_json::to_string_pretty(value).expect("keys are texts and nothing fails to be written"));
+}
+
+/// Rows under their heads, in columns that are as wide as their widest cell; the last column is as wide as it is.
+pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<_> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 /// One line to stderr.

@@ -107,6 +107,12 @@ impl Fields for Reading {
 
 // === impl SelectorRequirement ===
 
+impl<'de> Deserialize<'de> for SelectorRequirement {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Noted::deserialize(deserializer).map(|read| read.value)
+    }
+}
+
 impl Fields for SelectorRequirement {
     const KEYS: &'static [&'static str] = &["key", "operator", "values"];
     const WHAT: &'static str = "an object with `key`, `operator` and `values`";

@@ -168,7 +168,7 @@ async fn set_finalizers(clusters: &Api<Cluster>, cluster: &Cluster, finalizers: 
 /// The Cluster is gone: so is all that is known of the member.
 fn forget(shared: &Arc<Shared>, name: &str) {
     shared.tasks.stop(name);
-    shared.set_stack(name, None);
+    shared.set_connected(name, None);
     let known = {
         let mut world = shared.world();
         world.refusals.retain(|(_, member), _| member != name);

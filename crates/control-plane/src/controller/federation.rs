@@ -14,13 +14,14 @@ use super::watch::follow;
 use super::{Key, Shared, ever};
 use crate::effect::member::api;
 use crate::effect::within;
-use crate::kinds::{FEDERATED_KINDS, ObjectKey};
+use crate::kinds::ObjectKey;
 use crate::object::is_orphaned;
 use crate::world::Change;
 
 /// Spawns the watches of the federation API.
 pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
-    for kind in &FEDERATED_KINDS {
+    let kinds = shared.world().kinds.clone();
+    for kind in kinds.iter() {
         let shared = shared.clone();
         tasks.spawn(ever("a watch of the federation API", move || {
             let (shared, objects) = (shared.clone(), api(&shared.parts.federation, kind, ""));
@@ -28,7 +29,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 let mut keys = {
                     let mut world = shared.world();
                     match &change {
-                        Change::Reset(_) => drop(world.listed.insert(kind.kind)),
+                        Change::Reset(_) | Change::NotServed => drop(world.listed.insert(kind.id)),
                         Change::Apply(object) if is_orphaned(&object.metadata) => {
                             // Garbage collectors take the mark away as soon as they see it: it is not to be missed here.
                             world.orphaned.extend(object.metadata.uid.clone());
@@ -36,7 +37,15 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                         // What was known of the federation still is the best there is: failover must not wait for its API.
                         _ => {}
                     }
-                    world.federation.change(kind, change)
+                    // What an autoscaler scaled before is looked at too: it may be another now, or none.
+                    let before = match &change {
+                        Change::Apply(object) | Change::Delete(object) => world.dependents(&kind.key(object)),
+                        _ => Vec::new(),
+                    };
+                    let mut keys = world.federation.change(kind, change);
+                    let after: Vec<_> = keys.iter().flat_map(|key| world.dependents(key)).collect();
+                    keys.extend(before.into_iter().chain(after));
+                    keys
                 };
                 keys.retain(|key: &ObjectKey| !key.is_reserved());
                 shared.look_at(keys);
@@ -63,8 +72,17 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         let clusters = Api::<Cluster>::all(shared.parts.federation.clone());
         follow(clusters, watcher::Config::default(), move |change| {
             let complete = matches!(change, Change::Reset(_));
-            let names = {
+            let (names, is_other) = {
                 let mut world = shared.world();
+                // What objects are placed by, and what they are given.
+                let traits = |cluster: &Cluster| (cluster.metadata.labels.clone(), cluster.spec.federate_rbac);
+                let is_other = match &change {
+                    Change::Apply(cluster) => {
+                        let before = world.clusters.get(cluster.metadata.name.as_deref().unwrap_or_default());
+                        before.is_some_and(|before| traits(before) != traits(cluster))
+                    }
+                    _ => complete,
+                };
                 if complete {
                     world.listed.insert(CLUSTERS);
                 }
@@ -76,8 +94,11 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 {
                     world.members.entry(name.clone()).or_default();
                 }
-                names
+                (names, is_other)
             };
+            if is_other {
+                shared.look_at_everything();
+            }
             shared.queue.add_all(names.into_iter().map(Key::Cluster));
         })
     }));
@@ -115,7 +136,7 @@ fn credentials(known: &mut BTreeMap<String, u64>, change: Change<Secret>) {
             known.remove(secret.metadata.name.as_deref().unwrap_or_default());
             known.extend(entry(&secret));
         }
-        Change::Interrupted => {}
+        Change::Interrupted | Change::NotServed => {}
         Change::Delete(secret) => drop(known.remove(secret.metadata.name.as_deref().unwrap_or_default())),
         Change::Reset(all) => *known = all.iter().filter_map(entry).collect(),
     }
@@ -140,7 +161,7 @@ fn apply(clusters: &mut BTreeMap<String, Arc<Cluster>>, change: Change<Cluster>)
             clusters.remove(&name);
             vec![name]
         }
-        Change::Interrupted => Vec::new(),
+        Change::Interrupted | Change::NotServed => Vec::new(),
         Change::Reset(all) => {
             let mut names: Vec<_> = std::mem::take(clusters).into_keys().collect();
             for cluster in all {

@@ -33,7 +33,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         let this = watcher::Config::default().fields(&format!("metadata.name={}", shared.settings().federation));
         follow(federations, this, move |change| {
             let seen = match change {
-                Change::Interrupted => return,
+                Change::Interrupted | Change::NotServed => return,
                 Change::Apply(federation) => Some(Arc::new(*federation)),
                 Change::Delete(_) => None,
                 Change::Reset(all) => all.into_iter().next().map(Arc::new),
@@ -53,7 +53,7 @@ fn see(shared: &Shared, seen: Option<Arc<Federation>>) {
         let mut world = shared.world();
         world.listed.insert(FEDERATION);
         let before = world.names;
-        world.names = before.next(world.itself.is_some(), seen.as_deref());
+        world.names = before.next(seen.as_deref());
         world.itself = seen;
         (before, world.names)
     };

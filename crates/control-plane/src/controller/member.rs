@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use super::watch::follow;
-use super::{AbortOnDrop, Key, Shared, ever, lock, tombstones};
+use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
 use crate::effect::member::{api, stack};
 use crate::effect::{chain, within};
-use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
+use crate::kinds::{FederatedKind, ObjectKey};
 use crate::object::seconds;
 use crate::probe::{ApiProbe, MemberClock};
 use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member, Slice};
@@ -42,6 +42,8 @@ struct Identity {
     uid: Option<String>,
     secret: String,
     credentials: Option<u64>,
+    /// Whether it is watched for kinds that give permissions.
+    permissions: bool,
 }
 
 // === impl Tasks ===
@@ -49,8 +51,12 @@ struct Identity {
 impl Tasks {
     /// Sees to it that `cluster`'s task runs, by its present credentials. Whether what was known of the member is no longer.
     pub(super) fn ensure(&self, shared: &Arc<Shared>, name: &str, cluster: &Cluster, credentials: Option<u64>) -> bool {
-        let identity =
-            Identity { uid: cluster.metadata.uid.clone(), secret: cluster.spec.secret_ref.name.clone(), credentials };
+        let identity = Identity {
+            uid: cluster.metadata.uid.clone(),
+            secret: cluster.spec.secret_ref.name.clone(),
+            credentials,
+            permissions: asks_for_permissions(cluster),
+        };
         let mut tasks = lock(&self.0);
         let Some(tasks) = tasks.as_mut() else { return false };
         let before = match tasks.get(name) {
@@ -60,7 +66,7 @@ impl Tasks {
         };
         let is_other = before.as_ref().is_some_and(|before| *before != identity);
         if is_other {
-            shared.set_stack(name, None);
+            shared.set_connected(name, None);
             let mut world = shared.world();
             let member = world.members.entry(name.to_owned()).or_default();
             match before.is_some_and(|before| before.uid == identity.uid) {
@@ -104,7 +110,8 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
     };
     update(&shared, &name, |member| member.refused = None);
     let settings = shared.settings();
-    shared.set_stack(&name, Some(stack(client.clone(), settings.federation.clone(), settings.deadline)));
+    let stack = stack(client.clone(), settings.federation.clone(), settings.deadline);
+    shared.set_connected(&name, Some(Connected { client: client.clone(), stack }));
     let monitor = monitor::spawn(
         ApiProbe::new(client.clone(), clock(&shared, &name)),
         (),
@@ -225,28 +232,53 @@ fn update(shared: &Shared, name: &str, change: impl FnOnce(&mut Member)) {
 /// Follows all of the member that planners need.
 fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
     let mut watches = JoinSet::new();
-    for kind in &FEDERATED_KINDS {
+    let kinds = {
+        let mut world = shared.world();
+        let permissions = world.clusters.get(name).is_some_and(|cluster| asks_for_permissions(cluster));
+        let kinds: Vec<_> = world.kinds.of_member(permissions).collect();
+        world.members.entry(name.to_owned()).or_default().kinds = Some(kinds.clone());
+        kinds
+    };
+    for kind in kinds {
         // All namespaces are seen, since one that is there is used; of all else only what kfed made.
-        let config = match kind.kind {
-            "Namespace" => watcher::Config::default(),
-            _ => watcher::Config::default().labels(&format!("{}={}", keys::MANAGED_BY, shared.settings().federation)),
+        let config = match kind.is_namespace() {
+            true => watcher::Config::default(),
+            false => {
+                watcher::Config::default().labels(&format!("{}={}", keys::MANAGED_BY, shared.settings().federation))
+            }
         };
         let (shared, name, objects) = (shared.clone(), name.to_owned(), api(client, kind, ""));
         watches.spawn(ever("a watch of a member", move || {
             let (shared, name, objects, config) = (shared.clone(), name.clone(), objects.clone(), config.clone());
             follow(objects, config, move |change| {
                 let (reset, interrupted) = news(&change);
-                let keys = {
+                let unserved = matches!(change, Change::NotServed);
+                let (keys, news) = {
                     let mut world = shared.world();
                     if interrupted {
-                        unlisted(&mut world, &name, kind.kind);
+                        unlisted(&mut world, &name, kind.id);
                     }
-                    let keys = world.members.entry(name.clone()).or_default().objects.change(kind, change);
-                    with_contents(&world, keys)
+                    let member = world.members.entry(name.clone()).or_default();
+                    let news = match (unserved, interrupted) {
+                        (true, _) => member.unserved.insert(kind.id),
+                        (_, true) => false,
+                        _ => member.unserved.remove(kind.id),
+                    };
+                    let keys = member.objects.change(kind, change);
+                    (with_contents(&world, keys), news)
                 };
                 shared.look_at(keys);
                 if reset {
-                    tombstones::listed(&shared, &name, kind.kind);
+                    tombstones::listed(&shared, &name, kind.id);
+                }
+                if news {
+                    tracing::info!(
+                        member = name,
+                        kind = kind.id,
+                        served = !unserved,
+                        "what the member serves has changed"
+                    );
+                    shared.look_at_everything();
                 }
                 shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
             })
@@ -291,9 +323,14 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
     watches
 }
 
+/// Whether the member is asked for kinds that give permissions: it wants them, or may hold some that are to go.
+fn asks_for_permissions(cluster: &Cluster) -> bool {
+    cluster.spec.federate_rbac || cluster.status.as_ref().is_some_and(|status| status.holds_rbac)
+}
+
 /// Whether `change` is a whole list, and whether it is the loss of one.
 fn news<K>(change: &Change<K>) -> (bool, bool) {
-    (matches!(change, Change::Reset(_)), matches!(change, Change::Interrupted))
+    (matches!(change, Change::Reset(_) | Change::NotServed), matches!(change, Change::Interrupted))
 }
 
 /// What is known of `what` may be old: the member takes no writes until it has been listed anew.
@@ -305,9 +342,9 @@ fn unlisted(world: &mut crate::world::World, name: &str, what: &'static str) {
 
 /// A namespace that has come may be what the objects in it wait for.
 fn with_contents(world: &crate::world::World, mut keys: Vec<ObjectKey>) -> Vec<ObjectKey> {
-    let namespaces: Vec<_> =
-        keys.iter().filter(|key| key.kind.kind == "Namespace").map(|key| key.name.clone()).collect();
-    keys.extend(world.federation.keys().filter(|key| namespaces.contains(&key.namespace)).cloned());
+    let contents: Vec<_> =
+        keys.iter().filter(|key| key.kind.is_namespace()).flat_map(|key| world.dependents(key)).collect();
+    keys.extend(contents);
     keys
 }
 
@@ -357,7 +394,7 @@ fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, Slice>>, change: C
                 }
             }
         }
-        Change::Interrupted => {}
+        Change::Interrupted | Change::NotServed => {}
         Change::Reset(slices) => {
             index.clear();
             for slice in &slices {
@@ -398,7 +435,7 @@ async fn nodes(shared: &Arc<Shared>, name: &str, client: &Client) {
         match change {
             Change::Apply(node) => nodes.extend([place(&node)]),
             Change::Delete(node) => drop(nodes.remove(&place(&node).0)),
-            Change::Interrupted => return,
+            Change::Interrupted | Change::NotServed => return,
             Change::Reset(all) => nodes = all.iter().map(place).collect(),
         }
         let region = nodes.values().find_map(|(region, _)| region.clone());

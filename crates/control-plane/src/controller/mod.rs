@@ -6,9 +6,11 @@ mod dns;
 mod federation;
 mod hosts;
 mod itself;
+mod kinds;
 mod member;
 mod object;
 mod pace;
+mod pods;
 mod tombstones;
 mod watch;
 mod writes;
@@ -32,13 +34,14 @@ use crate::Settings;
 use crate::builder::{AddressProbe, Clock};
 use crate::connect::MemberConnector;
 use crate::effect::member::MemberEffects;
-use crate::kinds::ObjectKey;
+use crate::kinds::{Kinds, ObjectKey};
 use crate::plan::Note;
 use crate::queue::WorkQueue;
 use crate::resolve::HostResolver;
 use crate::world::World;
 
 /// What a control plane is made of.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) federation: Client,
     pub(crate) settings: Settings,
@@ -62,6 +65,12 @@ enum Key {
     Object(ObjectKey),
 }
 
+/// A member that can be asked and told.
+struct Connected {
+    client: Client,
+    stack: MemberEffects,
+}
+
 /// What all drivers share.
 struct Shared {
     parts: Parts,
@@ -73,16 +82,42 @@ struct Shared {
     alarm: Notify,
     addresses: addresses::Monitors,
     hosts: hosts::Hosts,
-    /// Stacks of the members that have been connected.
-    members: Mutex<BTreeMap<String, MemberEffects>>,
+    /// Members that have been connected.
+    members: Mutex<BTreeMap<String, Connected>>,
     tasks: member::Tasks,
     writes: writes::Writes,
     pace: pace::Pace<Key>,
+    pods: pods::PodWatches,
     recorder: Recorder,
 }
 
-/// Runs until `shutdown`.
+/// Runs until `shutdown`. When other kinds come to be federated everything starts anew, as it would in another process: what must
+/// survive that is where it would survive a restart.
 pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
+    let (tell, mut told) = tokio::sync::watch::channel(None);
+    let work = async {
+        loop {
+            let kinds = told.borrow_and_update().clone();
+            match kinds {
+                Some(kinds) => tokio::select! {
+                    () = run_with(parts.clone(), kinds, shutdown.clone()) => return,
+                    Ok(()) = told.changed() => tracing::info!("other kinds are federated now: the controllers start anew"),
+                },
+                None => tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    Ok(()) = told.changed() => {}
+                },
+            }
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = kinds::run(&parts, tell) => {}
+    }
+}
+
+/// Runs until `shutdown` with just these kinds.
+async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
     let workers = parts.settings.workers;
     let resync = parts.settings.resync;
     let recorder = Recorder::new(
@@ -92,7 +127,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
     let shared = Arc::new(Shared {
         recorder,
         parts,
-        world: Mutex::default(),
+        world: Mutex::new(World { kinds, ..World::default() }),
         queue: WorkQueue::new(),
         dns: Notify::new(),
         alarm: Notify::new(),
@@ -102,6 +137,7 @@ pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
         tasks: member::Tasks::default(),
         writes: writes::Writes::default(),
         pace: pace::Pace::default(),
+        pods: pods::PodWatches::default(),
     });
     // Also when this is dropped; after the tasks below, which start others.
     let _end = StopOnDrop(shared.clone());
@@ -204,14 +240,20 @@ impl Shared {
     }
 
     fn stack(&self, member: &str) -> Option<MemberEffects> {
-        lock(&self.members).get(member).cloned()
+        lock(&self.members).get(member).map(|connected| connected.stack.clone())
     }
 
-    fn set_stack(&self, member: &str, stack: Option<MemberEffects>) {
-        let mut stacks = lock(&self.members);
-        match stack {
-            Some(stack) => stacks.insert(member.to_owned(), stack),
-            None => stacks.remove(member),
+    fn client(&self, member: &str) -> Option<Client> {
+        lock(&self.members).get(member).map(|connected| connected.client.clone())
+    }
+
+    fn set_connected(&self, member: &str, connected: Option<Connected>) {
+        // What they watch would be another member, or the same by credentials of before.
+        self.pods.stop(member);
+        let mut members = lock(&self.members);
+        match connected {
+            Some(connected) => members.insert(member.to_owned(), connected),
+            None => members.remove(member),
         };
     }
 
@@ -268,6 +310,7 @@ impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.tasks.stop_all();
         self.0.writes.stop_all();
+        self.0.pods.stop_all();
         self.0.addresses.stop_all();
         self.0.hosts.stop_all();
     }

@@ -22,6 +22,7 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<O
         // The list that completes the world brings every key here again.
         return Ok(None);
     };
+    shared.pods.ensure(shared, &view);
     if plan != ObjectPlan::default() {
         tracing::debug!(%key, ?plan, "planned");
     }
@@ -129,7 +130,7 @@ async fn write_to(shared: &Shared, key: &ObjectKey, member: &str, write: MemberW
         // Looked at again at once: nothing to tell anybody.
         Err(EffectError::Stale) => return false,
         // A namespace that is there already is used as it is.
-        Err(EffectError::NotAdopted) if key.kind.kind == "Namespace" => None,
+        Err(EffectError::NotAdopted) if key.kind.is_namespace() => None,
         Err(error) => {
             tracing::info!(%key, member, error = effect::chain(error), "the member did not take a write");
             Some(Refusal { reason: error.reason(), message: effect::chain(error) })

@@ -10,7 +10,7 @@ use super::member::RECONNECT;
 use super::{Key, Shared};
 use crate::effect::member::{MemberEffect, MemberEffects, run};
 use crate::effect::{EffectError, federation, within};
-use crate::kinds::{FEDERATED_KINDS, ObjectKey};
+use crate::kinds::ObjectKey;
 use crate::object::{is_deleted, is_managed};
 use crate::plan::{ANY_COPY, MemberWrite};
 use crate::world::TOMBSTONES;
@@ -34,7 +34,9 @@ enum State {
 /// The tombstones of member `name`, as the federation API keeps them.
 pub(super) async fn read(shared: &Shared, name: &str) -> BTreeMap<ObjectKey, String> {
     loop {
-        match within(shared.settings().deadline, federation::tombstones(&shared.parts.federation, name)).await {
+        let kinds = shared.world().kinds.clone();
+        let read = federation::tombstones(&shared.parts.federation, name, &kinds);
+        match within(shared.settings().deadline, read).await {
             Ok(tombstones) => return tombstones,
             Err(error) => {
                 tracing::warn!(member = name, %error, "could not read what is to be deleted in the member");
@@ -73,7 +75,8 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, name: &str) -> Result<Option
     let api = &shared.parts.federation;
     let mut states = Vec::new();
     // What is in a namespace goes before it.
-    for kind in FEDERATED_KINDS.iter().rev() {
+    let kinds = shared.world().kinds.clone();
+    for kind in kinds.iter().rev() {
         let of_kind = tombstones.iter().filter(|(key, _)| key.kind == kind);
         states.extend(join_all(of_kind.map(|(key, uid)| carry_out(shared, name, &stack, key, uid))).await);
     }

@@ -16,13 +16,14 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Follows what `objects` holds for ever, telling every change. A watch that fails starts anew with a list: what came
-/// between may be lost, and decisions must not be taken on it.
+/// between may be lost, and decisions must not be taken on it. A kind that is not known is asked for again and again: it may come.
 pub(super) async fn follow<K>(objects: Api<K>, config: watcher::Config, mut tell: impl FnMut(Change<K>))
 where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let mut backoff = FIRST_BACKOFF;
     loop {
+        let mut served = true;
         let mut events = std::pin::pin!(watcher(objects.clone(), config.clone()));
         let mut listed = Vec::new();
         while let Some(event) = events.next().await {
@@ -36,13 +37,19 @@ where
                 Ok(watcher::Event::Apply(object)) => tell(Change::Apply(Box::new(object))),
                 Ok(watcher::Event::Delete(object)) => tell(Change::Delete(Box::new(object))),
                 Err(error) => {
+                    served = !is_unknown(&error);
                     tracing::debug!(error = crate::effect::chain(&error), "a watch failed and starts anew");
                     break;
                 }
             }
         }
-        tell(Change::Interrupted);
+        tell(if served { Change::Interrupted } else { Change::NotServed });
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
+}
+
+/// Whether the API server has nothing under that path.
+fn is_unknown(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
 }

@@ -6,13 +6,13 @@ use std::fmt::Display;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use kfed_api::{FIELD_MANAGER, SYSTEM_NAMESPACE, keys};
 use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ObjectMeta, Patch, PostParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder};
 use serde_json::json;
 
 use super::member::api;
 use super::{EffectError, manager};
-use crate::kinds::ObjectKey;
+use crate::kinds::{Kinds, ObjectKey};
 use crate::plan::{FederationWrite, Note};
 
 /// Writes to the federated object, on condition that it still is the one that was seen.
@@ -23,7 +23,13 @@ pub(crate) async fn write(
     write: &FederationWrite,
 ) -> Result<(), EffectError> {
     let objects = api(client, key.kind, &key.namespace);
-    if write.finalizers.is_some() || write.placement.is_some() || write.addresses.is_some() || write.orphan {
+    if write.expired {
+        let preconditions = Preconditions { uid: seen.metadata.uid.clone(), resource_version: None };
+        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        return gone(objects.delete(&key.name, &how).await);
+    }
+    let annotated = write.placement.is_some() || write.addresses.is_some() || write.conditions.is_some();
+    if write.finalizers.is_some() || annotated || write.orphan {
         let mut metadata = json!({"resourceVersion": seen.metadata.resource_version});
         if let Some(finalizers) = &write.finalizers {
             metadata["finalizers"] = json!(finalizers);
@@ -33,6 +39,9 @@ pub(crate) async fn write(
         }
         if let Some(addresses) = &write.addresses {
             metadata["annotations"][keys::ADDRESSES] = json!(addresses);
+        }
+        if let Some(conditions) = &write.conditions {
+            metadata["annotations"][keys::CONDITIONS] = json!(conditions);
         }
         if write.orphan {
             metadata["annotations"][keys::ORPHAN] = json!("true");
@@ -80,11 +89,15 @@ pub(crate) async fn bury(client: &Client, member: &str, key: &ObjectKey, uid: &s
 }
 
 /// The tombstones of `member`: keys of copies, and their uids.
-pub(crate) async fn tombstones(client: &Client, member: &str) -> Result<BTreeMap<ObjectKey, String>, EffectError> {
+pub(crate) async fn tombstones(
+    client: &Client,
+    member: &str,
+    kinds: &Kinds,
+) -> Result<BTreeMap<ObjectKey, String>, EffectError> {
     let maps = Api::<ConfigMap>::namespaced(client.clone(), SYSTEM_NAMESPACE);
     let map = maps.get_opt(&tombstones_name(member)).await?;
     let data = map.and_then(|map| map.data).unwrap_or_default();
-    Ok(data.into_iter().filter_map(|(text, uid)| Some((buried(&text)?, uid))).collect())
+    Ok(data.into_iter().filter_map(|(text, uid)| Some((buried(&text, kinds)?, uid))).collect())
 }
 
 /// Forgets tombstones that have been carried out.
@@ -113,14 +126,15 @@ fn tombstones_name(member: &str) -> String {
     format!("tombstones-{member}")
 }
 
-/// `ReplicaSet.default.hostname`: ConfigMap keys take letters, digits, `-`, `_` and `.`; kinds and namespaces hold no dot.
+/// `ReplicaSet.default.hostname`: ConfigMap keys take letters, digits, `-`, `_` and `.`; neither what kinds are known by nor
+/// namespaces hold a dot.
 fn tombstone(key: &ObjectKey) -> String {
-    format!("{}.{}.{}", key.kind.kind, key.namespace, key.name)
+    format!("{}.{}.{}", key.kind.id, key.namespace, key.name)
 }
 
-fn buried(text: &str) -> Option<ObjectKey> {
+fn buried(text: &str, kinds: &Kinds) -> Option<ObjectKey> {
     let mut parts = text.splitn(3, '.');
-    let kind = crate::kinds::FederatedKind::named(parts.next()?)?;
+    let kind = kinds.find(parts.next()?)?;
     Some(ObjectKey { kind, namespace: parts.next()?.to_owned(), name: parts.next()?.to_owned() })
 }
 
@@ -134,7 +148,7 @@ mod tests {
         for (kind, namespace, name) in [("ReplicaSet", "default", "a.b.c"), ("Namespace", "", "shop")] {
             let kind = FederatedKind::named(kind).unwrap();
             let key = ObjectKey { kind, namespace: namespace.into(), name: name.into() };
-            assert_eq!(buried(&tombstone(&key)), Some(key));
+            assert_eq!(buried(&tombstone(&key), &Kinds::default()), Some(key));
         }
     }
 }

@@ -80,7 +80,7 @@ async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Resul
                 },
                 _ => uid,
             };
-            if key.kind.kind == "Namespace" {
+            if key.kind.is_namespace() {
                 let others = others_in(client, &key.name, federation).await?;
                 if !others.is_empty() {
                     release(&objects, &key.name, Some(&uid)).await?;

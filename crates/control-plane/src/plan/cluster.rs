@@ -117,6 +117,8 @@ pub(crate) fn status(
             member.topology.zones.iter().cloned().collect()
         },
         version: member.topology.version.clone().or(before.version),
+        holds_rbac: cluster.spec.federate_rbac
+            || (before.holds_rbac && (!member.is_listed() || member.holds_permissions())),
     }
 }
 

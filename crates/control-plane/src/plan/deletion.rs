@@ -18,6 +18,8 @@ pub(super) fn plan(view: &ObjectView, federated: &DynamicObject) -> ObjectPlan {
     if still_named {
         return plan;
     }
+    // A kind that is federated no longer leaves its copies to the members.
+    let orphaned = view.orphaned || view.key.kind.ending;
     if view.orphaned && annotation(federated, keys::ORPHAN) != Some("true") {
         // Written down before anything is done: after a restart nobody else remembers.
         plan.federation = Some(FederationWrite { orphan: true, ..FederationWrite::default() });
@@ -32,13 +34,13 @@ pub(super) fn plan(view: &ObjectView, federated: &DynamicObject) -> ObjectPlan {
         };
         let going = member.copy.as_deref().is_some_and(is_deleted);
         match member.state {
-            MemberState::Dead if view.orphaned => {}
+            MemberState::Dead if orphaned => {}
             MemberState::Dead => {
                 plan.tombstones.insert(name.clone(), uid);
             }
             state if state.is_reachable() => {
                 waits = true;
-                if view.orphaned {
+                if orphaned {
                     plan.members.insert(name.clone(), MemberWrite::Release);
                 } else if !going {
                     plan.members.insert(name.clone(), MemberWrite::Delete { uid });

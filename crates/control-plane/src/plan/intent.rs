@@ -1,10 +1,13 @@
 //! What a member is told: the user's object, without what API servers fill in, with kfed's marks.
 
 use kfed_api::keys;
+use kfed_api::overrides::Operation;
 use kube::core::DynamicObject;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::kinds::FederatedKind;
+use super::overrides;
+use crate::fields;
+use crate::kinds::{FederatedKind, POD_DEFAULTS};
 use crate::object::{annotation, covers};
 
 /// Annotation of a copy: a hash of what kfed last sent, so that what the user has taken away is seen to be missing.
@@ -18,83 +21,136 @@ fn is_private(annotation: &str) -> bool {
         || annotation == "kubectl.kubernetes.io/last-applied-configuration"
 }
 
-/// The object to apply in a member, with `replicas` where the kind has them.
-pub(super) fn intent(
-    kind: &FederatedKind,
-    federated: &DynamicObject,
-    federation: &str,
-    replicas: Option<i64>,
-) -> Value {
-    let mut labels = federated.metadata.labels.clone().unwrap_or_default();
-    labels.insert(keys::MANAGED_BY.to_owned(), federation.to_owned());
-    let mut annotations = federated.metadata.annotations.clone().unwrap_or_default();
-    annotations.retain(|key, _| !is_private(key));
+/// What every member is told alike, and what differs between them.
+pub(super) struct Intents<'a> {
+    kind: &'static FederatedKind,
+    federated: &'a DynamicObject,
+    federation: &'a str,
+    alike: Value,
+}
 
-    let mut metadata = json!({"name": federated.metadata.name, "labels": labels, "annotations": annotations});
-    if let Some(namespace) = &federated.metadata.namespace {
-        metadata["namespace"] = json!(namespace);
+/// Numbers of one member: where they stand, and whether they are another's to change there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers {
+    pub(super) at: Vec<(&'static str, i64)>,
+    /// An autoscaler's: they are sent, since what is not sent is taken away, and do not count as differences.
+    pub(super) lent: bool,
+}
+
+// === impl Intents ===
+
+impl<'a> Intents<'a> {
+    /// Those of the federated object, which is of `kind`.
+    pub(super) fn of(kind: &'static FederatedKind, federated: &'a DynamicObject, federation: &'a str) -> Self {
+        let mut intents = Self { kind, federated, federation, alike: Value::Null };
+        intents.alike = intents.finish(intents.as_written());
+        intents
     }
-    let mut object = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata});
-    for (field, value) in federated.data.as_object().into_iter().flatten() {
-        if field != "status" {
-            object[field] = value.clone();
+
+    /// The object to apply in one member, with what is different there.
+    pub(super) fn of_member(&self, patch: &[Operation], numbers: &Numbers) -> Result<Value, String> {
+        let mut object = if patch.is_empty() {
+            self.alike.clone()
+        } else {
+            let mut object = self.as_written();
+            overrides::apply(&mut object, patch)?;
+            self.finish(object)
+        };
+        if numbers.lent {
+            mark(&mut object);
         }
+        for (path, number) in &numbers.at {
+            fields::set(&mut object, path, json!(number));
+        }
+        if !numbers.lent {
+            mark(&mut object);
+        }
+        Ok(object)
     }
-    // A headless Service is the user's choice; every other clusterIP is one server's.
-    let headless = object.pointer("/spec/clusterIP") == Some(&json!("None"));
-    for path in kind.allocated {
-        remove(&mut object, path);
+
+    /// What the user wrote, as far as it is meant for members.
+    fn as_written(&self) -> Value {
+        let metadata = &self.federated.metadata;
+        let mut annotations = metadata.annotations.clone().unwrap_or_default();
+        annotations.retain(|key, _| !is_private(key));
+        let labels = metadata.labels.clone().unwrap_or_default();
+        let mut object = json!({
+            "apiVersion": self.kind.api_version(), "kind": self.kind.kind,
+            "metadata": {"name": metadata.name, "labels": labels, "annotations": annotations}
+        });
+        if let Some(namespace) = &metadata.namespace {
+            object["metadata"]["namespace"] = json!(namespace);
+        }
+        for (field, value) in self.federated.data.as_object().into_iter().flatten() {
+            if field != "status" {
+                object[field] = value.clone();
+            }
+        }
+        object
     }
-    if headless {
-        object["spec"]["clusterIP"] = json!("None");
+
+    /// Takes out what servers fill in, and puts the federation's label on.
+    fn finish(&self, mut object: Value) -> Value {
+        fields::remove_nulls(&mut object);
+        // A headless Service is the user's choice; every other clusterIP is one server's.
+        let headless = object.pointer("/spec/clusterIP") == Some(&json!("None"));
+        // Its pods' labels are the user's where he says so, and its selector too.
+        let manual = object.pointer("/spec/manualSelector") == Some(&json!(true));
+        for path in self.kind.allocated.iter().filter(|path| !(manual && SELECTING.contains(path))) {
+            fields::remove(&mut object, path);
+        }
+        if headless {
+            object["spec"]["clusterIP"] = json!("None");
+        }
+        for (path, default) in self.kind.defaults {
+            fields::remove_default(&mut object, path, *default);
+        }
+        if let Some(template) = self.kind.template.and_then(|path| object.pointer_mut(path)) {
+            for (path, default) in POD_DEFAULTS {
+                fields::remove_default(template, path, default);
+            }
+        }
+        fields::set(&mut object, MANAGED_BY_PATH, json!(self.federation));
+        object
     }
-    if let Some(replicas) = replicas {
-        object["spec"]["replicas"] = json!(replicas);
-    }
-    object["metadata"]["annotations"][INTENT] = json!(format!("{:016x}", fnv1a(object.to_string().as_bytes())));
-    object
+}
+
+/// Where label [`keys::MANAGED_BY`] stands.
+const MANAGED_BY_PATH: &str = "/metadata/labels/kfed.io~1managed-by";
+
+/// What servers do not fill in for a Job that has its own selector.
+const SELECTING: [&str; 2] = ["/spec/selector", "/spec/manualSelector"];
+
+fn mark(object: &mut Value) {
+    let hash = format!("{:016x}", fnv1a(object.to_string().as_bytes()));
+    fields::set(object, "/metadata/annotations/kfed.io~1intent", json!(hash));
 }
 
 /// Whether `copy` already is what `intent` asks for: the same was sent before, and nobody has changed it since.
-pub(super) fn is_current(copy: &DynamicObject, intent: &Value) -> bool {
+pub(super) fn is_current(copy: &DynamicObject, intent: &Value, numbers: &Numbers) -> bool {
     if annotation(copy, INTENT) != intent["metadata"]["annotations"][INTENT].as_str() {
         return false;
     }
+    let mut without;
+    let intent = if numbers.lent {
+        without = intent.clone();
+        numbers.at.iter().for_each(|(path, _)| fields::remove(&mut without, path));
+        &without
+    } else {
+        intent
+    };
     let Value::Object(wanted) = intent else { return false };
     let spec = wanted.iter().filter(|(field, _)| !["apiVersion", "kind", "metadata"].contains(&field.as_str()));
     let labels = serde_json::to_value(&copy.metadata.labels).unwrap_or_default();
     let annotations = serde_json::to_value(&copy.metadata.annotations).unwrap_or_default();
     covers(&labels, &intent["metadata"]["labels"])
         && covers(&annotations, &intent["metadata"]["annotations"])
-        && spec.into_iter().all(|(field, value)| copy.data.get(field).is_some_and(|live| covers(live, value)))
+        && spec.into_iter().all(|(field, value)| covers(copy.data.get(field).unwrap_or(&Value::Null), value))
 }
 
 /// The merge patch that takes kfed's marks off a copy.
 pub(crate) fn release() -> Value {
     json!({"metadata": {"labels": {keys::MANAGED_BY: null}, "annotations": {INTENT: null}}})
-}
-
-/// Removes the field at a path like `spec.ports[].nodePort`.
-fn remove(object: &mut Value, path: &str) {
-    let Some((head, rest)) = path.split_once('.') else {
-        object.as_object_mut().and_then(|fields| fields.remove(path));
-        return;
-    };
-    match head.strip_suffix("[]") {
-        Some(list) => {
-            for item in object.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-                remove(item, rest);
-            }
-        }
-        None => {
-            if let Some(field) = object.get_mut(head) {
-                remove(field, rest);
-            }
-        }
-    }
-    if object.get(head).and_then(Value::as_object).is_some_and(Map::is_empty) {
-        object.as_object_mut().and_then(|fields| fields.remove(head));
-    }
 }
 
 /// FNV-1a, 64 bits: stable over versions and machines, which `std`'s hashers do not promise.
@@ -122,10 +178,14 @@ mod tests {
         .unwrap()
     }
 
+    fn intent(kind: &'static FederatedKind, federated: &DynamicObject) -> Value {
+        Intents::of(kind, federated, "fed").of_member(&[], &Numbers::default()).unwrap()
+    }
+
     #[test]
     fn what_a_server_allocates_and_what_is_kfeds_own_is_not_sent() {
         let kind = FederatedKind::named("Service").unwrap();
-        let mut sent = intent(kind, &service(), "fed", None);
+        let mut sent = intent(kind, &service());
         let hash = sent["metadata"]["annotations"].as_object_mut().unwrap().remove(INTENT);
         assert!(hash.is_some());
         assert_eq!(
@@ -147,7 +207,7 @@ mod tests {
     fn a_headless_service_stays_headless() {
         let mut headless = service();
         headless.data["spec"]["clusterIP"] = json!("None");
-        let sent = intent(FederatedKind::named("Service").unwrap(), &headless, "fed", None);
+        let sent = intent(FederatedKind::named("Service").unwrap(), &headless);
         assert_eq!(sent["spec"]["clusterIP"], "None");
         assert!(sent["spec"].get("clusterIPs").is_none());
     }
@@ -156,14 +216,15 @@ mod tests {
     fn a_copy_is_current_until_the_user_or_somebody_in_the_member_changes_something() {
         let kind = FederatedKind::named("Service").unwrap();
         let federated = service();
-        let sent = intent(kind, &federated, "fed", None);
+        let sent = intent(kind, &federated);
+        let is_current = |copy: &DynamicObject, sent: &Value| is_current(copy, sent, &Numbers::default());
         let mut copy: DynamicObject = serde_json::from_value(sent.clone()).unwrap();
         copy.data["spec"]["clusterIP"] = json!("10.0.0.1");
         assert!(is_current(&copy, &sent), "the member's own fields are no difference");
 
         let mut fewer = federated;
         fewer.metadata.labels = None;
-        assert!(!is_current(&copy, &intent(kind, &fewer, "fed", None)), "a label that the user took away");
+        assert!(!is_current(&copy, &intent(kind, &fewer)), "a label that the user took away");
 
         copy.data["spec"]["ports"][0]["port"] = json!(9);
         assert!(!is_current(&copy, &sent), "drift");

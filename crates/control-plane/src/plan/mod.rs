@@ -7,11 +7,14 @@ mod combinations;
 mod deletion;
 pub(crate) mod evict;
 mod intent;
+mod merge;
 mod names;
 mod object;
+mod overrides;
 mod place;
 mod priority;
 pub(crate) mod publish;
+mod select;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -80,8 +83,12 @@ pub(crate) struct FederationWrite {
     pub(crate) placement: Option<String>,
     /// Annotation `kfed.io/addresses` as it is to be; an inner none takes it away.
     pub(crate) addresses: Option<Option<String>>,
+    /// Annotation `kfed.io/conditions` as it is to be.
+    pub(crate) conditions: Option<String>,
     /// Annotation `kfed.io/orphan` is to be set.
     pub(crate) orphan: bool,
+    /// The object has outlived its end: it is to be deleted, and nothing else is done.
+    pub(crate) expired: bool,
     /// The fields of the status that kfed writes.
     pub(crate) status: Option<Value>,
     /// What the new status says that the old one did not.

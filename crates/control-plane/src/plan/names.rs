@@ -15,8 +15,8 @@ pub(crate) enum Names {
     Kept,
     /// They go: somebody has deleted the Federation.
     Withdrawn,
-    /// They stay as they are, and are nobody's concern any more: it was deleted with `propagationPolicy=Orphan`, or has vanished
-    /// without a word, which looks like lost input.
+    /// They stay as they are, and are nobody's concern: it was deleted with `propagationPolicy=Orphan`, or is not there without a word,
+    /// which looks like lost input.
     Left,
 }
 
@@ -47,10 +47,10 @@ pub(crate) fn step(federation: Option<&Federation>, names: Names, zone: Option<&
 // === impl Names ===
 
 impl Names {
-    /// What becomes of them now that the Federation is seen as `after`; it was there `before`, or not yet.
-    pub(crate) fn next(self, before: bool, after: Option<&Federation>) -> Self {
-        let Some(metadata) = after.map(Resource::meta) else {
-            return if before && self == Self::Kept { Self::Left } else { self };
+    /// What becomes of them now that the Federation is seen as `federation`.
+    pub(crate) fn next(self, federation: Option<&Federation>) -> Self {
+        let Some(metadata) = federation.map(Resource::meta) else {
+            return if self == Self::Withdrawn { self } else { Self::Left };
         };
         match metadata.deletion_timestamp {
             None => Self::Kept,
@@ -82,20 +82,19 @@ mod tests {
         let live = federation(json!({"name": "fed"}));
         let deleted = federation(json!({"name": "fed", "deletionTimestamp": at, "finalizers": ["kfed.io/cascade"]}));
         let orphaned = federation(json!({"name": "fed", "deletionTimestamp": at, "finalizers": ["orphan"]}));
-        for (what, names, before, after, then) in [
-            ("never seen", Names::Kept, false, None, Names::Kept),
-            ("seen", Names::Kept, false, Some(&live), Names::Kept),
-            ("deleted", Names::Kept, true, Some(&deleted), Names::Withdrawn),
-            ("deleted before the start", Names::Kept, false, Some(&deleted), Names::Withdrawn),
-            ("gone at last", Names::Withdrawn, true, None, Names::Withdrawn),
-            ("still gone", Names::Withdrawn, false, None, Names::Withdrawn),
-            ("orphaned", Names::Kept, true, Some(&orphaned), Names::Left),
-            ("orphaned, and the wish taken away", Names::Left, true, Some(&deleted), Names::Left),
-            ("vanished without a word", Names::Kept, true, None, Names::Left),
-            ("made anew", Names::Withdrawn, false, Some(&live), Names::Kept),
-            ("back from nowhere", Names::Left, false, Some(&live), Names::Kept),
+        for (what, names, federation, then) in [
+            ("not there at the start", Names::default(), None, Names::Left),
+            ("there at the start", Names::default(), Some(&live), Names::Kept),
+            ("deleted before the start", Names::default(), Some(&deleted), Names::Withdrawn),
+            ("deleted", Names::Kept, Some(&deleted), Names::Withdrawn),
+            ("gone at last", Names::Withdrawn, None, Names::Withdrawn),
+            ("orphaned", Names::Kept, Some(&orphaned), Names::Left),
+            ("orphaned, and the wish taken away", Names::Left, Some(&deleted), Names::Left),
+            ("vanished without a word", Names::Kept, None, Names::Left),
+            ("made anew", Names::Withdrawn, Some(&live), Names::Kept),
+            ("back from nowhere", Names::Left, Some(&live), Names::Kept),
         ] {
-            assert_eq!(names.next(before, after), then, "{what}");
+            assert_eq!(names.next(federation), then, "{what}");
         }
     }
 

@@ -1,15 +1,21 @@
 //! What is to be done about one object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use kfed_api::conditions::reasons;
 use kfed_api::keys;
+use kfed_api::policy::SelectorRequirement;
 use kube::core::DynamicObject;
 
-use super::intent::{intent, is_current};
+use super::intent::{Intents, Numbers, is_current};
+use super::overrides::overrides;
 use super::place::{Placement, place, steps};
+use super::select::{is_selected, selector};
 use super::{FederationWrite, MemberWrite, ObjectPlan, deletion, status};
-use crate::object::{annotation, finalizers_with, has_finalizer, is_deleted};
-use crate::world::{Leaving, MemberState, MemberView, ObjectView};
+use crate::kinds::{Replicas, controlled};
+use crate::object::{annotation, conditions_of, finalizers_with, has_finalizer, is_deleted, number, since};
+use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView};
 
 /// The plan for the object in `view`.
 pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
@@ -20,8 +26,11 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
         // Nobody asked for the deletion of what is left here: only a member that leaves is cleaned of it.
         return ObjectPlan { members: departures(view), ..ObjectPlan::default() };
     };
-    if is_deleted(federated) {
+    if is_deleted(federated) || (view.key.kind.ending && has_finalizer(federated, keys::CASCADE_FINALIZER)) {
         return deletion::plan(view, federated);
+    }
+    if view.key.kind.ending || controlled(view.key.kind, federated) {
+        return ObjectPlan { members: departures(view), ..ObjectPlan::default() };
     }
     if !has_finalizer(federated, keys::CASCADE_FINALIZER) {
         // Before the first member write: a deletion in between would leave the copies behind.
@@ -29,47 +38,172 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
         let federation = FederationWrite { finalizers: Some(finalizers), ..FederationWrite::default() };
         return ObjectPlan { federation: Some(federation), ..ObjectPlan::default() };
     }
-    let placement = view.key.kind.preferences.map(|_| place(view));
+    let expires_in = expires_in(view, federated);
+    if expires_in.is_some_and(|wait| wait.is_zero()) {
+        let federation = FederationWrite { expired: true, ..FederationWrite::default() };
+        return ObjectPlan { federation: Some(federation), ..ObjectPlan::default() };
+    }
+    let placement = view.key.kind.replicas.map(|_| place(view));
     let mut members = departures(view);
-    members.extend(applications(view, federated, placement.as_ref()));
-    let in_sync = members.is_empty();
-    let federation = status::plan(view, federated, placement.as_ref(), in_sync);
+    let mut applied = apply(view, federated, placement.as_ref());
+    members.append(&mut applied.writes);
+    let federation = status::plan(view, federated, placement.as_ref(), &applied, members.is_empty());
     ObjectPlan {
         members,
         federation: Some(federation).filter(|write| !write.is_empty()),
-        again_after: placement.and_then(|placement| placement.again_after),
+        again_after: placement.and_then(|placement| placement.again_after).into_iter().chain(expires_in).min(),
         ..ObjectPlan::default()
     }
 }
 
-/// What members must be told so that they hold what they should.
-fn applications(
-    view: &ObjectView,
-    federated: &DynamicObject,
-    placement: Option<&Placement>,
-) -> BTreeMap<String, MemberWrite> {
+/// When the object is to go because it has come to its end; none where it has not, or stays.
+fn expires_in(view: &ObjectView, federated: &DynamicObject) -> Option<Duration> {
+    let ttl = u64::try_from(number(federated, view.key.kind.ttl?)?).ok()?;
+    let conditions = conditions_of(view.key.kind, federated);
+    let end = view.key.kind.ends.iter().find_map(|end| since(&conditions, end))?;
+    let passed = Duration::try_from(view.now.duration_since(end)).unwrap_or_default();
+    Some(Duration::from_secs(ttl).saturating_sub(passed))
+}
+
+/// What members are told so that they hold what they should, and how far they do.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) writes: BTreeMap<String, MemberWrite>,
+    /// Members in which the object is to be.
+    pub(super) belongs: BTreeSet<String>,
+    /// Those of them that hold it as it should be.
+    pub(super) current: BTreeSet<String>,
+    /// What is wrong in a member that nobody else tells of.
+    pub(super) problems: BTreeMap<String, (&'static str, String)>,
+    /// What is wrong with the selector of an object without replicas: copies stay where they are.
+    pub(super) selection: Option<String>,
+    /// Whether a selector says anything at all.
+    pub(super) is_selective: bool,
+    /// What is wrong with the overrides: nobody is told anything.
+    pub(super) overrides: Option<String>,
+}
+
+/// What becomes of a copy.
+enum Fate {
+    /// It is to be there, with these numbers.
+    Held(Numbers),
+    /// It is not to be there.
+    Gone,
+    /// Whatever is there stays as it is.
+    Left,
+}
+
+fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placement>) -> Applied {
+    let mut applied = Applied::default();
+    let selector = selector(view);
+    applied.is_selective = selector.as_ref().map_or(true, |selector| !selector.is_empty());
+    applied.selection = selector.as_ref().err().cloned();
+    let overrides = match overrides(view.key.kind, federated) {
+        Ok(overrides) => overrides,
+        Err(mistake) => {
+            applied.overrides = Some(mistake);
+            return applied;
+        }
+    };
+    let intents = Intents::of(view.key.kind, federated, &view.federation);
     let adopt = annotation(federated, keys::ADOPT) == Some("true");
-    let steps = placement.map(|placement| steps(view, placement));
-    let write = |(name, member): (&String, &MemberView)| {
+    let steps = placement.map(|placement| (placement, steps(view, placement)));
+    for (name, member) in &view.members {
         let takes_writes = match member.state {
             MemberState::Available | MemberState::Returning => true,
             MemberState::Leaving { stage: Leaving::Drain, reachable } => reachable && member.copy.is_some(),
             _ => false,
         };
-        if !takes_writes || !member.has_namespace || (member.foreign && !adopt) {
-            return None;
+        if member.lack == Some(Lack::Kind) {
+            let may = selector.as_ref().is_ok_and(|selector| is_selected(selector, member));
+            if takes_writes && may {
+                let kind = format!("{}.{}", view.key.kind.resource(), view.key.kind.version);
+                let message = format!("its API server does not serve {kind}");
+                applied.problems.insert(name.clone(), (reasons::KIND_NOT_SERVED, message));
+            }
+            continue;
         }
-        let replicas = match &steps {
-            Some(steps) => Some(*steps.get(name)?),
-            None => None,
+        let fate = match (view.key.kind.replicas, &steps) {
+            (Some(replicas), Some((placement, steps))) => {
+                let planned = Planned { replicas, placement, step: steps.get(name).copied(), selector: &selector };
+                planned.fate(name, member)
+            }
+            _ => match &selector {
+                Ok(selector) if is_selected(selector, member) => Fate::Held(Numbers::default()),
+                Ok(_) => Fate::Gone,
+                Err(_) => Fate::Left,
+            },
         };
-        let intent = intent(view.key.kind, federated, &view.federation, replicas);
-        match member.copy.as_deref() {
-            Some(copy) if is_deleted(copy) || is_current(copy, &intent) => None,
-            copy => Some((name.clone(), MemberWrite::Apply { intent, new: copy.is_none(), adopt })),
+        let fate = if member.lack == Some(Lack::Permission) { Fate::Gone } else { fate };
+        match fate {
+            Fate::Held(numbers) => {
+                applied.belongs.insert(name.clone());
+                if !takes_writes || !member.has_namespace || (member.foreign && !adopt) {
+                    continue;
+                }
+                let patch: Vec<_> = overrides.of(name, &member.attributes.labels).cloned().collect();
+                let intent = match intents.of_member(&patch, &numbers) {
+                    Ok(intent) => intent,
+                    Err(mistake) => {
+                        applied.problems.insert(name.clone(), (reasons::INVALID_OVERRIDES, mistake));
+                        continue;
+                    }
+                };
+                match member.copy.as_deref() {
+                    Some(copy) if is_deleted(copy) => {}
+                    Some(copy) if is_current(copy, &intent, &numbers) => drop(applied.current.insert(name.clone())),
+                    copy => {
+                        let write = MemberWrite::Apply { intent, new: copy.is_none(), adopt };
+                        applied.writes.insert(name.clone(), write);
+                    }
+                }
+            }
+            Fate::Gone => {
+                let copy = member.copy.as_deref().filter(|copy| takes_writes && !is_deleted(copy));
+                let uid = copy.and_then(|copy| copy.metadata.uid.clone());
+                applied.writes.extend(uid.map(|uid| (name.clone(), MemberWrite::Delete { uid })));
+            }
+            Fate::Left => {}
         }
-    };
-    view.members.iter().filter_map(write).collect()
+    }
+    applied
+}
+
+/// What the placement of a workload says of one member.
+struct Planned<'a> {
+    replicas: Replicas,
+    placement: &'a Placement,
+    /// How many it is told to run now.
+    step: Option<i64>,
+    selector: &'a Result<Vec<SelectorRequirement>, String>,
+}
+
+// === impl Planned ===
+
+impl Planned<'_> {
+    fn fate(&self, name: &str, member: &MemberView) -> Fate {
+        let Planned { replicas, placement, step, selector } = self;
+        // What has come to its end is brought nowhere any more; what is left of it is kept up.
+        if placement.finished && member.copy.is_none() {
+            return Fate::Left;
+        }
+        let Some(number) = *step else { return Fate::Left };
+        if number == 0 && self.is_empty(member) {
+            let selected = selector.as_ref().map_or(true, |selector| is_selected(selector, member));
+            if replicas.vanishes() || !selected {
+                return Fate::Gone;
+            }
+        }
+        let second = replicas.second.map(|second| second.path()).zip(placement.seconds.get(name).copied());
+        let at = std::iter::once((replicas.path, number)).chain(second).collect();
+        Fate::Held(Numbers { at, lent: placement.scaled_by.is_some() && number > 0 })
+    }
+
+    /// Whether nothing runs there any more.
+    fn is_empty(&self, member: &MemberView) -> bool {
+        let runs = |copy: &DynamicObject| number(copy, self.replicas.running).unwrap_or(0);
+        self.replicas.vanishes() || member.copy.as_deref().is_none_or(|copy| runs(copy) == 0)
+    }
 }
 
 /// What is to be done with copies in members that leave.

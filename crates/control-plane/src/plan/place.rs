@@ -1,83 +1,101 @@
 //! Where a workload's replicas go: from preferences and the members' state to a number for each member.
 
+mod second;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kfed_api::keys;
-use kfed_api::policy::{Finding, InvalidPolicy, PlacementPolicy, Severity, parse_selector};
+use kfed_api::policy::{InvalidPolicy, PlacementPolicy};
 use kfed_replica_scheduler::{Member, Reason, Request, schedule};
-use kube::core::DynamicObject;
 
-use crate::kinds::FederatedKind;
-use crate::object::{annotation, number, replicas};
-use crate::world::{Leaving, MemberState, MemberView, ObjectView};
+use super::select::{fail_on_errors, selector};
+use crate::kinds::Replicas;
+use crate::object::{annotation, conditions_of, holds, number};
+use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView};
 
 /// A number for each member, and what is to be said about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Placement {
     /// How many replicas each member is to have in the end.
     pub(crate) targets: BTreeMap<String, i64>,
+    /// The number that goes with it, for kinds that have one.
+    pub(crate) seconds: BTreeMap<String, i64>,
     /// Replicas that no member may take.
     pub(crate) unplaced: i64,
     /// Why they find no room: a phrase for each member that could not take them.
     pub(crate) obstacles: Vec<String>,
+    /// How each number came about.
+    pub(crate) whys: BTreeMap<String, String>,
     /// The preferences cannot be read: what members hold now stays.
     pub(crate) mistake: Option<String>,
-    /// When a dead member's replicas are planned elsewhere.
+    /// The numbers are an autoscaler's own, by its name: members keep what they have.
+    pub(crate) scaled_by: Option<String>,
+    /// The object has come to its end: members keep what they have.
+    pub(crate) finished: bool,
+    /// When only time changes it.
     pub(crate) again_after: Option<Duration>,
 }
 
 /// Places the replicas of the federated object in `view`.
 pub(crate) fn place(view: &ObjectView) -> Placement {
-    let Some(federated) = &view.federated else { return Placement::default() };
-    let wanted = replicas(federated);
-    let mut policy = match policy(view.key.kind, federated) {
-        Ok(policy) => policy,
-        Err(mistake) => return as_it_is(view, wanted, mistake),
+    let (Some(federated), Some(replicas)) = (&view.federated, &view.key.kind.replicas) else {
+        return Placement::default();
     };
+    let conditions = conditions_of(view.key.kind, federated);
+    if view.key.kind.ends.iter().any(|end| holds(&conditions, end)) {
+        return Placement { finished: true, ..as_it_is(view, 0) };
+    }
+    let wanted = replicas.asked(federated);
+    let policy = match policy(view, replicas) {
+        Ok(policy) => policy,
+        Err(mistake) => return Placement { mistake: Some(mistake), ..as_it_is(view, wanted) },
+    };
+    let mut placement = match view.scaler.as_deref() {
+        Some(scaler) => beside(view, replicas, &policy, scaler),
+        None => spread(view, replicas, &policy, wanted),
+    };
+    second::place(view, replicas, &policy, &mut placement);
+    placement.obstacles.sort();
+    placement.obstacles.dedup();
+    placement
+}
 
+/// Divides `wanted` replicas by `policy` among the members that take them now.
+fn spread(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, wanted: i64) -> Placement {
+    let mut policy = policy.clone();
     let mut placement = Placement::default();
     let mut frozen = 0;
     let mut available = Vec::new();
     for (name, member) in &view.members {
-        let held = member.share.map(|share| share.replicas);
+        if let Some(lack) = member.lack {
+            placement.obstacles.push(format!("{name} {}", lack.phrase()));
+            continue;
+        }
         match member.state {
             MemberState::Available => {
-                let current = member.copy.as_deref().and_then(|copy| number(copy, "/status/replicas"));
-                available.push(Member { current, attributes: Some(&member.attributes), ..Member::new(name) });
+                let room = member.room.filter(|_| member.share.is_some_and(|share| share.ready < share.replicas));
+                placement.wait_for(room.and_then(|room| room.again_in));
+                let asked = member.share.map(|share| share.replicas);
+                // What has been asked for counts from then on: a status comes later, and would look like room for others.
+                let waiting = room.map_or(0, |room| room.unschedulable);
+                let current = asked.map(|asked| (asked - waiting).max(0));
+                let capacity = current.filter(|_| waiting > 0);
+                available.push(Member { current, capacity, attributes: Some(&member.attributes), ..Member::new(name) });
             }
-            MemberState::Returning => {
-                // Others have taken over what it is no longer counted on for; what it still runs stays until it is trusted.
-                frozen += held.unwrap_or(0);
-                let runs = held.or_else(|| member.copy.as_deref().map(replicas));
-                placement.targets.extend(runs.map(|runs| (name.clone(), runs)));
-            }
-            MemberState::Frozen | MemberState::Dying { .. } => {
-                frozen += held.unwrap_or(0);
-                placement.targets.extend(held.map(|held| (name.clone(), held)));
-                if let MemberState::Dying { evict_in } = member.state {
-                    placement.again_after =
-                        Some(placement.again_after.map_or(evict_in, |earlier| earlier.min(evict_in)));
-                }
-            }
-            MemberState::Dead => placement.obstacles.push(format!("{name} is dead")),
-            MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. } => {
-                placement.targets.extend(held.map(|_| (name.clone(), 0)));
-                placement.obstacles.push(format!("{name} is leaving"));
-            }
-            // What is released runs on by itself and no longer counts.
-            MemberState::Leaving { stage: Leaving::Release, .. } | MemberState::Joining => {}
+            _ => frozen += placement.keep(name, member, replicas),
         }
     }
 
     let path = view.key.path();
-    let replicas = (wanted - frozen).max(0);
+    let left = (wanted - frozen).max(0);
     // Of a move on its way both ends run: the new replica is there, and the old one goes when it is ready.
     let running: i64 = available.iter().filter_map(|member| member.current).sum();
-    let on_the_way = u32::try_from(running - replicas).unwrap_or(0);
+    let on_the_way = u32::try_from(running - left).unwrap_or(0);
     policy.max_moves = policy.max_moves.map(|most| most.saturating_sub(on_the_way));
-    let plan = schedule(&Request { key: &path, replicas, policy: &policy, members: &available });
+    let plan = schedule(&Request { key: &path, replicas: left, policy: &policy, members: &available });
     for member in &plan.placements {
+        let whys: Vec<_> = member.reasons.iter().map(ToString::to_string).collect();
+        placement.whys.insert(member.member.clone(), whys.join("; "));
         // A member that the policy leaves out gets no copy; one that has a copy is scaled to nothing.
         if member.is_filtered() && view.members[&member.member].copy.is_none() {
             continue;
@@ -91,52 +109,65 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
         }));
     }
     placement.unplaced = plan.unplaced;
-    placement.obstacles.sort();
-    placement.obstacles.dedup();
     placement
 }
 
-/// What the annotations of a workload ask: its preferences with all that stands beside them, and v1's cluster selector. Else
-/// what is wrong with them.
-fn policy(kind: &FederatedKind, federated: &DynamicObject) -> Result<PlacementPolicy, String> {
-    let key = kind.preferences.unwrap_or_default();
-    let mut policy = match annotation(federated, key) {
+/// Beside its autoscaler a workload has no number of its own: members that have one keep what it has made of it there, and the
+/// others begin with its least.
+fn beside(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, scaler: &ObjectView) -> Placement {
+    let scaling = place(scaler);
+    let mut placement = Placement { scaled_by: Some(scaler.key.name.clone()), ..Placement::default() };
+    for (name, member) in &view.members {
+        if member.lack.is_some() {
+            continue;
+        }
+        match member.state {
+            MemberState::Available => {
+                let asks = scaling.targets.get(name).is_some_and(|most| *most > 0);
+                let least = scaling.seconds.get(name).copied().unwrap_or(1);
+                let held = member.share.map(|share| share.replicas);
+                let may = policy.cluster_selector.iter().all(|one| one.matches(&member.attributes.labels));
+                let target = if asks && may { Some(held.unwrap_or(least)) } else { held.map(|_| 0) };
+                placement.targets.extend(target.map(|target| (name.clone(), target)));
+            }
+            _ => drop(placement.keep(name, member, replicas)),
+        }
+    }
+    placement
+}
+
+/// What the annotations of a workload and of its namespace ask: its preferences with all that stands beside them, and v1's
+/// cluster selectors. Else what is wrong with them.
+fn policy(view: &ObjectView, replicas: &Replicas) -> Result<PlacementPolicy, String> {
+    let key = replicas.preferences;
+    let mut policy = match view.federated.as_deref().and_then(|federated| annotation(federated, key)) {
         None => PlacementPolicy::default(),
         Some(json) => json.parse().map_err(|mistake: InvalidPolicy| format!("annotation {key}: {mistake}"))?,
     };
     fail_on_errors(key, &policy)?;
-    if let Some(json) = annotation(federated, keys::CLUSTER_SELECTOR).filter(|json| !json.is_empty()) {
-        let in_annotation = |mistake: InvalidPolicy| format!("annotation {}: {mistake}", keys::CLUSTER_SELECTOR);
-        let selector = parse_selector(json).map_err(in_annotation)?;
-        let alone = PlacementPolicy { cluster_selector: selector.clone(), ..PlacementPolicy::default() };
-        fail_on_errors(keys::CLUSTER_SELECTOR, &alone)?;
-        policy.cluster_selector.extend(selector);
-    }
+    policy.cluster_selector.extend(selector(view)?);
     Ok(policy)
-}
-
-fn fail_on_errors(annotation: &str, policy: &PlacementPolicy) -> Result<(), String> {
-    let error = policy.check(None).into_iter().find(|finding| finding.severity == Severity::Error);
-    error.map_or(Ok(()), |Finding { path, message, remedy, .. }| {
-        Err(format!("annotation {annotation}: {path}: {message}; {remedy}"))
-    })
 }
 
 /// The last good plan is what the members hold: preferences that cannot be read change nothing. A member that leaves is
 /// emptied all the same.
-fn as_it_is(view: &ObjectView, wanted: i64, mistake: String) -> Placement {
-    let held = |(name, member): (&String, &MemberView)| {
-        let held = member.share?.replicas;
-        match member.state {
+fn as_it_is(view: &ObjectView, wanted: i64) -> Placement {
+    let mut placement = Placement::default();
+    for (name, member) in &view.members {
+        let Some(share) = member.share else { continue };
+        let held = match member.state {
             // What is released runs on by itself and no longer counts.
-            MemberState::Leaving { stage: Leaving::Release, .. } => None,
-            MemberState::Leaving { .. } => Some((name.clone(), 0)),
-            _ => Some((name.clone(), held)),
-        }
-    };
-    let targets: BTreeMap<_, _> = view.members.iter().filter_map(held).collect();
-    let unplaced = (wanted - targets.values().sum::<i64>()).max(0);
-    Placement { targets, unplaced, mistake: Some(mistake), ..Placement::default() }
+            MemberState::Leaving { stage: Leaving::Release, .. } => continue,
+            MemberState::Leaving { .. } => 0,
+            _ => share.replicas,
+        };
+        placement.targets.insert(name.clone(), held);
+        let second = view.key.kind.replicas.and_then(|replicas| replicas.second);
+        let kept = second.zip(member.copy.as_deref()).and_then(|(second, copy)| number(copy, second.path()));
+        placement.seconds.extend(kept.map(|kept| (name.clone(), kept)));
+    }
+    placement.unplaced = (wanted - placement.targets.values().sum::<i64>()).max(0);
+    placement
 }
 
 /// What a member is to be told now on the way to its target: more at once, less only as far as what is ready elsewhere
@@ -160,4 +191,60 @@ pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String
         (name.clone(), needed - given)
     };
     placement.targets.iter().map(step).collect()
+}
+
+// === impl Placement ===
+
+impl Placement {
+    /// Leaves a member that takes no new replicas as it is; returns how many it is counted on for.
+    fn keep(&mut self, name: &str, member: &MemberView, replicas: &Replicas) -> i64 {
+        let held = member.share.map(|share| share.replicas);
+        let mut target = |replicas: Option<i64>, why: &str| {
+            self.targets.extend(replicas.map(|replicas| (name.to_owned(), replicas)));
+            self.whys.insert(name.to_owned(), why.to_owned());
+        };
+        match member.state {
+            // Others have taken over what it is no longer counted on for; what it still runs stays until it is trusted.
+            MemberState::Returning => {
+                let runs = held.or_else(|| member.copy.as_deref().map(|copy| replicas.asked(copy)));
+                target(runs, "it was dead a short while ago: what it runs stays for now");
+            }
+            MemberState::Frozen => target(held, "it takes no writes now: what it runs is taken to run on"),
+            MemberState::Dying { evict_in } => {
+                target(held, "it is dead: its replicas are planned elsewhere soon");
+                self.wait_for(Some(evict_in));
+            }
+            MemberState::Dead if replicas.stays => {
+                target(held, "it is dead: what it runs may still hold its volumes, and is not planned elsewhere");
+            }
+            MemberState::Dead => {
+                self.obstacles.push(format!("{name} is dead"));
+                return 0;
+            }
+            MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. } => {
+                target(held.map(|_| 0), "it is leaving");
+                self.obstacles.push(format!("{name} is leaving"));
+                return 0;
+            }
+            // What is released runs on by itself and no longer counts.
+            MemberState::Leaving { stage: Leaving::Release, .. } | MemberState::Joining => return 0,
+            MemberState::Available => {}
+        }
+        held.unwrap_or(0)
+    }
+
+    fn wait_for(&mut self, wait: Option<Duration>) {
+        self.again_after = self.again_after.into_iter().chain(wait).min();
+    }
+}
+
+// === impl Lack ===
+
+impl Lack {
+    pub(super) fn phrase(self) -> &'static str {
+        match self {
+            Self::Kind => "does not serve the kind",
+            Self::Permission => "does not want permissions from the federation (spec.federateRbac)",
+        }
+    }
 }

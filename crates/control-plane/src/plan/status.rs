@@ -1,73 +1,103 @@
-//! What the federated object tells its user: the members' numbers and addresses, and conditions.
+//! What the federated object tells its user: the members' numbers and addresses, conditions, and where it is.
 
 use std::collections::BTreeMap;
 
 use kfed_api::conditions::{reasons, types};
 use kfed_api::keys;
 use kube::core::DynamicObject;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::merge::{self, Copy};
+use super::object::Applied;
 use super::place::Placement;
 use super::{FederationWrite, Note};
-use crate::object::{WantedCondition, annotation, at, conditions, covers, number, replicas};
-use crate::world::{MemberState, MemberView, ObjectView};
+use crate::fields;
+use crate::kinds::{Conditions, Truth};
+use crate::object::{WantedCondition, annotation, at, conditions, conditions_of, covers, number};
+use crate::world::{MemberState, MemberView, ObjectView, Share};
 
-/// The sums that a workload's status is made of.
-const SUMS: [&str; 4] = ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+/// Conditions that are kfed's own: each goes when there is nothing more to say of it.
+const OWN: [&str; 3] = [types::SCHEDULED, types::PROPAGATED, types::PUBLISHED];
 
 pub(super) fn plan(
     view: &ObjectView,
     federated: &DynamicObject,
     placement: Option<&Placement>,
-    in_sync: bool,
+    applied: &Applied,
+    nothing_to_write: bool,
 ) -> FederationWrite {
-    let mut write = FederationWrite::default();
     let kind = view.key.kind;
-    if placement.is_none() && !kind.published {
-        return write;
-    }
-    let mut status = Map::new();
-    let mut wanted = Vec::new();
-    if let Some(placement) = placement {
-        status.extend(sums(view));
-        status.insert("observedGeneration".to_owned(), json!(federated.metadata.generation));
-        wanted.push(scheduled(placement, replicas(federated)));
-        let summary = summary(view);
+    let mut write = FederationWrite::default();
+    // Failover goes by what workloads have; of all else one word when it has arrived is enough.
+    let has_arrived = nothing_to_write || !problems(view, applied).is_empty();
+    if placement.is_some() || has_arrived {
+        let summary = summary(view, placement, applied);
         if annotation(federated, keys::PLACEMENT) != Some(&summary) {
             write.placement = Some(summary);
         }
     }
-    if kind.published {
-        status.insert("loadBalancer".to_owned(), load_balancer(view));
-        wanted.extend(view.dns.as_ref().and_then(|dns| dns.condition.clone()));
-        let seen = view.dns.as_ref().map(|dns| dns.seen.as_deref());
-        write.addresses =
-            seen.filter(|seen| *seen != annotation(federated, keys::ADDRESSES)).map(|seen| seen.map(str::to_owned));
+    if let Some(dns) = &view.dns {
+        let before = annotation(federated, keys::ADDRESSES);
+        write.addresses = (dns.seen.as_deref() != before).then(|| dns.seen.clone());
     }
-    // What was said of a Service that has since been made to be found in no zone.
-    let is_published = view.dns.as_ref().is_none_or(|dns| dns.condition.is_some());
-    let outdated = |condition: &Value| condition["type"] == types::PUBLISHED && !is_published;
-    wanted.extend(propagated(view, in_sync));
-    let mut all = conditions(at(federated, "/status/conditions"), &wanted, view.now);
-    if kind.published {
-        all.retain(|condition| !outdated(condition));
-        // metav1.Condition has it; a ReplicaSet's own type has not.
-        for condition in all.iter_mut().filter(|c| wanted.iter().any(|w| c["type"] == w.type_)) {
+
+    let wanted = wanted(view, federated, placement, applied, nothing_to_write);
+    let copies: Vec<_> = copies(view, applied).collect();
+    // What has come to its end says what it said then: members tidy up.
+    let finished = placement.is_some_and(|placement| placement.finished);
+    let truths = if finished { Vec::new() } else { truths(view, placement, applied, &copies) };
+    let before = conditions_of(kind, federated);
+    let all_wanted: Vec<_> = wanted.iter().chain(&truths).cloned().collect();
+    let mut all = conditions(Some(&Value::from(before.clone())), &all_wanted, view.now);
+    let is_wanted = |condition: &Value| all_wanted.iter().any(|wanted| condition["type"] == wanted.type_);
+    // While writes are under way what was said before of them stays.
+    let is_over = |condition: &Value| {
+        let ours = OWN.iter().any(|own| condition["type"] == *own) && condition["type"] != types::PROPAGATED;
+        let theirs = kind.truths.iter().any(|(type_, _)| condition["type"] == *type_);
+        // What is said of a Service while its zone has not been read is not known to be over.
+        let unknown = condition["type"] == types::PUBLISHED && view.dns.is_none();
+        (ours || (theirs && !finished)) && !unknown
+    };
+    all.retain(|condition| is_wanted(condition) || !is_over(condition));
+    if kind.conditions == Conditions::Generation {
+        for condition in all.iter_mut().filter(|condition| is_wanted(condition)) {
             condition["observedGeneration"] = json!(federated.metadata.generation.unwrap_or_default());
         }
     }
-    status.insert("conditions".to_owned(), Value::from(all));
-    let status = Value::from(status);
-    if !covers(at(federated, "/status").unwrap_or(&Value::Null), &status) {
-        write.notes = notes(at(federated, "/status/conditions"), &wanted);
+
+    let mut status = json!({});
+    for field in kind.status.iter().filter(|_| !finished) {
+        fields::set(&mut status, field.path, merge::field(field, &copies));
+    }
+    if kind.observed && nothing_to_write && all_have_seen(applied, &copies) {
+        fields::set(&mut status, "/status/observedGeneration", json!(federated.metadata.generation));
+    }
+    let mut is_news = false;
+    match kind.conditions {
+        Conditions::Annotation => {
+            let all = Value::from(all);
+            if Value::from(before.clone()) != all {
+                write.conditions = Some(all.to_string());
+                is_news = true;
+            }
+        }
+        Conditions::Plain | Conditions::Generation => fields::set(&mut status, "/status/conditions", Value::from(all)),
+    }
+    if let Some(status) = status.get_mut("status").map(Value::take)
+        && !covers(at(federated, "/status").unwrap_or(&Value::Null), &status)
+    {
         write.status = Some(status);
+        is_news = true;
+    }
+    if is_news {
+        write.notes = notes(&before, &wanted);
     }
     write
 }
 
 /// An event for each condition that has come to fail, fails for another reason, or holds again.
-fn notes(before: Option<&Value>, wanted: &[WantedCondition]) -> Vec<Note> {
-    let before = before.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+fn notes(before: &[Value], wanted: &[WantedCondition]) -> Vec<Note> {
     let is_news = |wanted: &&WantedCondition| match before.iter().find(|c| c["type"] == wanted.type_) {
         Some(condition) => {
             condition["status"] != if wanted.holds { "True" } else { "False" } || condition["reason"] != wanted.reason
@@ -84,40 +114,122 @@ fn notes(before: Option<&Value>, wanted: &[WantedCondition]) -> Vec<Note> {
 }
 
 /// Members that still count: what a dead one ran does not.
-fn counted(view: &ObjectView) -> impl Iterator<Item = (&String, &MemberView, &DynamicObject)> {
+fn copies<'a>(view: &'a ObjectView, applied: &'a Applied) -> impl Iterator<Item = Copy<'a>> {
     // Who returns counts for what it is counted on; objects without replicas are its own again at once.
-    let workload = view.key.kind.preferences.is_some();
+    let workload = view.key.kind.replicas.is_some();
+    let stays = view.key.kind.replicas.is_some_and(|replicas| replicas.stays);
     let counts = move |member: &MemberView| match member.state {
-        MemberState::Dead | MemberState::Joining => false,
+        MemberState::Dead => stays,
+        MemberState::Joining => false,
         MemberState::Returning => !workload || member.share.is_some(),
         _ => true,
     };
-    view.members
-        .iter()
-        .filter(move |(_, member)| counts(member))
-        .filter_map(|(name, member)| Some((name, member, member.copy.as_deref()?)))
-}
-
-fn sums(view: &ObjectView) -> impl Iterator<Item = (String, Value)> {
-    SUMS.into_iter().map(|field| {
-        let pointer = format!("/status/{field}");
-        let sum: i64 = counted(view).filter_map(|(_, _, copy)| number(copy, &pointer)).sum();
-        (field.to_owned(), json!(sum))
+    let observed = |copy: &DynamicObject| {
+        let seen = number(copy, "/status/observedGeneration");
+        !view.key.kind.observed || seen >= copy.metadata.generation
+    };
+    view.members.iter().filter(move |(_, member)| counts(member)).filter_map(move |(name, member)| {
+        let object = member.copy.as_deref()?;
+        Some(Copy {
+            member: name,
+            object,
+            current: applied.current.contains(name) && observed(object),
+            alive: matches!(member.state, MemberState::Available | MemberState::Frozen),
+            used: !workload || member.share.is_some_and(|share| share.replicas > 0),
+        })
     })
 }
 
-/// `{"fed-east":{"ready":4,"replicas":4}}`: what is counted on. A dead member drops out when its replicas are planned
+/// Whether every member that can be told has been, and its controllers have seen it.
+fn all_have_seen(applied: &Applied, copies: &[Copy<'_>]) -> bool {
+    let seen = |copy: &Copy<'_>| copy.current || !applied.current.contains(copy.member);
+    applied.overrides.is_none() && applied.problems.is_empty() && copies.iter().all(seen)
+}
+
+/// What a member has of the object, and why.
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    share: Option<Share>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    why: &'a str,
+    #[serde(flatten)]
+    problem: Option<Problem<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    reason: &'a str,
+    message: &'a str,
+}
+
+/// `{"fed-east":{"ready":4,"replicas":4,"why":"…"}}`: what is counted on. A dead member drops out when its replicas are planned
 /// elsewhere, and comes in again only when it shows itself.
-fn summary(view: &ObjectView) -> String {
-    let counts = |member: &MemberView| !matches!(member.state, MemberState::Dead | MemberState::Joining);
-    let shares = view.members.iter().filter(|(_, member)| counts(member));
-    let shares: BTreeMap<_, _> = shares.filter_map(|(name, member)| Some((name, member.share?))).collect();
-    json!(shares).to_string()
+fn summary(view: &ObjectView, placement: Option<&Placement>, applied: &Applied) -> String {
+    let stays = view.key.kind.replicas.is_some_and(|replicas| replicas.stays);
+    let counts = |member: &MemberView| match member.state {
+        MemberState::Dead => stays,
+        state => state != MemberState::Joining,
+    };
+    let problems = problems(view, applied);
+    let members = view.members.iter().filter(|(_, member)| counts(member)).filter_map(|(name, member)| {
+        let problem = problems.get(name.as_str());
+        let problem = problem.map(|(reason, message)| Problem { reason, message });
+        let held = match view.key.kind.replicas {
+            Some(_) => member.share.is_some(),
+            None => member.copy.is_some(),
+        };
+        let why = placement.and_then(|placement| placement.whys.get(name)).map_or("", String::as_str);
+        (held || problem.is_some()).then_some((name, Entry { share: member.share, why, problem }))
+    });
+    let members: BTreeMap<_, _> = members.collect();
+    json!(members).to_string()
+}
+
+/// What each member does not hold as it should, and why.
+fn problems<'a>(view: &'a ObjectView, applied: &'a Applied) -> BTreeMap<&'a str, (&'static str, String)> {
+    let problem = |name: &str, member: &MemberView| match &member.refusal {
+        Some(refusal) => Some((refusal.reason, refusal.message.clone())),
+        None if member.foreign && applied.belongs.contains(name) && member.state == MemberState::Available => Some((
+            reasons::NOT_ADOPTED,
+            format!(
+                "it holds an object of this name that kfed did not make; annotation {}: \"true\" lets kfed take it over",
+                keys::ADOPT
+            ),
+        )),
+        None => applied.problems.get(name).cloned(),
+    };
+    view.members.iter().filter_map(|(name, member)| Some((name.as_str(), problem(name, member)?))).collect()
+}
+
+fn wanted(
+    view: &ObjectView,
+    federated: &DynamicObject,
+    placement: Option<&Placement>,
+    applied: &Applied,
+    nothing_to_write: bool,
+) -> Vec<WantedCondition> {
+    let mut wanted = Vec::new();
+    match placement {
+        Some(placement) => {
+            let replicas = view.key.kind.replicas.map_or(0, |replicas| replicas.asked(federated));
+            wanted.push(scheduled(placement, replicas));
+        }
+        None if applied.is_selective => wanted.push(selected(applied)),
+        None => {}
+    }
+    if view.key.kind.published {
+        wanted.extend(view.dns.as_ref().and_then(|dns| dns.condition.clone()));
+    }
+    wanted.extend(propagated(view, applied, nothing_to_write));
+    wanted
 }
 
 fn scheduled(placement: &Placement, wanted: i64) -> WantedCondition {
     let (holds, reason, message) = if let Some(mistake) = &placement.mistake {
         (false, reasons::INVALID_PREFERENCES, format!("{mistake}; the replicas stay as they were placed before"))
+    } else if placement.finished {
+        (true, reasons::FINISHED, "it has come to its end".to_owned())
     } else if placement.unplaced > 0 {
         let mut message = format!("{} of {wanted} replicas find no room", placement.unplaced);
         if !placement.obstacles.is_empty() {
@@ -125,47 +237,64 @@ fn scheduled(placement: &Placement, wanted: i64) -> WantedCondition {
             message.push_str(&placement.obstacles.join(", "));
         }
         (false, reasons::NO_ROOM, message)
+    } else if let Some(scaler) = &placement.scaled_by {
+        (true, reasons::PLACED, format!("HorizontalPodAutoscaler {scaler} scales it in every member where that is"))
     } else {
         (true, reasons::PLACED, format!("all {wanted} replicas are placed"))
     };
     WantedCondition { type_: types::SCHEDULED, holds, reason: reason.to_owned(), message }
 }
 
-/// The union of the members' addresses, sorted as v1 sorted it: by address, then by host name.
-fn load_balancer(view: &ObjectView) -> Value {
-    let alive = |state| matches!(state, MemberState::Available | MemberState::Frozen);
-    let ingress = counted(view).filter(|(_, member, _)| alive(member.state));
-    let ingress = ingress.flat_map(|(_, _, copy)| at(copy, "/status/loadBalancer/ingress").and_then(Value::as_array));
-    let mut ingress: Vec<_> = ingress.flatten().cloned().collect();
-    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
-    ingress.sort_by_key(|entry| (text(entry, "ip"), text(entry, "hostname")));
-    ingress.dedup();
-    json!({"ingress": ingress})
+/// Of an object without replicas whose selector, or that of its namespace, says where it belongs.
+fn selected(applied: &Applied) -> WantedCondition {
+    let (holds, reason, message) = match &applied.selection {
+        Some(mistake) => (false, reasons::INVALID_ANNOTATION, format!("{mistake}; it stays where it is")),
+        None if applied.belongs.is_empty() => {
+            (false, reasons::NO_MEMBER, "no member's labels are what the cluster selector asks for".to_owned())
+        }
+        None => {
+            let members: Vec<_> = applied.belongs.iter().map(String::as_str).collect();
+            (true, reasons::PLACED, format!("it belongs in {}", members.join(", ")))
+        }
+    };
+    WantedCondition { type_: types::SCHEDULED, holds, reason: reason.to_owned(), message }
+}
+
+/// Conditions that the members have, as one.
+fn truths(
+    view: &ObjectView,
+    placement: Option<&Placement>,
+    applied: &Applied,
+    copies: &[Copy<'_>],
+) -> Vec<WantedCondition> {
+    let asked_to_run =
+        |name: &String| placement.is_none_or(|placement| placement.targets.get(name).is_some_and(|n| *n > 0));
+    let missing = applied.belongs.iter().filter(|name| asked_to_run(name) && view.members[*name].copy.is_none());
+    let missing: Vec<_> = missing.map(String::as_str).collect();
+    let one = |(type_, truth): &(&'static str, Truth)| {
+        let (mut holds, mut reason, mut message) = merge::truth(type_, *truth, copies, &missing)?;
+        let unplaced = placement.map_or(0, |placement| placement.unplaced);
+        if holds && *truth == Truth::AllPlaced && unplaced > 0 {
+            (holds, reason, message) =
+                (false, reasons::NO_ROOM.to_owned(), format!("{unplaced} replicas find no room"));
+        }
+        Some(WantedCondition { type_, holds, reason, message })
+    };
+    view.key.kind.truths.iter().filter_map(one).collect()
 }
 
 /// None while writes are under way: what was said before stays until there is something new to say.
-fn propagated(view: &ObjectView, in_sync: bool) -> Option<WantedCondition> {
-    let problems: Vec<_> = view
-        .members
-        .iter()
-        .filter_map(|(name, member)| match &member.refusal {
-            Some(refusal) => Some((refusal.reason, format!("{name}: {}", refusal.message))),
-            None if member.foreign && member.state == MemberState::Available => Some((
-                reasons::NOT_ADOPTED,
-                format!("{name} holds an object of this name that kfed did not make; annotation {}: \"true\" lets kfed take it over", keys::ADOPT),
-            )),
-            None => None,
-        })
-        .collect();
-    let (holds, reason, message) = match problems.first() {
-        Some((reason, _)) => {
-            let all: Vec<_> = problems.iter().map(|(_, message)| message.as_str()).collect();
-            (false, *reason, all.join("; "))
-        }
-        None if in_sync => {
-            (true, reasons::IN_SYNC, "every member that is reachable holds the object as it should be".to_owned())
-        }
-        None => return None,
+fn propagated(view: &ObjectView, applied: &Applied, nothing_to_write: bool) -> Option<WantedCondition> {
+    let problems = problems(view, applied);
+    let (holds, reason, message) = if let Some(mistake) = &applied.overrides {
+        (false, reasons::INVALID_OVERRIDES, format!("{mistake}; what the members hold stays as it is"))
+    } else if let Some((reason, _)) = problems.values().next() {
+        let all: Vec<_> = problems.iter().map(|(name, (_, message))| format!("{name}: {message}")).collect();
+        (false, *reason, all.join("; "))
+    } else if nothing_to_write {
+        (true, reasons::IN_SYNC, "every member that is reachable holds the object as it should be".to_owned())
+    } else {
+        return None;
     };
     Some(WantedCondition { type_: types::PROPAGATED, holds, reason: reason.to_owned(), message })
 }

@@ -1,13 +1,16 @@
 //! How a member leaves: what it runs is started elsewhere, its addresses leave DNS, what kfed made there is deleted, then it goes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kfed_api::{Cluster, Unjoin};
+use kube::core::DynamicObject;
 
 use super::place::place;
 use crate::Settings;
-use crate::object::{number, replicas};
+use crate::kinds::Replicas;
+use crate::object::number;
 use crate::world::{Leaving, Member, MemberState, World};
 
 /// How far a member's departure has come.
@@ -136,6 +139,9 @@ fn homeless(world: &World, name: &str, settings: &Settings, now: Timestamp) -> V
 /// Replicas that the member still runs or is told to run.
 fn running(world: &World, name: &str) -> i64 {
     let Some(member) = world.members.get(name) else { return 0 };
-    let copies = world.workloads().filter_map(|key| member.objects.get(key));
-    copies.map(|copy| replicas(copy).max(number(copy, "/status/replicas").unwrap_or(0))).sum()
+    let copies = world.workloads().filter_map(|key| Some((key.kind.replicas.as_ref()?, member.objects.get(key)?)));
+    let runs = |(replicas, copy): (&Replicas, &Arc<DynamicObject>)| {
+        replicas.asked(copy).max(number(copy, replicas.running).unwrap_or(0))
+    };
+    copies.map(runs).sum()
 }

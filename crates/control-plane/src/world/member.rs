@@ -12,8 +12,9 @@ use kfed_service_dns::AddressState;
 use kube::core::DynamicObject;
 
 use super::objects::Objects;
+use super::pods::Pods;
 use crate::Settings;
-use crate::kinds::{FEDERATED_KINDS, ObjectKey};
+use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
 use crate::plan::ANY_COPY;
 
 /// A member, alive or not.
@@ -31,6 +32,12 @@ pub(crate) struct Member {
     pub(crate) buried: BTreeMap<ObjectKey, String>,
     /// Kinds that have been listed in full since the member last came (back).
     pub(crate) listed: BTreeSet<&'static str>,
+    /// The kinds that it is asked for; the built-in ones until it is known which.
+    pub(crate) kinds: Option<Vec<&'static FederatedKind>>,
+    /// Kinds that its API server does not know.
+    pub(crate) unserved: BTreeSet<&'static str>,
+    /// The pods of workloads that are not fully ready.
+    pub(crate) pods: BTreeMap<ObjectKey, Pods>,
     /// Whether everything has been listed at least once, so that what is known of it was true at one time.
     pub(crate) known: bool,
     /// How the addresses that it publishes answer.
@@ -170,7 +177,22 @@ impl Member {
 
     /// Whether every list is complete.
     pub(crate) fn is_seen(&self) -> bool {
-        FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES]).all(|kind| self.listed.contains(kind))
+        let is_listed = |kind: &FederatedKind| self.listed.contains(kind.id);
+        let kinds = match &self.kinds {
+            Some(kinds) => kinds.iter().all(|kind| is_listed(kind)),
+            None => FEDERATED_KINDS.iter().filter(|kind| !kind.permits).all(is_listed),
+        };
+        kinds && self.listed.contains(ENDPOINT_SLICES)
+    }
+
+    /// Whether it is seen to hold roles or bindings that kfed made.
+    pub(crate) fn holds_permissions(&self) -> bool {
+        self.objects.keys().any(|key| key.kind.permits)
+    }
+
+    /// Whether it can be given objects of `kind`.
+    pub(crate) fn serves(&self, kind: &FederatedKind) -> bool {
+        !self.unserved.contains(kind.id)
     }
 
     /// It is reached by other credentials now: what it is and holds has to be seen again. One that is dead stays so until it answers.

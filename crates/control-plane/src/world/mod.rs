@@ -4,6 +4,7 @@
 
 mod member;
 mod objects;
+mod pods;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,18 +19,19 @@ pub(crate) use member::{
     Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member, Slice, TOMBSTONES, Target,
 };
 pub(crate) use objects::{Change, Objects};
-#[cfg(test)]
-pub(crate) use view::Share;
-pub(crate) use view::{MemberState, MemberView, ObjectView, ServiceDns};
+pub(crate) use pods::{Pod, Pods};
+pub(crate) use view::{Lack, MemberState, MemberView, ObjectView, ServiceDns, Share};
 
 use crate::Settings;
-use crate::kinds::ObjectKey;
+use crate::kinds::{FederatedKind, Kinds, ObjectKey};
 use crate::object::is_managed;
 use crate::plan::{Names, ObjectPlan, evict, priority};
 
 /// The indices.
 #[derive(Debug, Default)]
 pub(crate) struct World {
+    /// Every kind that is federated.
+    pub(crate) kinds: Kinds,
     /// Objects of federated kinds in the federation API.
     pub(crate) federation: Objects,
     /// Kinds of which the federation API has been listed in full since the start.
@@ -92,8 +94,7 @@ pub(crate) struct DnsState {
 impl World {
     /// Whether every kind and the Clusters have been listed, so that what is not here is not there.
     pub(crate) fn is_complete(&self) -> bool {
-        crate::kinds::FEDERATED_KINDS.iter().all(|kind| self.listed.contains(kind.kind))
-            && self.listed.contains(CLUSTERS)
+        self.kinds.iter().all(|kind| self.listed.contains(kind.id)) && self.listed.contains(CLUSTERS)
     }
 
     /// The keys of every federated object, and of every copy of one in a member.
@@ -105,6 +106,33 @@ impl World {
     /// Every federated Service that is to be found by name.
     pub(crate) fn published(&self) -> impl Iterator<Item = &ObjectKey> {
         self.federation.keys().filter(|key| key.kind.published && !key.is_reserved())
+    }
+
+    /// What else is to be looked at when `key` has changed in the federation or in a member: what is in a namespace, and what an
+    /// autoscaler scales.
+    pub(crate) fn dependents(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+        if key.kind.is_namespace() {
+            let kinds = self.kinds.iter().filter(|kind| kind.namespaced);
+            return kinds.flat_map(|kind| self.federation.of(kind, &key.name)).map(|(key, _)| key.clone()).collect();
+        }
+        let scaler = self.federation.get(key).and_then(|object| view::scaled_by(key, object));
+        scaler.and_then(|(kind, name)| self.scaled(key, kind, name)).into_iter().collect()
+    }
+
+    /// The object of that kind and name beside `scaler`.
+    fn scaled(&self, scaler: &ObjectKey, kind: &str, name: &str) -> Option<ObjectKey> {
+        let kind = self.kinds.iter().find(|row| row.kind == kind && row.namespaced && row.replicas.is_some())?;
+        Some(ObjectKey { kind, namespace: scaler.namespace.clone(), name: name.to_owned() })
+    }
+
+    /// The autoscaler of `key`, if there is one in the federation: of several the first by name.
+    pub(crate) fn scaler_of(&self, key: &ObjectKey) -> Option<&ObjectKey> {
+        key.kind.replicas?;
+        let scalers = self.federation.of(FederatedKind::named("HorizontalPodAutoscaler")?, &key.namespace);
+        let scales = |scaler: &ObjectKey, object: &kube::core::DynamicObject| {
+            view::scaled_by(scaler, object) == Some((key.kind.kind, &key.name)) && !crate::object::is_deleted(object)
+        };
+        scalers.filter(|(scaler, object)| scales(scaler, object)).map(|(scaler, _)| scaler).next()
     }
 
     /// What planners need of one object.
@@ -170,7 +198,7 @@ impl World {
 
     /// Federated objects whose replicas are spread.
     pub(crate) fn workloads(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.federation.keys().filter(|key| key.kind.preferences.is_some() && !key.is_reserved())
+        self.federation.keys().filter(|key| key.kind.replicas.is_some() && !key.is_reserved())
     }
 
     /// What kfed made in `member`.

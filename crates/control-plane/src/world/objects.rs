@@ -20,6 +20,8 @@ pub(crate) enum Change<K> {
     Delete(Box<K>),
     /// These are all that there are.
     Reset(Vec<K>),
+    /// The API server does not know the kind.
+    NotServed,
     /// The watch has failed: until the next [`Reset`](Self::Reset) nothing is known for sure.
     Interrupted,
 }
@@ -30,11 +32,7 @@ impl Objects {
     /// Takes in what a watch of `kind` tells; returns the keys it is about.
     pub(crate) fn change(&mut self, kind: &'static FederatedKind, change: Change<DynamicObject>) -> Vec<ObjectKey> {
         match change {
-            Change::Apply(object) => {
-                let key = kind.key(&object);
-                self.0.insert(key.clone(), Arc::new(*object));
-                vec![key]
-            }
+            Change::Apply(object) => vec![self.insert(kind, *object)],
             Change::Delete(object) => {
                 let key = kind.key(&object);
                 self.0.remove(&key);
@@ -44,20 +42,36 @@ impl Objects {
             Change::Reset(objects) => {
                 let mut touched: Vec<_> = self.0.keys().filter(|key| key.kind == kind).cloned().collect();
                 self.0.retain(|key, _| key.kind != kind);
-                for object in objects {
-                    let key = kind.key(&object);
-                    self.0.insert(key.clone(), Arc::new(object));
-                    touched.push(key);
-                }
+                touched.extend(objects.into_iter().map(|object| self.insert(kind, object)));
                 touched.sort();
                 touched.dedup();
                 touched
             }
+            Change::NotServed => self.change(kind, Change::Reset(Vec::new())),
         }
     }
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<&Arc<DynamicObject>> {
         self.0.get(key)
+    }
+
+    fn insert(&mut self, kind: &'static FederatedKind, mut object: DynamicObject) -> ObjectKey {
+        // Nobody here asks who wrote what, and it is a large part of many objects.
+        object.metadata.managed_fields = None;
+        let key = kind.key(&object);
+        self.0.insert(key.clone(), Arc::new(object));
+        key
+    }
+
+    /// Those of `kind` in `namespace`.
+    pub(crate) fn of(
+        &self,
+        kind: &'static FederatedKind,
+        namespace: &str,
+    ) -> impl Iterator<Item = (&ObjectKey, &Arc<DynamicObject>)> {
+        let first = ObjectKey { kind, namespace: namespace.to_owned(), name: String::new() };
+        let of = (kind, namespace.to_owned());
+        self.0.range(first..).take_while(move |(key, _)| key.kind == of.0 && key.namespace == of.1)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {

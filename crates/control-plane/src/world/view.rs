@@ -12,10 +12,11 @@ use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
 use super::member::{Leaving, Member, Target};
+use super::pods::Room;
 use super::{Refusal, World};
 use crate::Settings;
-use crate::kinds::ObjectKey;
-use crate::object::{WantedCondition, annotation, is_managed, is_orphaned, number, replicas};
+use crate::kinds::{ObjectKey, Replicas};
+use crate::object::{WantedCondition, annotation, at, is_managed, is_orphaned};
 
 /// One object, everywhere.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub(crate) struct ObjectView {
     pub(crate) federated: Option<Arc<DynamicObject>>,
     /// Whether it was deleted with `propagationPolicy=Orphan`.
     pub(crate) orphaned: bool,
+    /// The namespace that it lives in, as the federation has it.
+    pub(crate) namespace: Option<Arc<DynamicObject>>,
+    /// For workloads that an autoscaler scales: that autoscaler.
+    pub(crate) scaler: Option<Box<ObjectView>>,
     pub(crate) members: BTreeMap<String, MemberView>,
     /// For kinds that are published: how the records stand; none while the zone has not been read.
     pub(crate) dns: Option<ServiceDns>,
@@ -45,11 +50,24 @@ pub(crate) struct MemberView {
     pub(crate) share: Option<Share>,
     /// Whether the member is seen to hold an object of this name that kfed did not make.
     pub(crate) foreign: bool,
+    /// Why it cannot be given objects of this kind.
+    pub(crate) lack: Option<Lack>,
+    /// For workloads that are not fully ready there: what its pods tell.
+    pub(crate) room: Option<Room>,
     /// Whether the namespace that the object lives in is there.
     pub(crate) has_namespace: bool,
     pub(crate) refusal: Option<Refusal>,
-    /// For workloads: where and what the member is, as far as placement policies ask.
+    /// Where and what the member is, as far as placement policies and selectors ask.
     pub(crate) attributes: Attributes,
+}
+
+/// Why a member cannot be given objects of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Its API server does not know the kind.
+    Kind,
+    /// The kind gives permissions, and its Cluster does not want them.
+    Permission,
 }
 
 /// Replicas of a workload in a member, as annotation `kfed.io/placement` keeps them.
@@ -117,6 +135,13 @@ impl MemberState {
 pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
     let federated = world.federation.get(key).cloned();
     let placement = federated.as_deref().map(placement).unwrap_or_default();
+    let namespace = key.namespace_key();
+    let in_federation = namespace.as_ref().and_then(|namespace| world.federation.get(namespace)).cloned();
+    // Without a word about members nobody asks what they are.
+    let asks = |object: &Arc<DynamicObject>| {
+        [keys::CLUSTER_SELECTOR, keys::OVERRIDES].iter().any(|key| annotation(object, key).is_some())
+    };
+    let asks = key.kind.replicas.is_some() || federated.iter().chain(&in_federation).any(asks);
     let suspended = world.mass_failure(settings) && !world.mass_failover;
     let members = world.members.iter().map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
@@ -127,15 +152,28 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
         let cluster = world.clusters.get(name).map(AsRef::as_ref);
         let state = state(member, cluster, key, suspended, settings, now);
         let asked = copy.is_none() && world.unseen.contains(&(key.clone(), name.clone()));
+        let wants_permissions = cluster.is_some_and(|cluster| cluster.spec.federate_rbac);
+        let lack = if !member.serves(key.kind) {
+            Some(Lack::Kind)
+        } else {
+            (key.kind.permits && !wants_permissions).then_some(Lack::Permission)
+        };
+        let shown = || copy.as_deref().zip(key.kind.replicas.as_ref());
         let view = MemberView {
             state,
-            share: if state.shows_itself() { copy.as_deref().map(share) } else { placement.get(name).copied() },
+            share: if state.shows_itself() {
+                shown().map(|(copy, replicas)| share(copy, replicas))
+            } else {
+                placement.get(name).copied()
+            },
+            room: member.pods.get(key).map(|pods| pods.room(now)),
+            unseen: (asked || (!member.known && state != MemberState::Joining)) && lack.is_none(),
             copy,
-            unseen: asked || (!member.known && state != MemberState::Joining),
             foreign,
-            has_namespace: key.namespace_key().is_none_or(|namespace| member.objects.get(&namespace).is_some()),
+            lack,
+            has_namespace: namespace.as_ref().is_none_or(|namespace| member.objects.get(namespace).is_some()),
             refusal: world.refusals.get(&(key.clone(), name.clone())).cloned(),
-            attributes: key.kind.preferences.map(|_| attributes(member, cluster)).unwrap_or_default(),
+            attributes: if asks { attributes(member, cluster) } else { Attributes::default() },
         };
         (name.clone(), view)
     });
@@ -153,15 +191,22 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
         orphaned: federated.as_deref().is_some_and(seen_orphaned),
         federated,
         members: members.collect(),
+        namespace: in_federation,
+        scaler: world.scaler_of(key).map(|scaler| Box::new(view(world, scaler, settings, now))),
         dns,
         now,
     }
 }
 
-/// What a copy shows. A status from before a scale-down may still count what is being stopped.
-fn share(copy: &DynamicObject) -> Share {
-    let replicas = replicas(copy);
-    Share { replicas, ready: number(copy, "/status/readyReplicas").unwrap_or(0).min(replicas) }
+/// What a copy shows.
+fn share(copy: &DynamicObject, replicas: &Replicas) -> Share {
+    Share { replicas: replicas.asked(copy), ready: replicas.serving(copy) }
+}
+
+/// Kind and name of what `object` scales, if it is an autoscaler.
+pub(super) fn scaled_by<'a>(key: &ObjectKey, object: &'a DynamicObject) -> Option<(&'a str, &'a str)> {
+    let target = at(object, "/spec/scaleTargetRef").filter(|_| key.kind.id == "HorizontalPodAutoscaler")?;
+    Some((target["kind"].as_str()?, target["name"].as_str()?))
 }
 
 /// Region and zones as the member's nodes tell them, or told them before it went away, and the labels of its Cluster. A
@@ -218,7 +263,9 @@ fn overdue(due: Timestamp, now: Timestamp) -> Duration {
 
 /// What was last written down of where `workload` runs.
 pub(super) fn placement(workload: &DynamicObject) -> BTreeMap<String, Share> {
-    annotation(workload, keys::PLACEMENT).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    let read = |json| serde_json::from_str::<BTreeMap<String, serde_json::Value>>(json).ok();
+    let members = annotation(workload, keys::PLACEMENT).and_then(read).unwrap_or_default();
+    members.into_iter().filter_map(|(name, member)| Some((name, serde_json::from_value(member).ok()?))).collect()
 }
 
 /// Whether the member has ever answered well, as its Cluster remembers over restarts of kfed.

@@ -297,7 +297,7 @@ impl Fleet {
         let secrets = Api::<Secret>::namespaced(self.client.clone(), kfed_api::SYSTEM_NAMESPACE);
         secrets.create(&PostParams::default(), &secret).await.unwrap();
         let secret_ref = SecretReference { name: secret.name_any() };
-        let cluster = Cluster::new(name, ClusterSpec { secret_ref, unjoin: None });
+        let cluster = Cluster::new(name, ClusterSpec { secret_ref, ..ClusterSpec::default() });
         self.clusters().create(&PostParams::default(), &cluster).await.unwrap();
     }
 

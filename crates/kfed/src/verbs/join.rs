@@ -23,6 +23,10 @@ pub(crate) struct Args {
     /// Kubeconfig of the member, where it is another one
     #[arg(long, value_name = "FILE")]
     cluster_kubeconfig: Option<PathBuf>,
+    /// Give the member roles and role bindings too. Off by default: whoever may write them in the federation API can then give
+    /// himself any permission in the member, and the member's credentials must allow to grant all of them
+    #[arg(long)]
+    federate_rbac: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -34,7 +38,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
         None => args.place.read()?,
     };
     let context = args.cluster_context.unwrap_or_else(|| args.name.clone());
-    let request = Join { name: args.name.clone(), kubeconfig, context: Some(context) };
+    let request =
+        Join { name: args.name.clone(), kubeconfig, context: Some(context), federate_rbac: args.federate_rbac };
     let joined = join(&federation, request, DEADLINE).await?;
     let how = if joined.again { "has joined again, with new credentials" } else { "has joined" };
     output::line(format_args!("cluster {} {how} (Kubernetes {})", args.name, joined.version));

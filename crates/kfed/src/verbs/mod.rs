@@ -5,7 +5,9 @@ pub(crate) mod approve;
 pub(crate) mod completion;
 pub(crate) mod controller_manager;
 pub(crate) mod emulate;
+pub(crate) mod explain;
 pub(crate) mod join;
+pub(crate) mod status;
 pub(crate) mod unjoin;
 pub(crate) mod version;
 
@@ -22,6 +24,8 @@ pub(crate) async fn run(command: Command) -> Result<(), Error> {
         Command::Join(args) => join::run(args).await,
         Command::Unjoin(args) => unjoin::run(args).await,
         Command::Approve(args) => approve::run(args).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::ControllerManager(args) => controller_manager::run(args).await,
         Command::Schedule(args) => schedule::run(&args),
         Command::Dns(command) => dns::run(command).await,

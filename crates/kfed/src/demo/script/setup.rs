@@ -91,7 +91,7 @@ pub(super) async fn join_member(stage: &mut Stage, name: &str, seen: &mut Seen) 
     stage.open(name).await.map_err(should("the kubeconfig leads to the member"))?;
     let kubeconfig = stage.fleet.read_kubeconfig().map_err(should("the kubeconfig can be read"))?;
     let start = Instant::now();
-    let request = Join { name: name.to_owned(), kubeconfig, context: Some(name.to_owned()) };
+    let request = Join { name: name.to_owned(), kubeconfig, context: Some(name.to_owned()), federate_rbac: false };
     let joined = join(&stage.federation().client, request, DEADLINE).await;
     let joined = joined.map_err(|error| unmet(format!("{name} joins"), chain(&error)))?;
     let view = stage.federation();

@@ -1,0 +1,92 @@
+//! The pods of workloads that are not fully ready: watched for as long as they are not, in the members where they are not.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{ApiResource, DynamicObject, Selector};
+use kube::runtime::watcher;
+use kube::{Api, Client};
+
+use super::watch::follow;
+use super::writes::Place;
+use super::{AbortOnDrop, Key, Shared, lock};
+use crate::object::at;
+use crate::world::{Change, MemberView, ObjectView, Pod, Pods};
+
+/// How long a workload must have been so before anybody looks at its pods: most are ready sooner, and what has no room counts only
+/// after a minute.
+const DELAY: Duration = Duration::from_secs(20);
+
+/// The watches, by workload and member; each ends with its handle.
+#[derive(Default)]
+pub(super) struct PodWatches(Mutex<BTreeMap<Place, AbortOnDrop<()>>>);
+
+// === impl PodWatches ===
+
+impl PodWatches {
+    /// Sees to it that pods of the workload in `view` are watched just where that is not fully ready.
+    pub(super) fn ensure(&self, shared: &Arc<Shared>, view: &ObjectView) {
+        let Some(path) = view.key.kind.replicas.and_then(|replicas| replicas.pods) else { return };
+        let federated = view.federated.is_some();
+        for (name, member) in &view.members {
+            let place = (view.key.clone(), name.clone());
+            let copy = member.copy.as_deref().filter(|_| federated && is_short(member));
+            let Some(copy) = copy else {
+                let watched = lock(&self.0).remove(&place).is_some();
+                if watched && let Some(member) = shared.world().members.get_mut(name) {
+                    member.pods.remove(&view.key);
+                }
+                continue;
+            };
+            let (Some(selector), Some(client)) = (selector(copy, path), shared.client(name)) else { continue };
+            let start = || AbortOnDrop(tokio::spawn(watch(Arc::downgrade(shared), place.clone(), client, selector)));
+            lock(&self.0).entry(place.clone()).or_insert_with(start);
+        }
+    }
+
+    pub(super) fn stop_all(&self) {
+        lock(&self.0).clear();
+    }
+
+    /// Ends those in `member`.
+    pub(super) fn stop(&self, member: &str) {
+        lock(&self.0).retain(|(_, other), _| other != member);
+    }
+}
+
+fn is_short(member: &MemberView) -> bool {
+    member.state.shows_itself() && member.share.is_some_and(|share| share.ready < share.replicas)
+}
+
+fn selector(copy: &DynamicObject, path: &str) -> Option<String> {
+    let selector: LabelSelector = serde_json::from_value(at(copy, path)?.clone()).ok()?;
+    let selector = Selector::try_from(selector).ok()?.to_string();
+    // One that selects everything says nothing of this workload.
+    (!selector.is_empty()).then_some(selector)
+}
+
+async fn watch(shared: std::sync::Weak<Shared>, (key, member): Place, client: Client, selector: String) {
+    tokio::time::sleep(DELAY).await;
+    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
+    let pods = Api::<Pod>::namespaced_with(client, &key.namespace, &resource);
+    follow(pods, watcher::Config::default().labels(&selector), move |change| {
+        let Some(shared) = shared.upgrade() else { return };
+        if let Some(member) = shared.world().members.get_mut(&member) {
+            let known = member.pods.entry(key.clone()).or_default();
+            match change {
+                Change::Apply(pod) => known.insert(&pod),
+                Change::Delete(pod) => known.remove(&pod),
+                Change::Reset(pods) => {
+                    *known = Pods::default();
+                    pods.iter().for_each(|pod| known.insert(pod));
+                }
+                // What was known of them is old, and a list follows.
+                Change::Interrupted | Change::NotServed => return,
+            }
+        }
+        shared.queue.add(Key::Object(key.clone()), Duration::ZERO);
+    })
+    .await;
+}

@@ -1,0 +1,255 @@
+//! The federation at a glance, and one object of it, from the federation API alone: what `kfed status` and `kfed explain` show.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kfed_api::conditions::{reasons, types};
+use kfed_api::{Cluster, Federation, keys};
+use kube::Client;
+use kube::api::{Api, DynamicObject, ListParams};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::discover;
+use crate::effect::member::api;
+use crate::effect::{EffectError, within};
+use crate::kinds::{FederatedKind, controlled};
+use crate::object::{annotation, conditions_of};
+
+/// The federation API could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {step} in the federation API: {problem}")]
+pub struct OverviewError {
+    step: &'static str,
+    problem: String,
+}
+
+/// The federation at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Overview {
+    /// Its name; empty where there is no Federation.
+    pub federation: String,
+    /// What the Federation says.
+    pub conditions: Vec<Told>,
+    /// What waits for `kfed approve`.
+    pub awaiting: Vec<String>,
+    /// The members.
+    pub members: Vec<MemberOverview>,
+    /// Objects by kind.
+    pub kinds: Vec<KindOverview>,
+    /// Objects that are not as they should be, and what is said of them.
+    pub troubles: Vec<Trouble>,
+}
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Told {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// Its reason.
+    pub reason: String,
+    /// Its message.
+    pub message: String,
+    /// Since when it has this status.
+    pub since: String,
+}
+
+/// A member at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct MemberOverview {
+    /// Its name.
+    pub name: String,
+    /// Its conditions in a word.
+    pub phase: String,
+    /// The region of its nodes.
+    pub region: String,
+    /// Their zones.
+    pub zones: Vec<String>,
+    /// The Kubernetes version that it tells.
+    pub version: String,
+    /// How many objects it holds.
+    pub objects: usize,
+    /// How many of them, or of those that it should hold, are not as they should be.
+    pub troubles: usize,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// The objects of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct KindOverview {
+    /// The kind: `deployments.apps`.
+    pub resource: String,
+    /// How many are federated.
+    pub objects: usize,
+    /// How many of them all members hold as they should.
+    pub in_sync: usize,
+}
+
+/// An object that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Trouble {
+    /// The object: `Deployment default/web`.
+    pub object: String,
+    /// The condition that fails.
+    pub condition: Told,
+}
+
+/// Where an object is, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Explanation {
+    /// The object: `Deployment default/web`.
+    pub object: String,
+    /// How many replicas it asks for.
+    pub replicas: Option<i64>,
+    /// Whether it is federated; if not, why not.
+    pub not_federated: Option<String>,
+    /// What is said of it.
+    pub conditions: Vec<Told>,
+    /// By member: what is there.
+    pub members: BTreeMap<String, Placed>,
+}
+
+/// What a member has of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Placed {
+    /// Replicas that it is told to run.
+    pub replicas: Option<i64>,
+    /// Replicas that are ready there.
+    pub ready: Option<i64>,
+    /// How the number came about.
+    pub why: String,
+    /// What is wrong there, in a word.
+    pub reason: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// Reads the federation at a glance. Each request is given up after `deadline`.
+pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, OverviewError> {
+    let failed = |step| move |error: EffectError| OverviewError { step, problem: error.to_string() };
+    let all = ListParams::default();
+    let federations = Api::<Federation>::all(client.clone());
+    let federation = within(deadline, federations.list(&all)).await.map_err(failed("read the Federation"))?;
+    let mut overview = Overview::default();
+    if let Some(federation) = federation.into_iter().next() {
+        overview.federation = federation.metadata.name.clone().unwrap_or_default();
+        let status = serde_json::to_value(&federation.status).unwrap_or_default();
+        overview.conditions = told(status["conditions"].as_array().map_or(&[], Vec::as_slice));
+        let awaiting = federation.status.map(|status| status.awaiting).unwrap_or_default();
+        overview.awaiting =
+            awaiting.iter().map(|awaiting| format!("{}: {}", awaiting.approval, awaiting.what)).collect();
+    }
+    let mut held = BTreeMap::<String, (usize, usize)>::new();
+    let kinds = within(deadline, discover::federated_kinds(client)).await.map_err(failed("read the kinds"))?;
+    for kind in kinds {
+        let objects = match within(deadline, api(client, kind, "").list(&all)).await {
+            // What nobody may read is not counted.
+            Err(EffectError::Refused { .. }) => continue,
+            objects => objects.map_err(failed("list objects"))?,
+        };
+        let mut line = KindOverview { resource: kind.resource(), ..KindOverview::default() };
+        for object in objects.iter().filter(|object| is_federated(kind, object)) {
+            let conditions = told(&conditions_of(kind, object));
+            let failing = conditions
+                .iter()
+                .filter(|c| is_own(c) && c.status == "False" && c.reason != reasons::NO_HEALTHY_ADDRESS);
+            let failing: Vec<_> = failing.cloned().collect();
+            line.objects += 1;
+            line.in_sync += usize::from(failing.is_empty());
+            for (member, placed) in placement(object) {
+                let (objects, troubles) = held.entry(member).or_default();
+                *objects += usize::from(placed.reason.is_empty() || placed.replicas.is_some());
+                *troubles += usize::from(!placed.reason.is_empty());
+            }
+            let object = kind.key(object).to_string();
+            overview
+                .troubles
+                .extend(failing.into_iter().map(|condition| Trouble { object: object.clone(), condition }));
+        }
+        if line.objects > 0 {
+            overview.kinds.push(line);
+        }
+    }
+    let clusters = Api::<Cluster>::all(client.clone());
+    let clusters = within(deadline, clusters.list(&all)).await.map_err(failed("list the Clusters"))?;
+    overview.members = clusters.iter().map(|cluster| member(cluster, &held)).collect();
+    Ok(overview)
+}
+
+/// Explains the object that people call by `kind` and `name`; none where there is no such kind or object.
+pub async fn explain(
+    client: &Client,
+    kind: &str,
+    namespace: &str,
+    name: &str,
+    deadline: Duration,
+) -> Result<Option<Explanation>, OverviewError> {
+    let failed = |step| move |error: EffectError| OverviewError { step, problem: error.to_string() };
+    let found = within(deadline, discover::named(client, kind)).await.map_err(failed("look for the kind"))?;
+    let Some(kind) = found else { return Ok(None) };
+    let objects = api(client, kind, if kind.namespaced { namespace } else { "" });
+    let object = within(deadline, objects.get_opt(name)).await.map_err(failed("read the object"))?;
+    Ok(object.map(|object| {
+        let key = kind.key(&object);
+        let not_federated = if key.is_reserved() {
+            Some("it belongs to the API server or to kfed itself".to_owned())
+        } else {
+            controlled(kind, &object)
+                .then(|| "a controller, an API server or a tool made it, and makes it anew in each member".to_owned())
+        };
+        Explanation {
+            object: key.to_string(),
+            replicas: kind.replicas.map(|replicas| replicas.asked(&object)),
+            not_federated,
+            conditions: told(&conditions_of(kind, &object)),
+            members: placement(&object),
+        }
+    }))
+}
+
+fn member(cluster: &Cluster, held: &BTreeMap<String, (usize, usize)>) -> MemberOverview {
+    let name = cluster.metadata.name.clone().unwrap_or_default();
+    let status = cluster.status.clone().unwrap_or_default();
+    let bad = |type_: &str| type_ != types::READY;
+    let wrong = status.conditions.iter().find(|condition| (condition.status == "True") == bad(&condition.type_));
+    let (objects, troubles) = held.get(&name).copied().unwrap_or_default();
+    MemberOverview {
+        phase: status.phase.map_or_else(|| "Pending".to_owned(), |phase| phase.to_string()),
+        region: status.region.unwrap_or_default(),
+        zones: status.zones,
+        version: status.version.unwrap_or_default(),
+        objects,
+        troubles,
+        why: wrong.map(|condition| format!("{}: {}", condition.reason, condition.message)).unwrap_or_default(),
+        name,
+    }
+}
+
+fn is_federated(kind: &'static FederatedKind, object: &DynamicObject) -> bool {
+    !kind.key(object).is_reserved() && !controlled(kind, object)
+}
+
+fn is_own(condition: &Told) -> bool {
+    [types::SCHEDULED, types::PROPAGATED, types::PUBLISHED].contains(&condition.type_.as_str())
+}
+
+fn placement(object: &DynamicObject) -> BTreeMap<String, Placed> {
+    annotation(object, keys::PLACEMENT).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+}
+
+fn told(conditions: &[Value]) -> Vec<Told> {
+    let text = |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+    let one = |condition: &Value| Told {
+        type_: text(condition, "type"),
+        status: text(condition, "status"),
+        reason: text(condition, "reason"),
+        message: text(condition, "message"),
+        since: text(condition, "lastTransitionTime"),
+    };
+    conditions.iter().map(one).collect()
+}

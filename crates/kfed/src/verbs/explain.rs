@@ -1,0 +1,65 @@
+//! `kfed explain`
+
+use kfed_control_plane::overview::{Explanation, explain};
+
+use crate::error::Error;
+use crate::kubeconfig::{DEADLINE, Place};
+use crate::output::{self, Format, table};
+
+/// Explain where an object is: in which members, how many of it, why, and what is wrong there
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kfed explain deploy web -n shop --context myfederation\n  kfed explain service hostname -o json"
+)]
+pub(crate) struct Args {
+    /// The kind, as kubectl takes it: rs, replicasets, ReplicaSet
+    kind: String,
+    /// The object's name
+    name: String,
+    /// Its namespace
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// How to write it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Error> {
+    let client = args.place.client().await?;
+    let explained = explain(&client, &args.kind, &args.namespace, &args.name, DEADLINE).await?;
+    let Some(explained) = explained else {
+        return Err(Error::NoObject { kind: args.kind, name: args.name, namespace: args.namespace });
+    };
+    match args.output {
+        Format::Json => output::json(&explained),
+        Format::Table => output::line(text(&explained).trim_end()),
+    }
+    Ok(())
+}
+
+fn text(explained: &Explanation) -> String {
+    let replicas = explained.replicas.map(|replicas| format!(", {replicas} asked for")).unwrap_or_default();
+    let mut text = format!("{}{replicas}\n", explained.object);
+    if let Some(why) = &explained.not_federated {
+        text += &format!("  is not federated: {why}\n");
+        return text;
+    }
+    for condition in &explained.conditions {
+        let since = &condition.since;
+        text += &format!(
+            "  {} {} since {since}: {}: {}\n",
+            condition.type_, condition.status, condition.reason, condition.message
+        );
+    }
+    let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let members = explained.members.iter().map(|(name, placed)| {
+        let why = [&placed.reason, &placed.message, &placed.why].map(String::as_str);
+        let why: Vec<_> = why.into_iter().filter(|word| !word.is_empty()).collect();
+        [name.clone(), number(placed.replicas), number(placed.ready), why.join(": ")]
+    });
+    text += "\n";
+    text += &table(["MEMBER", "REPLICAS", "READY", "WHY"], members);
+    text
+}
