@@ -7,7 +7,7 @@ use super::answer::Outcome;
 use super::change::{Changes, Replicas};
 use super::cluster::Cluster;
 use super::request::{Supplies, Workload};
-use super::{answer, argument, cluster, request};
+use super::{answer, argument, cluster, request, table};
 use crate::document::Reader;
 
 /// What a file of this name and text holds, and what is said of it as `KIND PLACE: MESSAGE; HELP`.
@@ -382,6 +382,31 @@ fn what_v1_accepted_is_a_warning_in_its_mode_and_an_error_beyond() {
     assert!(workloads.len() == 1 && said[0].starts_with("warning in.yaml:1:22"), "{said:?}");
     let (workloads, said) = read("in.yaml", "{key: a/b, replicas: -3, mode: proportional, clusters: [x]}");
     assert!(workloads.is_empty() && said[0].starts_with("error in.yaml:1:22"), "{said:?}");
+}
+
+#[test]
+fn numbers_at_the_end_of_64_bits_are_added_up_and_compared() {
+    let (most, least) = (i64::MAX, i64::MIN);
+    let cluster = |name: &str| format!("{{name: {name}, current: {most}}}");
+    let clusters = [cluster("x"), cluster("y"), format!("{{name: z, current: {most}, capacity: {least}}}")].join(", ");
+    let (workloads, _) = read("in.yaml", &format!("{{key: a/b, replicas: {most}, clusters: [{clusters}]}}"));
+    let text = |out: Vec<u8>| String::from_utf8(out).unwrap();
+
+    let (plan, explanation) = answer::plan(&workloads[0], true);
+    let mut out = Vec::new();
+    table::Plans::begin(&workloads, &mut out).and_then(|table| table.write(&workloads[0], &plan, &mut out)).unwrap();
+    let (table, runs) = (text(out), (3 * i128::from(most)).to_string());
+    assert!(table.contains(&runs) && table.contains(" -18446744073709551615 "), "{table}");
+    assert!(explanation.unwrap().contains(&format!("{runs} run now")));
+
+    let (remove, add) = (["z".to_owned()], [added("z")]);
+    let changes = Changes { remove: &remove, add: &add, ..Changes::default() };
+    let (difference, changed) = answer::differences(&workloads, &changes, false).next().unwrap();
+    assert_eq!(difference.changes["z"], most, "the nearest that 64 bits hold");
+    let (mut table, mut out) = (table::Differences::default(), Vec::new());
+    table.add(&difference, &changed);
+    table.write(&mut out).unwrap();
+    assert!(text(out).contains(" +9223372036854775808 "));
 }
 
 #[test]
