@@ -222,7 +222,10 @@ impl Input {
             Some(path) => {
                 let mut nodes = Vec::new();
                 let documents = reader.documents(path)?.unwrap_or_default();
-                documents.into_iter().for_each(|document| request::flatten(document, &mut nodes));
+                for mut document in documents {
+                    reader.each_key_once(&mut document);
+                    request::flatten(document, &mut nodes);
+                }
                 Some(Arc::new(cluster::read_all(&nodes, reader)))
             }
         };

@@ -83,7 +83,13 @@ impl Workload {
 /// preferences annotation.
 pub(crate) fn read_all(documents: Vec<Node>, supplies: Supplies<'_>, reader: &mut Reader) -> Vec<Workload> {
     let mut nodes = Vec::new();
-    documents.into_iter().for_each(|document| flatten(document, &mut nodes));
+    for mut document in documents {
+        // What stands twice in an annotation alone is judged as in one that has its object around it.
+        if !is_annotation(&document) {
+            reader.each_key_once(&mut document);
+        }
+        flatten(document, &mut nodes);
+    }
     let mut workloads = Vec::with_capacity(nodes.len());
     let mut others = Vec::new();
     for node in &nodes {

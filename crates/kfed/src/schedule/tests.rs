@@ -385,6 +385,20 @@ fn what_v1_accepted_is_a_warning_in_its_mode_and_an_error_beyond() {
 }
 
 #[test]
+fn a_key_that_stands_twice_in_preferences_alone_is_what_it_is_in_an_annotation() {
+    let replicas: [Replicas; 1] = ["a/b=3".parse().unwrap()];
+    let twice = |mode: &str| {
+        format!(r#"{{"rebalance": false, {mode}"clusters": {{"x": {{"weight": 1, "weight": 2}}}}, "rebalance": true}}"#)
+    };
+    let (workloads, said) = read_with("in.json", &twice(""), &replicas);
+    let preferences = &workloads[0].policy.preferences;
+    assert!(preferences.rebalance && preferences.clusters["x"].weight == 2, "the last one counts, as in v1");
+    assert!(said.len() == 2 && said.iter().all(|said| said.starts_with("warning ")), "{said:?}");
+    let (workloads, said) = read_with("in.json", &twice(r#""mode": "proportional", "#), &replicas);
+    assert!(workloads.is_empty() && said.iter().all(|said| said.starts_with("error ")), "{said:?}");
+}
+
+#[test]
 fn numbers_at_the_end_of_64_bits_are_added_up_and_compared() {
     let (most, least) = (i64::MAX, i64::MIN);
     let cluster = |name: &str| format!("{{name: {name}, current: {most}}}");
