@@ -299,6 +299,14 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
         ),
         ("{key: a/b, replicas: 3, clusters: [{current: 1}]}".to_owned(), "error in.yaml:1:36: this member has no name"),
         (
+            "{key: a/b, replicas: 3, clusters: [x y]}".to_owned(),
+            r#"error in.yaml:1:36: the text "x y" is no member's name; it has no blanks or slashes"#,
+        ),
+        (
+            "{key: a/b, replicas: 3, clusters: [{name: cluster.kfed.io/x}]}".to_owned(),
+            r#"error in.yaml:1:43: the text "cluster.kfed.io/x" is no member's name"#,
+        ),
+        (
             "{key: a/b, replicas: 3, clusters: [{name: x, capcity: 1}]}".to_owned(),
             "a member has no key `capcity`; did you mean `capacity`?",
         ),
@@ -396,6 +404,19 @@ fn a_key_that_stands_twice_in_preferences_alone_is_what_it_is_in_an_annotation()
     assert!(said.len() == 2 && said.iter().all(|said| said.starts_with("warning ")), "{said:?}");
     let (workloads, said) = read_with("in.json", &twice(r#""mode": "proportional", "#), &replicas);
     assert!(workloads.is_empty() && said.iter().all(|said| said.starts_with("error ")), "{said:?}");
+}
+
+#[test]
+fn the_items_of_a_list_of_one_kind_need_not_say_it() {
+    let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+    let clusters = json!({"kind": "ClusterList", "items": [{"metadata": {"name": "x"}, "status": ready}]});
+    let (members, said) = members(&clusters.to_string());
+    assert_eq!((members.len(), members[0].name.as_str(), said), (1, "x", Vec::new()));
+    let deployment = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"replicas": 4}});
+    let workload = one(&json!({"kind": "DeploymentList", "items": [deployment]}).to_string());
+    assert_eq!((workload.key.as_str(), workload.replicas), ("shop/web", 4));
+    let (_, said) = read("in.json", r#"{"kind": "ServiceList", "items": [{"metadata": {"name": "web"}}]}"#);
+    assert!(said[0].contains("no Service is planned"), "{said:?}");
 }
 
 #[test]
