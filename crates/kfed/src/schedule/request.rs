@@ -268,6 +268,8 @@ impl Draft {
             Value::Map(entries) => self.policy.extend(entries.iter().cloned()),
             Value::Text(_) => match reader.json_inside(node, what) {
                 Some(Node { value: Value::Map(entries), .. }) => self.policy.extend(entries),
+                // To v1 these were preferences that name nobody.
+                Some(Node { value: Value::Null, .. }) => {}
                 Some(other) => {
                     self.is_unread = true;
                     reader.error(other.span, format!("preferences are a map, not {}", other.kind()));

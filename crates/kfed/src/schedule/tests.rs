@@ -143,7 +143,7 @@ fn a_policy_stands_in_the_preferences_or_beside_them_and_beside_wins() {
 
 #[test]
 fn preferences_that_name_nobody_give_nobody_anything_as_in_v1() {
-    for preferences in ["{}", "{clusters: {}}", "{rebalance: true}", "'{}'"] {
+    for preferences in ["{}", "{clusters: {}}", "{rebalance: true}", "'{}'", "'null'"] {
         for mode in ["", "mode: federation-v1\n"] {
             let text = format!("key: a/b\nreplicas: 3\n{mode}clusters: [x, y]\npreferences: {preferences}\n");
             let (workloads, said) = read("in.yaml", &text);
