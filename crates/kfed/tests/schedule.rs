@@ -233,6 +233,7 @@ fn what_a_file_does_not_say_the_command_line_does() {
 
     let map = written("map.json", preferences);
     for (args, code, says) in [
+        (vec!["-f", "-", "--clusters", "-"], 2, "stdin is named more than once"),
         (vec!["-f", &map, "--add", "a"], 2, "preferences alone do not say how many replicas"),
         (vec!["-f", &map, "--replicas", "x/y=4"], 0, "there are no members: nothing is placed"),
         (vec!["-f", &map, "--replicas", "4", "--add", "a"], 0, "preferences alone have no key"),
@@ -246,10 +247,10 @@ fn what_a_file_does_not_say_the_command_line_does() {
 fn no_name_in_a_table_moves_what_a_terminal_shows() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("odd.json");
-    fs::write(&path, r#"{"key": "a\u001b[2J\nb", "replicas": 1, "clusters": ["x\u202ey", "t\tz"]}"#).unwrap();
-    for more in [&[][..], &["--explain"], &["--remove", "t\tz"]] {
+    fs::write(&path, r#"{"key": "a\u001b[2J\nb", "replicas": 1, "clusters": ["x\u202ey", "t\u202dz"]}"#).unwrap();
+    for more in [&[][..], &["--explain"], &["--remove", "t\u{202d}z"]] {
         let (_, stdout, _) = outcome([&["schedule", "-f", path.to_str().unwrap()], more].concat());
-        assert!(!stdout.contains(['\u{1b}', '\u{202e}']) && !stdout.is_empty(), "{stdout:?}");
+        assert!(!stdout.contains(['\u{1b}', '\u{202d}', '\u{202e}']) && !stdout.is_empty(), "{stdout:?}");
     }
 }
 

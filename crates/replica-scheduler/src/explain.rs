@@ -93,10 +93,10 @@ fn limits(policy: &PlacementPolicy) -> Option<String> {
 }
 
 fn totals(plan: &Plan, request: &Request<'_>) -> String {
-    let running: i64 = request.members.iter().filter_map(|member| member.current).sum();
-    let planned: i64 = plan.placements.iter().map(|placement| placement.planned).sum();
-    let pending: i64 = plan.placements.iter().map(|placement| placement.overflow).sum();
-    let leaving: i64 = plan.placements.iter().flat_map(|placement| &placement.reasons).map(leaves).sum();
+    let running = sum(request.members.iter().filter_map(|member| member.current));
+    let planned = sum(plan.placements.iter().map(|placement| placement.planned));
+    let pending = sum(plan.placements.iter().map(|placement| placement.overflow));
+    let leaving = sum(plan.placements.iter().flat_map(|placement| &placement.reasons).map(leaves));
     let holders = plan.placements.iter().filter(|placement| placement.planned > 0).count();
     let mut line = match running {
         0 => "none run now".to_owned(),
@@ -106,14 +106,19 @@ fn totals(plan: &Plan, request: &Request<'_>) -> String {
     for (number, what) in [
         (leaving, "leave their member"),
         (pending, "left pending"),
-        (plan.postponed, "postponed"),
-        (plan.unplaced, "without a place"),
+        (plan.postponed.into(), "postponed"),
+        (plan.unplaced.into(), "without a place"),
     ] {
         if number > 0 {
             let _ = write!(line, ", {number} {what}");
         }
     }
     line
+}
+
+/// Wide, as 64 bits may hold each number and not their sum.
+fn sum(numbers: impl Iterator<Item = i64>) -> i128 {
+    numbers.map(i128::from).sum()
 }
 
 fn leaves(reason: &Reason) -> i64 {
@@ -163,7 +168,7 @@ fn members(plan: &Plan, request: &Request<'_>, room: usize) -> Vec<String> {
     let mut lines: Vec<_> = rows.iter().map(line).collect();
     if !rest.is_empty() {
         let members: usize = rest.iter().map(|group| group.placements.len()).sum();
-        let replicas: i64 = rest.iter().map(Alike::replicas).sum();
+        let replicas: i128 = rest.iter().map(Alike::replicas).sum();
         lines.push(format!("  {} more get {replicas} in all", count(members as i64, "member")));
     }
     lines
@@ -228,8 +233,8 @@ impl Alike<'_> {
         self.placements.iter().map(|placement| placement.replicas())
     }
 
-    fn replicas(&self) -> i64 {
-        self.numbers().sum()
+    fn replicas(&self) -> i128 {
+        sum(self.numbers())
     }
 
     fn most(&self) -> i64 {
@@ -263,7 +268,7 @@ impl Alike<'_> {
                 false => format!("{least} to {most} each, {} in all", self.replicas()),
             };
             let mut why = self.shape().join(", ");
-            let leaving: i64 = self.placements.iter().flat_map(|placement| &placement.reasons).map(leaves).sum();
+            let leaving = sum(self.placements.iter().flat_map(|placement| &placement.reasons).map(leaves));
             if leaving > 0 {
                 let _ = write!(why, ", {leaving} that run there leave");
             }
@@ -294,7 +299,7 @@ fn later(plan: &Plan, request: &Request<'_>) -> Option<String> {
     let rounds = if most == 0 {
         "never, as maxMoves is 0".to_owned()
     } else {
-        format!("in {}, if nothing else changes", count((plan.postponed + most - 1) / most, "more round"))
+        format!("in {}, if nothing else changes", count((plan.postponed - 1) / most + 1, "more round"))
     };
     Some(format!("{} to go: {rounds}", count(plan.postponed, "move")))
 }

@@ -115,6 +115,7 @@ fn policy(mode: Mode) -> impl Strategy<Value = PlacementPolicy> {
                     groups: if proportional { groups.into_iter().enumerate().map(group).collect() } else { Vec::new() },
                     spread: if proportional { spread.into_iter().collect() } else { Vec::new() },
                     unknown_keys: Vec::new(),
+                    repeated_keys: Vec::new(),
                 }
             },
         )

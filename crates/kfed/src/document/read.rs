@@ -18,7 +18,8 @@ const STDIN: &str = "-";
 // === impl Reader ===
 
 impl Reader {
-    /// The documents in a file of YAML or JSON; none where it has a mistake, which is noted.
+    /// The documents in a file of YAML or JSON as they are written, which may say a key twice (see
+    /// [`each_key_once`](Self::each_key_once)); none where it has a mistake, which is noted.
     pub(crate) fn documents(&mut self, path: &Path) -> Result<Option<Vec<Node>>, Error> {
         let failed = |source| Error::ReadInput { path: path.to_owned(), source };
         if path != Path::new(STDIN) {
@@ -34,8 +35,10 @@ impl Reader {
     pub(crate) fn document(&mut self, path: &Path) -> Result<Option<Node>, Error> {
         let Some(documents) = self.documents(path)? else { return Ok(None) };
         let mut documents = documents.into_iter();
-        let first = documents.next();
-        if first.is_none() {
+        let mut first = documents.next();
+        if let Some(first) = &mut first {
+            self.each_key_once(first);
+        } else {
             let message = format!("{} is empty", path.display());
             self.push(Note { is_error: true, message, help: None, at: None });
         }
@@ -57,9 +60,7 @@ impl Reader {
         // A byte order mark says nothing in UTF-8.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let source = self.sources.add(name, text);
-        let mut documents = self.noted(documents(name, source, text))?;
-        documents.iter_mut().for_each(|document| self.each_key_once(document));
-        Some(documents)
+        self.noted(documents(name, source, text))
     }
 
     /// The JSON in an annotation's text, with places in that text. Of keys that stand there twice the last one counts, as in

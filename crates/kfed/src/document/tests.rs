@@ -63,7 +63,9 @@ fn json_is_read_as_serde_json_reads_it_and_refused_as_it_refuses() {
 fn read(name: &str, text: &str) -> (Option<Node>, Reader) {
     let mut reader = Reader::default();
     let documents = reader.parse(name, text.as_bytes().to_vec());
-    (documents.and_then(|documents| documents.into_iter().next()), reader)
+    let mut first = documents.and_then(|documents| documents.into_iter().next());
+    first.iter_mut().for_each(|document| reader.each_key_once(document));
+    (first, reader)
 }
 
 #[test]

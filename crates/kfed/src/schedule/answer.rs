@@ -73,7 +73,7 @@ pub(crate) fn differences<'a>(
         let after = Outcome::from(after);
         let names = before.plan.keys().chain(after.plan.keys());
         let in_plan = |outcome: &Outcome, name: &String| outcome.plan.get(name).copied().unwrap_or(0);
-        let change = |name: &String| (name.clone(), in_plan(&after, name) - in_plan(&before, name));
+        let change = |name: &String| (name.clone(), in_plan(&after, name).saturating_sub(in_plan(&before, name)));
         let changes = names.map(change).filter(|(_, change)| *change != 0).collect();
         (
             Difference { key: &workload.key, changes, before, after, explanation: explanation.as_deref().map(lines) },

@@ -76,6 +76,12 @@ pub(super) fn named(node: &Node, reader: &mut Reader) -> Option<(String, Span)> 
         reader.error(node.span, "a member's name cannot be empty");
         return None;
     }
+    // A table, or `kubectl get -o name`, is one long text to YAML.
+    if name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+        let note = reader.error(node.span, format!("{} is no member's name", node.kind()));
+        note.help("it has no blanks or slashes; of `kubectl get clusters`, the output of -o yaml or -o json is read");
+        return None;
+    }
     Some((name, node.span))
 }
 

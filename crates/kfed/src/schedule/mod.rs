@@ -217,12 +217,25 @@ fn machine(value: &impl Serialize, format: Format, out: &mut impl Write) -> io::
 
 impl Input {
     fn read(args: &Args, reader: &mut Reader) -> Result<Self, Error> {
+        if args.files.iter().chain(&args.clusters).filter(|path| path.as_os_str() == "-").count() > 1 {
+            let message = "stdin is named more than once, and can be read once only".to_owned();
+            reader.push(Note {
+                is_error: true,
+                message,
+                help: Some("give one of them as a file".to_owned()),
+                at: None,
+            });
+            reader.tell()?;
+        }
         let named = match &args.clusters {
             None => None,
             Some(path) => {
                 let mut nodes = Vec::new();
                 let documents = reader.documents(path)?.unwrap_or_default();
-                documents.into_iter().for_each(|document| request::flatten(document, &mut nodes));
+                for mut document in documents {
+                    reader.each_key_once(&mut document);
+                    request::flatten(document, &mut nodes);
+                }
                 Some(Arc::new(cluster::read_all(&nodes, reader)))
             }
         };
@@ -256,7 +269,8 @@ impl Input {
         for workload in &workloads {
             policy::check_capacities(&workload.policy, &add, reader);
         }
-        if !workloads.is_empty() && add.is_empty() && workloads.iter().all(|workload| workload.clusters.is_empty()) {
+        let is_empty = |workload: &Workload| workload.clusters.is_empty();
+        if reader.errors() == 0 && !workloads.is_empty() && add.is_empty() && workloads.iter().all(is_empty) {
             let message = "there are no members: nothing is placed".to_owned();
             let help = "name them in `clusters`, or with --clusters or --add".to_owned();
             reader.push(Note { is_error: false, message, help: Some(help), at: None });

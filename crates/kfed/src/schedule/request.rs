@@ -83,7 +83,13 @@ impl Workload {
 /// preferences annotation.
 pub(crate) fn read_all(documents: Vec<Node>, supplies: Supplies<'_>, reader: &mut Reader) -> Vec<Workload> {
     let mut nodes = Vec::new();
-    documents.into_iter().for_each(|document| flatten(document, &mut nodes));
+    for mut document in documents {
+        // What stands twice in an annotation alone is judged as in one that has its object around it.
+        if !is_annotation(&document) {
+            reader.each_key_once(&mut document);
+        }
+        flatten(document, &mut nodes);
+    }
     let mut workloads = Vec::with_capacity(nodes.len());
     let mut others = Vec::new();
     for node in &nodes {
@@ -122,14 +128,28 @@ pub(crate) fn read_all(documents: Vec<Node>, supplies: Supplies<'_>, reader: &mu
 
 /// Lists stand for their items, Kubernetes' `kind: List` too.
 pub(crate) fn flatten(node: Node, into: &mut Vec<Node>) {
-    let is_list = node.get("kind").and_then(Node::as_text).is_some_and(|kind| kind.ends_with("List"));
-    match node.value {
-        Value::List(items) => items.into_iter().for_each(|item| flatten(item, into)),
-        Value::Map(entries) if is_list => {
+    let list =
+        node.entry("kind").filter(|kind| kind.node.as_text().is_some_and(|kind| kind.ends_with("List"))).cloned();
+    match (node.value, list) {
+        (Value::List(items), _) => items.into_iter().for_each(|item| flatten(item, into)),
+        (Value::Map(entries), Some(list)) => {
+            let start = into.len();
             let items = entries.into_iter().filter(|entry| entry.key == "items" && entry.node.value != Value::Null);
             items.for_each(|entry| flatten(entry.node, into));
+            into[start..].iter_mut().for_each(|item| name_kind(item, &list));
         }
-        value => into.push(Node { value, span: node.span }),
+        (value, _) => into.push(Node { value, span: node.span }),
+    }
+}
+
+/// API servers leave the kind out of the items of a `DeploymentList`, as the list tells it.
+fn name_kind(item: &mut Node, list: &Entry) {
+    let kind = list.node.as_text().and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
+    if item.get("kind").is_none()
+        && let (Some(kind), Value::Map(entries)) = (kind, &mut item.value)
+    {
+        let node = Node { value: Value::Text(kind.to_owned()), span: list.node.span };
+        entries.push(Entry { key: "kind".to_owned(), span: list.span, node });
     }
 }
 
@@ -248,6 +268,8 @@ impl Draft {
             Value::Map(entries) => self.policy.extend(entries.iter().cloned()),
             Value::Text(_) => match reader.json_inside(node, what) {
                 Some(Node { value: Value::Map(entries), .. }) => self.policy.extend(entries),
+                // To v1 these were preferences that name nobody.
+                Some(Node { value: Value::Null, .. }) => {}
                 Some(other) => {
                     self.is_unread = true;
                     reader.error(other.span, format!("preferences are a map, not {}", other.kind()));

@@ -1,6 +1,7 @@
 //! Plans for people.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use kfed_replica_scheduler::Plan;
@@ -50,7 +51,7 @@ impl Plans {
     pub(crate) fn write(&self, workload: &Workload, plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
         let currents: HashMap<_, _> =
             workload.clusters.iter().map(|cluster| (cluster.name.as_str(), workload.current(cluster))).collect();
-        let (mut runs, mut planned, mut overflow) = (0_i64, 0_i64, 0_i64);
+        let (mut runs, mut planned, mut overflow) = (0_i128, 0_i128, 0_i128);
         for placement in &plan.placements {
             let current = currents.get(placement.member.as_str()).copied().flatten();
             let why: Vec<_> = placement.reasons.iter().map(ToString::to_string).collect();
@@ -61,14 +62,14 @@ impl Plans {
                     &placement.member,
                     &number(current),
                     &placement.planned.to_string(),
-                    &delta(placement.planned - current.unwrap_or(0)),
+                    &delta(i128::from(placement.planned) - i128::from(current.unwrap_or(0))),
                     &number(Some(placement.overflow).filter(|overflow| *overflow != 0)),
                     &why.join("; "),
                 ],
             )?;
-            runs = runs.saturating_add(current.unwrap_or(0));
-            planned = planned.saturating_add(placement.planned);
-            overflow = overflow.saturating_add(placement.overflow);
+            runs += i128::from(current.unwrap_or(0));
+            planned += i128::from(placement.planned);
+            overflow += i128::from(placement.overflow);
         }
         self.columns.write(
             out,
@@ -131,12 +132,12 @@ impl Differences {
                 name.clone(),
                 number(was),
                 number(is),
-                delta(is.unwrap_or(0) - was.unwrap_or(0)),
+                delta(i128::from(is.unwrap_or(0)) - i128::from(was.unwrap_or(0))),
                 if overflow.0 == overflow.1 { number(overflow.1) } else { arrow(overflow.0, overflow.1) },
                 why,
             ]);
         }
-        let total = |plan: &BTreeMap<String, i64>| plan.values().sum::<i64>();
+        let total = |plan: &BTreeMap<String, i64>| plan.values().copied().map(i128::from).sum::<i128>();
         let (was, is) = (total(&before.plan), total(&after.plan));
         let overflow = (total(&before.overflow), total(&after.overflow));
         let mut why = format!("of {} asked for", workload.replicas);
@@ -177,15 +178,15 @@ impl Differences {
     }
 }
 
-fn number(number: Option<i64>) -> String {
+fn number(number: Option<impl ToString>) -> String {
     number.map_or_else(|| NONE.to_owned(), |number| number.to_string())
 }
 
-fn arrow(was: Option<i64>, is: Option<i64>) -> String {
-    format!("{} → {}", was.unwrap_or(0), is.unwrap_or(0))
+fn arrow<N: Display + Default>(was: Option<N>, is: Option<N>) -> String {
+    format!("{} → {}", was.unwrap_or_default(), is.unwrap_or_default())
 }
 
-fn delta(number: i64) -> String {
+fn delta(number: i128) -> String {
     if number == 0 { "0".to_owned() } else { format!("{number:+}") }
 }
 

@@ -7,7 +7,7 @@ use super::answer::Outcome;
 use super::change::{Changes, Replicas};
 use super::cluster::Cluster;
 use super::request::{Supplies, Workload};
-use super::{answer, argument, cluster, request};
+use super::{answer, argument, cluster, request, table};
 use crate::document::Reader;
 
 /// What a file of this name and text holds, and what is said of it as `KIND PLACE: MESSAGE; HELP`.
@@ -143,7 +143,7 @@ fn a_policy_stands_in_the_preferences_or_beside_them_and_beside_wins() {
 
 #[test]
 fn preferences_that_name_nobody_give_nobody_anything_as_in_v1() {
-    for preferences in ["{}", "{clusters: {}}", "{rebalance: true}", "'{}'"] {
+    for preferences in ["{}", "{clusters: {}}", "{rebalance: true}", "'{}'", "'null'"] {
         for mode in ["", "mode: federation-v1\n"] {
             let text = format!("key: a/b\nreplicas: 3\n{mode}clusters: [x, y]\npreferences: {preferences}\n");
             let (workloads, said) = read("in.yaml", &text);
@@ -299,6 +299,14 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
         ),
         ("{key: a/b, replicas: 3, clusters: [{current: 1}]}".to_owned(), "error in.yaml:1:36: this member has no name"),
         (
+            "{key: a/b, replicas: 3, clusters: [x y]}".to_owned(),
+            r#"error in.yaml:1:36: the text "x y" is no member's name; it has no blanks or slashes"#,
+        ),
+        (
+            "{key: a/b, replicas: 3, clusters: [{name: cluster.kfed.io/x}]}".to_owned(),
+            r#"error in.yaml:1:43: the text "cluster.kfed.io/x" is no member's name"#,
+        ),
+        (
             "{key: a/b, replicas: 3, clusters: [{name: x, capcity: 1}]}".to_owned(),
             "a member has no key `capcity`; did you mean `capacity`?",
         ),
@@ -382,6 +390,58 @@ fn what_v1_accepted_is_a_warning_in_its_mode_and_an_error_beyond() {
     assert!(workloads.len() == 1 && said[0].starts_with("warning in.yaml:1:22"), "{said:?}");
     let (workloads, said) = read("in.yaml", "{key: a/b, replicas: -3, mode: proportional, clusters: [x]}");
     assert!(workloads.is_empty() && said[0].starts_with("error in.yaml:1:22"), "{said:?}");
+}
+
+#[test]
+fn a_key_that_stands_twice_in_preferences_alone_is_what_it_is_in_an_annotation() {
+    let replicas: [Replicas; 1] = ["a/b=3".parse().unwrap()];
+    let twice = |mode: &str| {
+        format!(r#"{{"rebalance": false, {mode}"clusters": {{"x": {{"weight": 1, "weight": 2}}}}, "rebalance": true}}"#)
+    };
+    let (workloads, said) = read_with("in.json", &twice(""), &replicas);
+    let preferences = &workloads[0].policy.preferences;
+    assert!(preferences.rebalance && preferences.clusters["x"].weight == 2, "the last one counts, as in v1");
+    assert!(said.len() == 2 && said.iter().all(|said| said.starts_with("warning ")), "{said:?}");
+    let (workloads, said) = read_with("in.json", &twice(r#""mode": "proportional", "#), &replicas);
+    assert!(workloads.is_empty() && said.iter().all(|said| said.starts_with("error ")), "{said:?}");
+}
+
+#[test]
+fn the_items_of_a_list_of_one_kind_need_not_say_it() {
+    let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+    let clusters = json!({"kind": "ClusterList", "items": [{"metadata": {"name": "x"}, "status": ready}]});
+    let (members, said) = members(&clusters.to_string());
+    assert_eq!((members.len(), members[0].name.as_str(), said), (1, "x", Vec::new()));
+    let deployment = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"replicas": 4}});
+    let workload = one(&json!({"kind": "DeploymentList", "items": [deployment]}).to_string());
+    assert_eq!((workload.key.as_str(), workload.replicas), ("shop/web", 4));
+    let (_, said) = read("in.json", r#"{"kind": "ServiceList", "items": [{"metadata": {"name": "web"}}]}"#);
+    assert!(said[0].contains("no Service is planned"), "{said:?}");
+}
+
+#[test]
+fn numbers_at_the_end_of_64_bits_are_added_up_and_compared() {
+    let (most, least) = (i64::MAX, i64::MIN);
+    let cluster = |name: &str| format!("{{name: {name}, current: {most}}}");
+    let clusters = [cluster("x"), cluster("y"), format!("{{name: z, current: {most}, capacity: {least}}}")].join(", ");
+    let (workloads, _) = read("in.yaml", &format!("{{key: a/b, replicas: {most}, clusters: [{clusters}]}}"));
+    let text = |out: Vec<u8>| String::from_utf8(out).unwrap();
+
+    let (plan, explanation) = answer::plan(&workloads[0], true);
+    let mut out = Vec::new();
+    table::Plans::begin(&workloads, &mut out).and_then(|table| table.write(&workloads[0], &plan, &mut out)).unwrap();
+    let (table, runs) = (text(out), (3 * i128::from(most)).to_string());
+    assert!(table.contains(&runs) && table.contains(" -18446744073709551615 "), "{table}");
+    assert!(explanation.unwrap().contains(&format!("{runs} run now")));
+
+    let (remove, add) = (["z".to_owned()], [added("z")]);
+    let changes = Changes { remove: &remove, add: &add, ..Changes::default() };
+    let (difference, changed) = answer::differences(&workloads, &changes, false).next().unwrap();
+    assert_eq!(difference.changes["z"], most, "the nearest that 64 bits hold");
+    let (mut table, mut out) = (table::Differences::default(), Vec::new());
+    table.add(&difference, &changed);
+    table.write(&mut out).unwrap();
+    assert!(text(out).contains(" +9223372036854775808 "));
 }
 
 #[test]
