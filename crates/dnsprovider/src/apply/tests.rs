@@ -247,7 +247,7 @@ mod together {
             let crowd = Crowd::after(LATENCY);
             let provider = scene.provider.clone().layer(&crowd);
             let limit = NonZeroUsize::new(limit).unwrap();
-            let started = Instant::now();
+            let started = tokio::time::Instant::now();
             let applied = apply_with(&provider, &zone_id(), &scene.changes, &mut scene.snapshot, limit).await;
             assert_eq!((applied.done, crowd.most.load(Ordering::Relaxed)), (10, limit.get()));
             assert_eq!(started.elapsed(), LATENCY * 10u32.div_ceil(limit.get() as u32));
