@@ -41,6 +41,9 @@ pub struct SeenMember {
     /// Whether no endpoint is ready.
     #[serde(default, skip_serializing_if = "is_false")]
     pub empty: bool,
+    /// Whether nothing is known of its endpoints.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub untold: bool,
     /// Whether it is being unjoined.
     #[serde(default, skip_serializing_if = "is_false")]
     pub leaving: bool,
@@ -97,6 +100,7 @@ impl SeenMember {
         Self {
             api: member.api,
             empty: member.ready_endpoints == Some(0),
+            untold: member.ready_endpoints.is_none(),
             leaving: member.leaving,
             addresses: SeenAddresses::of(&member.addresses),
             hosts: hosts.collect(),
@@ -122,7 +126,8 @@ impl SeenMember {
             region,
             zones,
             api: self.api,
-            ready_endpoints: self.empty.then_some(0),
+            // How many there are makes no difference.
+            ready_endpoints: (!self.untold).then_some(u32::from(!self.empty)),
             addresses: self.addresses.observations(is_here),
             hosts: hosts.collect(),
             leaving: self.leaving,
