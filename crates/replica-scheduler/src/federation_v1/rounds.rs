@@ -9,6 +9,10 @@ use crate::federation_v1::portion::Portion;
 /// From this weighted round on it is worth looking whether rounds repeat. Most plans are done before.
 const ROUNDS_BEFORE_SKIPPING: u32 = 3;
 
+/// After so many rounds that did not repeat, what is left stays without a place. Numbers that people write take less than a tenth of them;
+/// some that only fit into 64 bits would take billions, and nobody is to wait for those.
+const MOST_ROUNDS: u32 = 1 << 14;
+
 /// Below this many seats of one weight, sorting them is as quick as finding those that come first.
 const WORTH_SELECTING: usize = 24;
 
@@ -32,7 +36,7 @@ impl<N: Number> Table<'_, N> {
     pub(super) fn rounds(&mut self, weights: N) {
         let mut round = Round { remaining: self.totals.remaining, weights, still_open: 0, changed: true };
         let mut rounds = 0;
-        while round.changed && round.remaining > N::ZERO && round.weights > N::ZERO {
+        while round.changed && round.remaining > N::ZERO && round.weights > N::ZERO && rounds < MOST_ROUNDS {
             if rounds >= ROUNDS_BEFORE_SKIPPING {
                 self.skip_repeated_rounds(round.weights);
                 round.remaining = self.totals.remaining;
