@@ -9,6 +9,7 @@ mod portion;
 mod reasons;
 mod rounds;
 mod seat;
+mod stretch;
 
 use kfed_api::preferences::ReplicaPreferences;
 use serde::Serialize;

@@ -6,12 +6,8 @@ use crate::federation_v1::distribute::Table;
 use crate::federation_v1::number::Number;
 use crate::federation_v1::portion::Portion;
 
-/// From this weighted round on it is worth looking whether rounds repeat. Most plans are done before.
-const ROUNDS_BEFORE_SKIPPING: u32 = 3;
-
-/// After so many rounds that did not repeat, what is left stays without a place. Numbers that people write take less than a tenth of them;
-/// some that only fit into 64 bits would take billions, and nobody is to wait for those.
-const MOST_ROUNDS: u32 = 1 << 14;
+/// From this weighted round on it is worth looking whether a stretch of rounds begins. Most plans are done before.
+const ROUNDS_BEFORE_STRETCHES: u32 = 3;
 
 /// Below this many seats of one weight, sorting them is as quick as finding those that come first.
 const WORTH_SELECTING: usize = 24;
@@ -36,10 +32,13 @@ impl<N: Number> Table<'_, N> {
     pub(super) fn rounds(&mut self, weights: N) {
         let mut round = Round { remaining: self.totals.remaining, weights, still_open: 0, changed: true };
         let mut rounds = 0;
-        while round.changed && round.remaining > N::ZERO && round.weights > N::ZERO && rounds < MOST_ROUNDS {
-            if rounds >= ROUNDS_BEFORE_SKIPPING {
-                self.skip_repeated_rounds(round.weights);
+        while round.changed && round.remaining > N::ZERO && round.weights > N::ZERO {
+            if rounds >= ROUNDS_BEFORE_STRETCHES {
+                self.do_stretch(round.weights);
                 round.remaining = self.totals.remaining;
+                if round.remaining == N::ZERO {
+                    return;
+                }
             }
             let portion = Portion::new(round.remaining, round.weights, self.order.heaviest());
             (round.still_open, round.changed) = (0, false);
@@ -145,81 +144,5 @@ impl<N: Number> Table<'_, N> {
             }
         }
         all - least + portion > remaining
-    }
-
-    /// Does many rounds at once while each would do what the one before did.
-    ///
-    /// A seat's portion in a round either comes wholly out of what it keeps (nothing is given, nothing else moves), or, once
-    /// that is used up, is given to it. So a run of rounds leaves `remaining` smaller by the same `given` each time, as long as
-    /// no seat runs out of kept replicas, none meets a limit, no portion is cut to what remains, and the shrinking remainder
-    /// rounds to the same portions for those who are given theirs. (What the others use of what they keep may shrink with it.)
-    /// The number of such rounds is found in one pass, and they are done in another. Without this, one replica more over
-    /// members that run 1,000 each takes 1,001 rounds.
-    ///
-    /// Needs that no open seat is above a limit: true after the first round.
-    fn skip_repeated_rounds(&mut self, weights: N) {
-        let remaining = self.totals.remaining;
-        let portion = Portion::new(remaining, weights, self.order.heaviest());
-        let mut alike = N::UNLIMITED;
-        let mut given = N::ZERO;
-        // The smallest remainder at a round's start with which the round is still like the first.
-        let mut least = N::ONE;
-        let mut rest = 0;
-        while let Some(class) = self.order.class_at(rest) {
-            rest = class.end;
-            let weight = self.order.places()[class.start].weight;
-            let extra = portion.of(weight);
-            if extra == N::ZERO {
-                continue;
-            }
-            if extra > remaining - given {
-                return;
-            }
-            let (before, mut keeps) = (given, false);
-            for place in &self.order.places()[class] {
-                let seat = &self.seats[place.seat()];
-                if seat.preallocated > N::ZERO {
-                    alike = alike.min(seat.preallocated / extra);
-                    keeps = true;
-                } else {
-                    alike = alike.min((seat.max.min(seat.capacity) - seat.planned) / extra);
-                    given += extra;
-                }
-                if alike == N::ZERO || given > remaining {
-                    return;
-                }
-            }
-            // What must be there for the last of this weight to get its portion, whoever that is.
-            let needed = if keeps { given + extra } else { given };
-            if needed > remaining {
-                return;
-            }
-            let shrinks = given == before && portion.sum_over(N::ONE, N::ZERO, weight).is_some();
-            least = match shrinks {
-                true if before == N::ZERO => least,
-                true => least.max(portion.least_beside(before, weight)),
-                false => least.max(needed).max(portion.least_with(extra, weight)),
-            };
-        }
-        if given > N::ZERO {
-            alike = alike.min((remaining - least) / given + N::ONE);
-        }
-        let mut rest = 0;
-        while let Some(class) = self.order.class_at(rest) {
-            rest = class.end;
-            let weight = self.order.places()[class.start].weight.max(0);
-            let extra = portion.of(weight) * alike;
-            let mut used = None;
-            for place in &self.order.places()[class] {
-                let seat = &mut self.seats[place.seat()];
-                if seat.preallocated > N::ZERO {
-                    seat.preallocated -=
-                        *used.get_or_insert_with(|| portion.sum_over(alike, given, weight).unwrap_or(extra));
-                } else {
-                    seat.planned += extra;
-                }
-            }
-        }
-        self.totals.remaining -= given * alike;
     }
 }
