@@ -10,8 +10,8 @@
 //! division a little. From any flow with the right totals, cycles of negative cost lead to the cheapest.
 //!
 //! What levels are best is tried: all combinations up to [`LEVELS`], so that the fewest leave, as long as [`LOOKS`] last. Beyond, levels are searched
-//! downhill; what is cheapest at levels between two floors is convex in them, so that this too finds the fewest where no
-//! minimum breaks a rule, as far as one step at a time leads (one rule always, two in every case that was drawn). Never do
+//! downhill, one or several at a time; what is cheapest at levels between two floors is convex in them, so that this too finds the fewest where no
+//! minimum breaks a rule, as far as such steps lead (one rule always, two in every case that was drawn). Never do
 //! more leave than without it. Two rules of which neither's domains lie within the other's, which no policy can ask for, are
 //! left as they are.
 
@@ -185,12 +185,10 @@ impl Network {
         let mut step = 1 << (i128::BITS - widest.leading_zeros());
         while step > 0 && self.looks < LOOKS {
             let mut better = false;
-            for at in 0..self.tiers.len() {
-                for step in [step, -step] {
-                    let mut levels: Vec<i128> = self.tiers.iter().map(|tier| tier.level).collect();
-                    levels[at] = (levels[at] + step).clamp(0, self.tiers[at].top);
-                    better |= self.consider(&levels);
-                }
+            for direction in directions(self.tiers.len()) {
+                let moved = |(tier, way): (&Tier, i128)| (tier.level + way * step).clamp(0, tier.top);
+                let levels: Vec<i128> = self.tiers.iter().zip(direction).map(moved).collect();
+                better |= self.consider(&levels);
             }
             if !better {
                 step /= 2;
@@ -285,6 +283,12 @@ impl Network {
             }
         }
     }
+}
+
+/// All ways for each of so many levels to go down, stay, or go up. One may lead nowhere before another goes along.
+fn directions(levels: usize) -> impl Iterator<Item = Vec<i128>> {
+    let ways = move |number: usize| (0..levels as u32).map(|at| (number / 3usize.pow(at) % 3) as i128 - 1).collect();
+    (0..3usize.pow(levels as u32)).map(ways).filter(|ways: &Vec<i128>| ways.iter().any(|way| *way != 0))
 }
 
 // === impl Edge ===

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::spread::{self, Rule};
-use super::super::{contenders, flow};
+use super::super::{Slot, SpreadRule, UNLIMITED, contenders, flow};
 use super::book;
 use super::cases::{Case, Range, SENSIBLE, TINY, VAST, case, config};
 
@@ -105,6 +105,16 @@ proptest! {
         prop_assume!(then.replicas >= minimums && then.replicas - change >= minimums);
         prop_assert!(!(grew && shrank), "{before:?} {after:?}");
     }
+}
+
+#[test]
+fn levels_of_two_rules_go_down_together_where_one_alone_leads_nowhere() {
+    let slot = |rank, current| Slot { weight: 1, min: 0, max: UNLIMITED, current, rank, group: 0 };
+    let rule = SpreadRule { max_skew: 2_000, min_domains: 0, domain_of: vec![0, 1] };
+    let mut contenders = contenders(2_000, &[slot(0, 2_000), slot(1, 0)], false);
+    contenders.iter_mut().for_each(|one| one.number = 1_000);
+    flow::fewest_leave(&mut contenders, &[2_000, 0], &[1_000, 1_000], &[Rule::new(&rule), Rule::new(&rule)]);
+    assert_eq!(contenders.iter().map(|one| one.number).collect::<Vec<_>>(), [2_000, 0]);
 }
 
 fn stays(mut case: Case, rules: usize, rebalance: bool) -> Result<(), TestCaseError> {
