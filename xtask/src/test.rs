@@ -14,6 +14,12 @@ use crate::tidy::{self, layers};
 /// The test binary that wants kubectl, dig and the built `kfed`.
 const END_TO_END: &str = "e2e";
 
+/// Every crate that others may take, without building it once more from its package.
+#[rustfmt::skip]
+const PACKAGE: &[&str] = &[
+    "package", "--workspace", "--exclude", "kfed-benches", "--exclude", "xtask", "--no-verify", "--allow-dirty", "--offline", "--quiet",
+];
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Leave out the end-to-end run, and with it the need for kubectl and dig
@@ -40,6 +46,8 @@ enum Step {
     Doc,
     /// Each feature and each pure crate alone
     Features,
+    /// Each crate as it would be published
+    Package,
     /// The walk-through with real kubectl and dig
     E2e,
 }
@@ -118,6 +126,7 @@ impl Step {
             Self::Unit => all(unit(context)),
             Self::Doc => cargo(&["test", "--locked", "--doc", "--workspace", "--no-fail-fast"]),
             Self::Features => all(feature_checks(&context.metadata)),
+            Self::Package => cargo(PACKAGE),
             Self::E2e => end_to_end(context),
         }
     }
@@ -141,6 +150,9 @@ fn what_to_do(step: Step) -> &'static str {
         Step::Unit => "mend the tests named above; `cargo nextest run NAME` runs one alone",
         Step::Doc => "mend the examples named above; `cargo test --doc -p CRATE` runs one crate's",
         Step::Features => "a crate leans on a feature that only another crate turns on: name it in its own Cargo.toml",
+        Step::Package => {
+            "a crate to publish needs versions of what it depends on, a licence, a description, and all its files in its folder"
+        }
         Step::E2e => "run it alone with `cargo xtask test e2e`; `cargo run -- demo` shows the same walk-through",
     }
 }

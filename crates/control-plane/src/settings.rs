@@ -1,9 +1,11 @@
 //! How fast, how patient, how cautious: every number that an operator may want to change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kfed_cluster_health::{Damping, ProbeSchedule, Thresholds};
 use kfed_dnsprovider::DnsName;
+use kfed_replica_scheduler::Scheduler;
 use kfed_service_dns::Fallback;
 
 /// What a control plane is told when it starts.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub workers: usize,
     /// What a name answers that has no healthy address of its own.
     pub dns_fallback: Fallback,
+    /// What spreads replicas: policies alone, unless it has filters and scorers of the caller's own.
+    pub scheduler: Arc<Scheduler>,
 }
 
 // === impl Settings ===
@@ -68,6 +72,7 @@ impl Settings {
             resync: Duration::from_secs(300),
             workers: 16,
             dns_fallback: Fallback::Addresses,
+            scheduler: Arc::default(),
         }
     }
 }

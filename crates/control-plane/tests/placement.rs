@@ -5,11 +5,14 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Service;
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
+use kfed_replica_scheduler::{Member, Request, Scheduler, Verdict};
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams};
 use support::{API_SILENT, BOUNDED, FINE, Fleet, HANG, MINUTE, SECOND, SPREAD};
 
@@ -191,4 +194,21 @@ async fn a_copy_that_was_made_while_a_watch_was_lost_is_not_left_behind() {
     fleet.replica_sets().delete("brief", &DeleteParams::default()).await.unwrap();
     gone(&fleet, "brief").await;
     fleet.eventually("its copy is gone", async || !there().await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_of_the_assembler_is_asked_and_its_reason_told() {
+    let closed = |_: &Request<'_>, member: &Member<'_>| match member.name {
+        "fed-west" => Verdict::reject("closed", "it is on trial"),
+        _ => Verdict::Allow,
+    };
+    let scheduler = Arc::new(Scheduler::default().filter(closed));
+    let fleet = Fleet::with(|settings| settings.scheduler = scheduler).await;
+    fleet.join("fed-west", "fed-west", &["1"]).await;
+    fleet.join("fed-east", "fed-east", &["1"]).await;
+    fleet.replica_set("roaming", 4, Some(SPREAD)).await;
+    fleet.is_spread("roaming", &[("fed-east", 4)]).await;
+    let federated = fleet.replica_sets().get("roaming").await.unwrap();
+    let placement = &federated.annotations()[kfed_api::keys::PLACEMENT];
+    assert!(placement.contains("it is on trial"), "{placement}");
 }

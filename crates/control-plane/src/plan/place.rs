@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kfed_api::policy::{InvalidPolicy, PlacementPolicy};
-use kfed_replica_scheduler::{Member, Reason, Request, schedule};
+use kfed_replica_scheduler::{Member, Reason, Request};
 
 use super::select::{fail_on_errors, selector};
 use crate::kinds::Replicas;
@@ -92,7 +92,8 @@ fn spread(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, want
     let running: i64 = available.iter().filter_map(|member| member.current).sum();
     let on_the_way = u32::try_from(running - left).unwrap_or(0);
     policy.max_moves = policy.max_moves.map(|most| most.saturating_sub(on_the_way));
-    let plan = schedule(&Request { key: &path, replicas: left, policy: &policy, members: &available });
+    let request = Request { key: &path, replicas: left, policy: &policy, members: &available };
+    let plan = view.scheduler.schedule(&request);
     for member in &plan.placements {
         let whys: Vec<_> = member.reasons.iter().map(ToString::to_string).collect();
         placement.whys.insert(member.member.clone(), whys.join("; "));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kfed_api::{Cluster, ClusterPhase, keys};
 use kfed_dnsprovider::Resource;
-use kfed_replica_scheduler::Attributes;
+use kfed_replica_scheduler::{Attributes, Scheduler};
 use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,8 @@ pub(crate) struct ObjectView {
     pub(crate) members: BTreeMap<String, MemberView>,
     /// For kinds that are published: how the records stand; none while the zone has not been read.
     pub(crate) dns: Option<ServiceDns>,
+    /// What spreads its replicas.
+    pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) now: Timestamp,
 }
 
@@ -194,6 +196,7 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
         namespace: in_federation,
         scaler: world.scaler_of(key).map(|scaler| Box::new(view(world, scaler, settings, now))),
         dns,
+        scheduler: settings.scheduler.clone(),
         now,
     }
 }
