@@ -4,7 +4,7 @@ use super::Violation;
 use super::workspace::{Crate, File, Workspace, key_of};
 
 /// Keys of `[package]` that every crate inherits.
-const INHERITED: &[&str] = &["edition", "license", "publish", "rust-version", "version"];
+const INHERITED: &[&str] = &["edition", "license", "rust-version", "version"];
 
 pub(crate) fn check(workspace: &Workspace) -> Vec<Violation> {
     let crates = workspace.crates();
@@ -78,7 +78,6 @@ version.workspace = true
 edition.workspace = true
 rust-version.workspace = true
 license.workspace = true
-publish.workspace = true
 
 [lints]
 workspace = true
