@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
+use kfed_service_dns::Fallback;
 
 use crate::draw::Draw;
 use crate::support::{FINE, MINUTE, SECOND};
@@ -15,6 +16,10 @@ pub(crate) struct History {
     pub(crate) members: Vec<MemberSpec>,
     pub(crate) services: Vec<ServiceSpec>,
     pub(crate) timing: Timing,
+    /// What a level without addresses of its own answers.
+    pub(crate) fallback: Fallback,
+    /// A member in which nothing is ready in the end: its levels have no addresses of their own.
+    pub(crate) bare: Option<usize>,
     /// Each at its time after the federation has come to rest for the first time.
     pub(crate) steps: Vec<(Duration, Step)>,
 }
@@ -140,6 +145,8 @@ impl History {
             empty_hold: draw.one(&[MINUTE, 5 * MINUTE]),
             sweep: draw.one(&[2 * MINUTE, 5 * MINUTE]),
         };
+        let fallback = if draw.once_in(4) { Fallback::Cname } else { Fallback::Addresses };
+        let bare = draw.once_in(3).then(|| draw.below(members.len()));
         let mut steps = Vec::new();
         let mut at = Duration::ZERO;
         let many = draw.among(4..=16);
@@ -149,7 +156,7 @@ impl History {
             happens(&mut steps, at, &mut draw, members, services);
         }
         steps.sort_by_key(|(at, _)| *at);
-        Self { seed, members, services, timing, steps }
+        Self { seed, members, services, timing, fallback, bare, steps }
     }
 
     /// The same with these steps alone.
@@ -276,7 +283,7 @@ fn zone_fault(draw: &mut Draw, services: usize) -> ZoneFault {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}, {:?}", self.seed, self.timing)?;
+        writeln!(f, "seed {}, {:?}, fallback {:?}, bare {:?}", self.seed, self.timing, self.fallback, self.bare)?;
         for member in &self.members {
             writeln!(f, "  {member:?}")?;
         }

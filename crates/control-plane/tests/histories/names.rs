@@ -31,6 +31,11 @@ impl Level {
         }
     }
 
+    /// The next level up.
+    pub(crate) fn up(self) -> Option<Self> {
+        self.upwards().get(1).copied()
+    }
+
     /// The levels that may answer in its place, the nearest first, and itself before them.
     pub(crate) fn upwards(self) -> Vec<Self> {
         match self {

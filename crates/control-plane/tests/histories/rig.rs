@@ -55,6 +55,7 @@ impl Rig {
         fleet.settings.dns_hold = history.timing.dns_hold;
         fleet.settings.dns_empty_hold = history.timing.empty_hold;
         fleet.settings.dns_sweep = history.timing.sweep;
+        fleet.settings.dns_fallback = history.fallback;
         let watch = Arc::new(Mutex::new(Watch::new(history.clone(), azure::emulator(history.seed))));
         let way = Arc::new(Mutex::new(Way::new(history.seed)));
         Self { fleet, history, watch, way, running: [None, None], followers: Vec::new() }
@@ -109,13 +110,14 @@ impl Rig {
         }
     }
 
-    /// Ends all that is wrong.
+    /// Ends all that is wrong. One member may stay without endpoints.
     pub(crate) async fn heal(&mut self) {
         self.step(&Step::ZoneWell).await;
         for m in 0..self.history.members.len() {
             self.step(&Step::Member(m, FINE)).await;
             for s in 0..self.history.services.len() {
-                self.step(&Step::Endpoints(m, s, Ready::All)).await;
+                let ready = if self.history.bare == Some(m) { Ready::None } else { Ready::All };
+                self.step(&Step::Endpoints(m, s, ready)).await;
             }
         }
         if self.running[0].is_some() {

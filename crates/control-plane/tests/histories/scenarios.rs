@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
+use kfed_service_dns::Fallback;
 
 use crate::history::{Cluster, Hand, History, MemberSpec, Ready, ServiceSpec, Step, Timing, Way, ZoneFault};
 use crate::support::{API_SILENT, FINE, HANG, LB_SILENT, MINUTE, REFUSE, SECOND};
@@ -29,6 +30,8 @@ fn history(steps: impl IntoIterator<Item = (Duration, Step)>) -> History {
             empty_hold: 5 * MINUTE,
             sweep: 5 * MINUTE,
         },
+        fallback: Fallback::Addresses,
+        bare: None,
         steps: steps.into_iter().collect(),
     }
 }
@@ -78,6 +81,22 @@ fn everybody_dies_and_the_last_addresses_stay() {
             (12 * MINUTE, Step::Member(0, FINE)),
             (13 * MINUTE, Step::Member(1, FINE)),
         ]));
+    }
+}
+
+/// With `--dns-fallback=cname`, Azure throttling or not: addresses and CNAMEs change places, and only for as long as that takes.
+#[test]
+fn levels_without_addresses_lead_upwards() {
+    for (bare, fault) in [(None, None), (Some(0), None), (Some(1), Some(ZoneFault::LosesAnswers { percent: 100 }))] {
+        let mut steps = vec![
+            (2 * SECOND, Step::Member(0, HANG)),
+            (3 * MINUTE, Step::Member(0, FINE)),
+            (10 * MINUTE, Step::Endpoints(1, 0, Ready::None)),
+            (18 * MINUTE, Step::Endpoints(1, 0, Ready::All)),
+        ];
+        steps.extend(fault.map(|fault| (SECOND, Step::Zone(fault))));
+        steps.sort_by_key(|(at, _)| *at);
+        holds(&History { fallback: Fallback::Cname, bare, ..history(steps) });
     }
 }
 

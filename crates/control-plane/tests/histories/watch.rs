@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kfed_azure_emulator::dns::lookup;
 use kfed_azure_emulator::{AzureEmulator, RecordSetView, RecordType};
+use kfed_service_dns::Fallback;
 use tokio::time::Instant;
 
 use crate::history::History;
@@ -57,13 +58,30 @@ pub(crate) struct NameState {
     pub(crate) touched: Option<Instant>,
     /// It has no answer, and should.
     missing: Lasting,
+    /// It lost its answer to make room for one of another type.
+    makes_room: bool,
+}
+
+// === impl Service ===
+
+impl Service {
+    /// The place of the name that the level has by rule.
+    pub(crate) fn by_rule(&self, level: Level) -> Option<usize> {
+        self.names.iter().position(|state| state.name.level == level)
+    }
 }
 
 // === impl Watch ===
 
 impl Watch {
     pub(crate) fn new(history: Arc<History>, emulator: AzureEmulator) -> Self {
-        let state = |name| NameState { name, answer: BTreeSet::new(), touched: None, missing: Lasting::default() };
+        let state = |name| NameState {
+            name,
+            answer: BTreeSet::new(),
+            touched: None,
+            missing: Lasting::default(),
+            makes_room: false,
+        };
         let services = history.services.iter().map(|service| Service {
             wanted: Lasting::default(),
             unwanted: Lasting::default(),
@@ -142,6 +160,7 @@ impl Watch {
                 let text = &self.services[s].names[n].name.text;
                 let answer: BTreeSet<_> = lookup(&self.emulator, text, RecordType::A).addresses().into_iter().collect();
                 let before = std::mem::replace(&mut self.services[s].names[n].answer, answer.clone());
+                self.services[s].names[n].makes_room &= answer.is_empty();
                 if before != answer {
                     let text = self.services[s].names[n].name.text.clone();
                     self.note(&format!("{text}: {} -> {}", list(&before), list(&answer)));
@@ -202,17 +221,29 @@ impl Watch {
 
     /// Whether somebody else has had a hand in the name, and kfed had no chance to see to it since.
     fn is_excused(&self, s: usize, n: usize, now: Instant) -> bool {
-        let state = &self.services[s].names[n];
-        let foreign = self.foreign.contains_key(&(relative(&state.name.text).to_owned(), RecordType::A));
         let chance = |touched: Instant| {
             let able = self.runs.since()?.max(self.zone_able?).max(touched);
             Some(able + self.history.timing.sweep + AFTERMATH)
         };
-        foreign || state.touched.is_some_and(|touched| chance(touched).is_none_or(|at| now < at))
+        let service = &self.services[s];
+        let is_excused = |n: usize| {
+            let state = &service.names[n];
+            self.is_foreign(relative(&state.name.text))
+                || state.touched.is_some_and(|touched| chance(touched).is_none_or(|at| now < at))
+        };
+        // A CNAME leads to whatever is at the next level up.
+        let led_to = service.names[n].name.level.upwards().into_iter().skip(1).filter_map(|up| service.by_rule(up));
+        is_excused(n) || (self.history.fallback == Fallback::Cname && led_to.into_iter().any(is_excused))
+    }
+
+    /// Whether the name, without the zone's, is somebody else's.
+    pub(crate) fn is_foreign(&self, name: &str) -> bool {
+        let kinds = [RecordType::A, RecordType::Cname];
+        kinds.into_iter().any(|kind| self.foreign.contains_key(&(name.to_owned(), kind)))
     }
 
     /// No name loses its answer while somebody serves, or is only dead. What led to members that leave alone goes with them, where
-    /// nobody is well.
+    /// nobody is well. Addresses and a CNAME change places in two writes.
     fn lost(&mut self, s: usize, n: usize, before: &BTreeSet<IpAddr>, now: Instant) {
         let level = self.services[s].names[n].name.level;
         let of_who_stays = |member: &Member| {
@@ -221,6 +252,10 @@ impl Watch {
         };
         let stays = self.healthy(s, now).is_some() || self.members.iter().any(of_who_stays);
         if stays && self.holds(s, now) && self.is_backed(s, level, now) && !self.is_excused(s, n, now) {
+            if self.history.fallback == Fallback::Cname && level != Level::All {
+                self.services[s].names[n].makes_room = true;
+                return;
+            }
             let name = self.services[s].names[n].name.text.clone();
             self.breaks(format!("{name} has lost its answer"));
         }
@@ -237,8 +272,9 @@ impl Watch {
                 && state.answer.is_empty()
                 && self.is_backed(s, state.name.level, now)
                 && !self.is_excused(s, n, now);
+            let patience = if state.makes_room { WRITE } else { self.detection() + WRITE };
             self.services[s].names[n].missing.set(misses, now);
-            if self.services[s].names[n].missing.lasts(self.detection() + WRITE, now) {
+            if self.services[s].names[n].missing.lasts(patience, now) {
                 let name = self.services[s].names[n].name.text.clone();
                 self.breaks(format!("{name} has no answer, and somebody serves"));
             }
