@@ -46,8 +46,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) name: String,
     pub(crate) ttl: Option<u32>,
     pub(crate) priority: Option<i32>,
-    /// Whether it asks for `<name>.example.com` too.
-    pub(crate) hostname: bool,
+    /// It asks for `<this>.example.com` too.
+    pub(crate) hostname: Option<&'static str>,
     /// Whether it is there from the start.
     pub(crate) early: bool,
 }
@@ -177,7 +177,7 @@ fn service(n: usize, draw: &mut Draw) -> ServiceSpec {
         name: format!("s{n}"),
         ttl: draw.once_in(3).then_some(77),
         priority: draw.once_in(3).then(|| draw.below(5) as i32),
-        hostname: draw.once_in(3),
+        hostname: draw.once_in(2).then(|| draw.one(&["www", "www", "shop"])),
         early: !draw.once_in(4),
     }
 }
@@ -186,7 +186,7 @@ fn service(n: usize, draw: &mut Draw) -> ServiceSpec {
 fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, members: usize, services: usize) {
     let (m, s) = (draw.below(members), draw.below(services));
     let later = |draw: &mut Draw, most: Duration| at + draw.moment(most);
-    match draw.below(20) {
+    match draw.below(22) {
         0 => {
             // Everybody at once, or nearly so.
             let faults = faults(draw);
@@ -221,24 +221,28 @@ fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, mem
             steps.push((at, Step::Delete(s)));
             steps.push((later(draw, 2 * MINUTE), Step::Create(s)));
         }
-        11 => {
-            steps.push((at, Step::Type(s, "ClusterIP")));
+        11..=12 => {
+            steps.push((at, Step::Type(s, draw.one(&["ClusterIP", "ExternalName"]))));
             steps.push((later(draw, 2 * MINUTE), Step::Type(s, "LoadBalancer")));
         }
-        12 if draw.once_in(3) => steps.push((at, Step::DeleteNamespace)),
-        12..=13 => {
+        13 => {
+            steps.push((at, Step::DeleteNamespace));
+            let again = later(draw, 4 * MINUTE);
+            steps.extend((0..services).map(|s| (again, Step::Create(s))));
+        }
+        14..=15 => {
             steps.push((at, Step::Leave(m, draw.one(&[Way::Plain, Way::Plain, Way::Force, Way::Deleted]))));
             steps.push((later(draw, 5 * MINUTE), Step::Join(m, draw.one(&[Cluster::Same, Cluster::New]))));
         }
-        14..=15 => {
+        16..=17 => {
             steps.push((at, Step::Kill));
             steps.push((later(draw, 2 * MINUTE), Step::Start));
         }
-        16 => {
+        18 => {
             steps.push((at, Step::Second));
             steps.push((later(draw, 4 * MINUTE), draw.one(&[Step::SecondEnds, Step::Kill])));
         }
-        17..=18 => {
+        19..=20 => {
             let (n, level) = (draw.below(64), draw.below(4));
             let hand = [
                 Hand::Deletes(n),

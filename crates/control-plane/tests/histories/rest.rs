@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use kfed_azure_emulator::{RecordSetView, RecordType};
 use kfed_service_dns::Fallback;
 
+use crate::history::MemberSpec;
 use crate::names::Level;
 use crate::support::ZONE;
-use crate::truth::{Belongs, PORT};
-use crate::watch::{Watch, relative};
+use crate::truth::{Belongs, Member, PORT};
+use crate::watch::{ELSEWHERE, Watch, relative};
 
 /// A record set as it should be: its type, its TTL, its data.
 type Wanted = (RecordType, u32, BTreeSet<String>);
@@ -39,9 +40,6 @@ pub(crate) fn trouble(watch: &Watch) -> Option<String> {
 fn wanted(watch: &Watch) -> BTreeMap<String, Wanted> {
     let mut wanted = BTreeMap::new();
     for (s, (spec, service)) in watch.history.services.iter().zip(&watch.services).enumerate() {
-        if service.wanted.since().is_none() {
-            continue;
-        }
         let members = || watch.members.iter().zip(&watch.history.members).filter(|(m, _)| m.belongs == Belongs::In);
         let at = |level: Level| -> BTreeSet<String> {
             let here = members().filter(|(_, spec)| level.has(spec));
@@ -50,12 +48,22 @@ fn wanted(watch: &Watch) -> BTreeMap<String, Wanted> {
         };
         for state in &service.names {
             let level = state.name.level;
-            let is_there = members().any(|(member, spec)| level.has(spec) && member.places[s].address.is_some());
+            let is_there =
+                |(member, spec): (&Member, &MemberSpec)| level.has(spec) && member.places[s].address.is_some();
             let name = relative(&state.name.text).to_owned();
-            if watch.is_foreign(&name) || !is_there {
+            if watch.is_foreign(&name) || state.ours.since().is_none() {
                 continue;
             }
             let ttl = spec.ttl.unwrap_or(30);
+            if service.elsewhere.since().is_some() {
+                if level == Level::All || members().any(|(_, spec)| level.has(spec)) {
+                    wanted.insert(name, (RecordType::Cname, ttl, [ELSEWHERE.to_owned()].into()));
+                }
+                continue;
+            }
+            if !members().any(is_there) {
+                continue;
+            }
             let answer = level.upwards().into_iter().find(|level| !at(*level).is_empty());
             wanted.extend(answer.map(|answering| {
                 let set = match (watch.history.fallback, level.up()) {

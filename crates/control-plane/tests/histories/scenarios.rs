@@ -12,18 +12,10 @@ use crate::{Rig, goes_on, run};
 /// Two members in two regions, and one service.
 fn history(steps: impl IntoIterator<Item = (Duration, Step)>) -> History {
     let member = |name, region| MemberSpec { name, region, zones: vec!["1"] };
-    let service = ServiceSpec {
-        namespace: "shop",
-        name: "s0".to_owned(),
-        ttl: None,
-        priority: None,
-        hostname: true,
-        early: true,
-    };
     History {
         seed: 0,
         members: vec![member("a", "east"), member("b", "west")],
-        services: vec![service],
+        services: vec![service("s0")],
         timing: Timing {
             probe_period: 5 * SECOND,
             dns_hold: Duration::ZERO,
@@ -34,6 +26,22 @@ fn history(steps: impl IntoIterator<Item = (Duration, Step)>) -> History {
         bare: None,
         steps: steps.into_iter().collect(),
     }
+}
+
+fn service(name: &str) -> ServiceSpec {
+    ServiceSpec {
+        namespace: "shop",
+        name: name.to_owned(),
+        ttl: None,
+        priority: None,
+        hostname: Some("www"),
+        early: true,
+    }
+}
+
+/// The same with another service, which asks for the same name.
+fn history_of_two(steps: impl IntoIterator<Item = (Duration, Step)>) -> History {
+    History { services: vec![service("s0"), service("s1")], ..history(steps) }
 }
 
 fn holds(history: &History) {
@@ -97,6 +105,38 @@ fn levels_without_addresses_lead_upwards() {
         steps.extend(fault.map(|fault| (SECOND, Step::Zone(fault))));
         steps.sort_by_key(|(at, _)| *at);
         holds(&History { fallback: Fallback::Cname, bare, ..history(steps) });
+    }
+}
+
+/// The name stays with the older service, and is passed on and back without a moment in which nobody has it.
+#[test]
+fn a_name_that_two_ask_for_is_passed_on() {
+    holds(&history_of_two([
+        (SECOND, Step::Type(0, "ClusterIP")),
+        (3 * MINUTE, Step::Member(0, HANG)),
+        (5 * MINUTE, Step::Type(0, "LoadBalancer")),
+        (8 * MINUTE, Step::Member(0, FINE)),
+        (9 * MINUTE, Step::Delete(0)),
+        (10 * MINUTE, Step::Create(0)),
+        (12 * MINUTE, Step::DeleteNamespace),
+        (15 * MINUTE, Step::Create(0)),
+        (15 * MINUTE, Step::Create(1)),
+    ]));
+}
+
+#[test]
+fn a_service_leads_elsewhere_and_back_while_a_member_is_dead() {
+    for fallback in Fallback::ALL {
+        let steps = [
+            (SECOND, Step::Type(0, "ExternalName")),
+            (2 * MINUTE, Step::Member(0, HANG)),
+            (3 * MINUTE, Step::Type(0, "LoadBalancer")),
+            (6 * MINUTE, Step::Type(0, "ExternalName")),
+            (8 * MINUTE, Step::Type(0, "ClusterIP")),
+            (11 * MINUTE, Step::Member(0, FINE)),
+            (12 * MINUTE, Step::Type(0, "ExternalName")),
+        ];
+        holds(&History { fallback, ..history_of_two(steps) });
     }
 }
 
