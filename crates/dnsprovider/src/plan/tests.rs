@@ -203,6 +203,8 @@ fn what_belongs_to_somebody_else_stays_and_is_told() {
             "A",
             "belongs to `cluster-7`",
         ),
+        ("external-dns' old TXT, and no record yet", vec![bare("TXT", "web", &[txt])], "A", "belongs to `cluster-7`"),
+        ("external-dns' new TXT, and no record yet", vec![bare("TXT", "a-web", &[txt])], "A", "belongs to `cluster-7`"),
     ];
     for (what, sets, record_type, why) in cases {
         let value = if record_type == "A" { "192.0.2.1" } else { "up.example.com" };
