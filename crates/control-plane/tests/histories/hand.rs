@@ -7,7 +7,10 @@ use tokio::time::Instant;
 
 use crate::history::Hand;
 use crate::support::ZONE;
-use crate::watch::{Watch, relative};
+use crate::watch::{FOREIGN, Watch, relative};
+
+/// What external-dns writes beside a record, in its old format: the name is its own, whatever answers there.
+const ENTRY: &str = "heritage=external-dns,external-dns/owner=other,external-dns/resource=service/a/b";
 
 /// Makes the edit, where there is something to edit.
 pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
@@ -34,11 +37,14 @@ pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
                 watch.plant(&set.name, set.record_type, set.ttl, &data);
             }
         }
-        Hand::Plants(s, level) => {
+        Hand::Plants(s, level) | Hand::Registers(s, level) => {
             let names = &watch.services[s].names;
             let name = relative(&names[level % names.len()].name.text).to_owned();
             if !watch.answers(&name) {
                 watch.plant(&name, RecordType::A, 300, &["192.0.2.9"]);
+                if matches!(hand, Hand::Registers(..)) {
+                    watch.plant(&name, RecordType::Txt, 300, &[ENTRY]);
+                }
             }
         }
         Hand::PlantsAside => watch.plant("theirs", RecordType::A, 300, &["192.0.2.9"]),
@@ -48,10 +54,12 @@ pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
             watch.put("gone.default.fed.svc", RecordType::A, 30, &["192.0.2.7"], marks);
         }
         Hand::Removes(n) => {
-            if let Some(key) = watch.foreign.keys().nth(n % watch.foreign.len().max(1)).cloned() {
-                watch.foreign.remove(&key);
-                watch.touch(&key.0);
-                watch.emulator.remove_record_set(ZONE, &key.0, key.1);
+            let Some((name, _)) = watch.foreign.keys().nth(n % watch.foreign.len().max(1)).cloned() else { return };
+            watch.touch(&name);
+            for kind in FOREIGN {
+                if watch.foreign.remove(&(name.clone(), kind)).is_some() {
+                    watch.emulator.remove_record_set(ZONE, &name, kind);
+                }
             }
         }
     }

@@ -107,11 +107,13 @@ pub(crate) enum Hand {
     Takes(usize),
     /// Puts a set of their own at a name that a service wants, if nothing is there.
     Plants(usize, usize),
+    /// The same, as external-dns does it: with an entry of its registry.
+    Registers(usize, usize),
     /// Puts a set of their own somewhere else.
     PlantsAside,
     /// Puts a set there that says it is kfed's and belongs to nothing.
     Orphans,
-    /// Takes away one of the sets that are theirs.
+    /// Takes away what is theirs at one of the names.
     Removes(usize),
 }
 
@@ -250,6 +252,7 @@ fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, mem
                 Hand::Takes(n),
                 Hand::Plants(s, level),
                 Hand::Plants(s, level),
+                Hand::Registers(s, level),
                 Hand::PlantsAside,
                 Hand::Orphans,
                 Hand::Removes(n),

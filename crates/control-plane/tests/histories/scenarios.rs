@@ -124,6 +124,18 @@ fn a_name_that_two_ask_for_is_passed_on() {
     ]));
 }
 
+/// The younger service has lost its last target. What it keeps are its own names, and not one that is another's again.
+#[test]
+fn a_name_goes_back_from_a_service_that_nobody_serves() {
+    holds(&history_of_two([
+        (SECOND, Step::Type(0, "ClusterIP")),
+        (2 * MINUTE, Step::Endpoints(1, 1, Ready::None)),
+        (4 * MINUTE, Step::Member(0, LB_SILENT)),
+        (6 * MINUTE, Step::Type(0, "LoadBalancer")),
+        (12 * MINUTE, Step::Member(0, FINE)),
+    ]));
+}
+
 #[test]
 fn a_service_leads_elsewhere_and_back_while_a_member_is_dead() {
     for fallback in Fallback::ALL {

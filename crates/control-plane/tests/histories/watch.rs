@@ -21,6 +21,8 @@ const START: Duration = Duration::from_secs(40);
 const AFTERMATH: Duration = Duration::from_secs(120);
 /// A write, with the way to Azure and back.
 const WRITE: Duration = Duration::from_secs(4);
+/// What sets may be somebody else's.
+pub(crate) const FOREIGN: [RecordType; 3] = [RecordType::A, RecordType::Cname, RecordType::Txt];
 /// Where a service of type ExternalName leads.
 pub(crate) const ELSEWHERE: &str = "elsewhere.example.net";
 
@@ -279,8 +281,7 @@ impl Watch {
 
     /// Whether the name, without the zone's, is somebody else's.
     pub(crate) fn is_foreign(&self, name: &str) -> bool {
-        let kinds = [RecordType::A, RecordType::Cname];
-        kinds.into_iter().any(|kind| self.foreign.contains_key(&(name.to_owned(), kind)))
+        FOREIGN.into_iter().any(|kind| self.foreign.contains_key(&(name.to_owned(), kind)))
     }
 
     /// No name loses its answer while somebody serves, or is only dead. What led to members that leave alone goes with them, where

@@ -205,8 +205,8 @@ impl<'a> Diff<'a> {
         let owned: SmallVec<[_; 2]> = have.iter().copied().filter(|set| self.owner.owns(set)).collect();
         self.owned_names += usize::from(!owned.is_empty());
         if self.policy.mode == Mode::Sync {
-            let gone: SmallVec<[_; 2]> =
-                owned.into_iter().filter(|set| self.fixed_though_owned(set).is_none()).map(Arc::clone).collect();
+            let goes = |set: &&Arc<RecordSet>| self.fixed_though_owned(set).is_none() && !self.is_kept(set);
+            let gone: SmallVec<[_; 2]> = owned.into_iter().filter(goes).map(Arc::clone).collect();
             self.delete_name(gone);
         }
     }
@@ -236,14 +236,12 @@ impl<'a> Diff<'a> {
         if set.unknown_properties {
             return Some(ConflictReason::UnknownProperties);
         }
-        if let Some(why) = self.registered_to(&set.key) {
-            return Some(why);
-        }
-        if self.desired.keep.is_empty() {
-            return None;
-        }
-        let resource = Resource::of(set)?;
-        self.desired.keep.contains(&resource).then_some(ConflictReason::OtherResource { resource })
+        self.registered_to(&set.key)
+    }
+
+    /// Whether `set` stays for its resource's sake, as long as no other wants its name.
+    fn is_kept(&self, set: &RecordSet) -> bool {
+        !self.desired.keep.is_empty() && Resource::of(set).is_some_and(|resource| self.desired.keep.contains(&resource))
     }
 
     /// Why a set that external-dns has registered is not ours to write, whether it is there or not: one that we created could never be

@@ -255,6 +255,26 @@ fn kept_resources_stay_exactly_as_they_are() {
 }
 
 #[test]
+fn a_name_that_another_resource_wants_is_not_kept() {
+    let old = |set: RecordSet| RecordSet { metadata: owner().mark(&Resource::service("default", "old")), ..set };
+    let snapshot = snapshot([old(ours("A", "web", &["192.0.2.1"])), old(ours("A", "gone", &["192.0.2.1"]))]);
+    let keep = BTreeSet::from([Resource::service("default", "old")]);
+    for (record_type, value, expected) in [
+        ("A", "192.0.2.2", &["update A web.example.com.: withdraws 192.0.2.1, adds 192.0.2.2"][..]),
+        (
+            "CNAME",
+            "up.example.com",
+            &["delete A web.example.com.: withdraws 192.0.2.1", "create CNAME web.example.com.: adds up.example.com."],
+        ),
+    ] {
+        let desired = Desired { sets: vec![want(record_type, "web", &[value])], keep: keep.clone() };
+        let changes = plan(&snapshot, &desired, &owner(), &Policy::default());
+        assert_eq!(lines(&changes), expected);
+        assert!(changes.conflicts.is_empty(), "{:?}", changes.conflicts);
+    }
+}
+
+#[test]
 fn upsert_only_deletes_nothing_but_still_swaps_types() {
     let snapshot = snapshot([ours("A", "gone", &["192.0.2.1"]), ours("A", "web", &["192.0.2.1"])]);
     let policy = Policy { mode: Mode::UpsertOnly, ..Policy::default() };
