@@ -9,6 +9,8 @@
 
 #[path = "histories/azure.rs"]
 mod azure;
+#[path = "histories/claims.rs"]
+mod claims;
 #[path = "histories/draw.rs"]
 mod draw;
 #[path = "histories/hand.rs"]

@@ -39,11 +39,8 @@ async fn wrong_answers_are_gone_in_time_and_each_costs_one_write() {
         // The limits let all of them pass at once.
         assert_eq!(death.floor(death.told), Duration::ZERO);
         assert!(death.over() <= death.told + AT_ONCE, "{:?} after {:?}", death.over(), death.told);
-        // An address may be found dead a period after its member: what is known by then is not kept waiting for it. Longer periods are
-        // shortened for the addresses of a member that is silent, so that all is known at once.
-        if period > SECOND {
-            assert_eq!(death.out_of_order().len(), 0, "{:?}", death.out_of_order());
-        }
+        // At the short period an address may be found dead a period after its member. What is known by then is not kept waiting for it.
+        assert_eq!(death.out_of_order().len(), 0, "{:?}", death.out_of_order());
         is_cheap(&death, 20);
         is_cheap(&scene.back().await, 20);
     }

@@ -44,7 +44,8 @@ pub struct DesiredRecordSet {
 pub struct Desired {
     /// The wanted sets. One without data is as good as none; of two for one key the lesser resource wins.
     pub sets: Vec<DesiredRecordSet>,
-    /// The sets of these resources stay exactly as they are, whatever `sets` says.
+    /// The sets of these resources stay exactly as they are, whatever `sets` says of these resources. What is at a name that another
+    /// resource wants is not kept: the name has become that resource's.
     pub keep: BTreeSet<Resource>,
 }
 

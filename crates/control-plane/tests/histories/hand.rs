@@ -7,7 +7,10 @@ use tokio::time::Instant;
 
 use crate::history::Hand;
 use crate::support::ZONE;
-use crate::watch::{Watch, relative};
+use crate::watch::{FOREIGN, Watch, relative};
+
+/// What external-dns writes beside a record, in its old format: the name is its own, whatever answers there.
+const ENTRY: &str = "heritage=external-dns,external-dns/owner=other,external-dns/resource=service/a/b";
 
 /// Makes the edit, where there is something to edit.
 pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
@@ -24,33 +27,39 @@ pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
         Hand::Changes(n) => {
             if let Some(set) = pick(n) {
                 watch.touch(&set.name);
-                watch.put(&set.name, 30, &["192.0.2.77"], set.metadata);
+                let other = if set.record_type == RecordType::Cname { "elsewhere.example.org" } else { "192.0.2.77" };
+                watch.put(&set.name, set.record_type, 30, &[other], set.metadata);
             }
         }
         Hand::Takes(n) => {
             if let Some(set) = pick(n) {
                 let data: Vec<_> = set.data.iter().map(String::as_str).collect();
-                watch.plant(&set.name, set.ttl, &data);
+                watch.plant(&set.name, set.record_type, set.ttl, &data);
             }
         }
-        Hand::Plants(s, level) => {
+        Hand::Plants(s, level) | Hand::Registers(s, level) => {
             let names = &watch.services[s].names;
             let name = relative(&names[level % names.len()].name.text).to_owned();
-            if watch.emulator.record_set(ZONE, &name, RecordType::A).is_none() {
-                watch.plant(&name, 300, &["192.0.2.9"]);
+            if !watch.answers(&name) {
+                watch.plant(&name, RecordType::A, 300, &["192.0.2.9"]);
+                if matches!(hand, Hand::Registers(..)) {
+                    watch.plant(&name, RecordType::Txt, 300, &[ENTRY]);
+                }
             }
         }
-        Hand::PlantsAside => watch.plant("theirs", 300, &["192.0.2.9"]),
+        Hand::PlantsAside => watch.plant("theirs", RecordType::A, 300, &["192.0.2.9"]),
         Hand::Orphans => {
             let marks = [("kfed-owner", "fed"), ("kfed-resource", "service/default/gone")];
             let marks = marks.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-            watch.put("gone.default.fed.svc", 30, &["192.0.2.7"], marks);
+            watch.put("gone.default.fed.svc", RecordType::A, 30, &["192.0.2.7"], marks);
         }
         Hand::Removes(n) => {
-            if let Some(key) = watch.foreign.keys().nth(n % watch.foreign.len().max(1)).cloned() {
-                watch.foreign.remove(&key);
-                watch.touch(&key.0);
-                watch.emulator.remove_record_set(ZONE, &key.0, key.1);
+            let Some((name, _)) = watch.foreign.keys().nth(n % watch.foreign.len().max(1)).cloned() else { return };
+            watch.touch(&name);
+            for kind in FOREIGN {
+                if watch.foreign.remove(&(name.clone(), kind)).is_some() {
+                    watch.emulator.remove_record_set(ZONE, &name, kind);
+                }
             }
         }
     }
@@ -59,14 +68,19 @@ pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
 // === impl Watch ===
 
 impl Watch {
-    fn put(&self, name: &str, ttl: u32, data: &[&str], metadata: BTreeMap<String, String>) {
-        self.emulator.put_record_set(ZONE, name, RecordType::A, ttl, data, metadata).unwrap();
+    fn put(&self, name: &str, kind: RecordType, ttl: u32, data: &[&str], metadata: BTreeMap<String, String>) {
+        self.emulator.put_record_set(ZONE, name, kind, ttl, data, metadata).unwrap();
+    }
+
+    /// Whether the zone holds anything that answers at the name.
+    fn answers(&self, name: &str) -> bool {
+        [RecordType::A, RecordType::Cname].iter().any(|kind| self.emulator.record_set(ZONE, name, *kind).is_some())
     }
 
     /// Puts a set there that is not kfed's from now on.
-    fn plant(&mut self, name: &str, ttl: u32, data: &[&str]) {
-        self.put(name, ttl, data, BTreeMap::new());
-        let set: RecordSetView = self.emulator.record_set(ZONE, name, RecordType::A).unwrap();
+    fn plant(&mut self, name: &str, kind: RecordType, ttl: u32, data: &[&str]) {
+        self.put(name, kind, ttl, data, BTreeMap::new());
+        let set: RecordSetView = self.emulator.record_set(ZONE, name, kind).unwrap();
         self.foreign.insert((set.name.clone(), set.record_type), set);
         self.touch(name);
     }

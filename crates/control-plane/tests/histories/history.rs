@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
+use kfed_service_dns::Fallback;
 
 use crate::draw::Draw;
 use crate::support::{FINE, MINUTE, SECOND};
@@ -15,6 +16,10 @@ pub(crate) struct History {
     pub(crate) members: Vec<MemberSpec>,
     pub(crate) services: Vec<ServiceSpec>,
     pub(crate) timing: Timing,
+    /// What a level without addresses of its own answers.
+    pub(crate) fallback: Fallback,
+    /// A member in which nothing is ready in the end: its levels have no addresses of their own.
+    pub(crate) bare: Option<usize>,
     /// Each at its time after the federation has come to rest for the first time.
     pub(crate) steps: Vec<(Duration, Step)>,
 }
@@ -41,8 +46,8 @@ pub(crate) struct ServiceSpec {
     pub(crate) name: String,
     pub(crate) ttl: Option<u32>,
     pub(crate) priority: Option<i32>,
-    /// Whether it asks for `<name>.example.com` too.
-    pub(crate) hostname: bool,
+    /// It asks for `<this>.example.com` too.
+    pub(crate) hostname: Option<&'static str>,
     /// Whether it is there from the start.
     pub(crate) early: bool,
 }
@@ -102,11 +107,13 @@ pub(crate) enum Hand {
     Takes(usize),
     /// Puts a set of their own at a name that a service wants, if nothing is there.
     Plants(usize, usize),
+    /// The same, as external-dns does it: with an entry of its registry.
+    Registers(usize, usize),
     /// Puts a set of their own somewhere else.
     PlantsAside,
     /// Puts a set there that says it is kfed's and belongs to nothing.
     Orphans,
-    /// Takes away one of the sets that are theirs.
+    /// Takes away what is theirs at one of the names.
     Removes(usize),
 }
 
@@ -140,6 +147,8 @@ impl History {
             empty_hold: draw.one(&[MINUTE, 5 * MINUTE]),
             sweep: draw.one(&[2 * MINUTE, 5 * MINUTE]),
         };
+        let fallback = if draw.once_in(4) { Fallback::Cname } else { Fallback::Addresses };
+        let bare = draw.once_in(3).then(|| draw.below(members.len()));
         let mut steps = Vec::new();
         let mut at = Duration::ZERO;
         let many = draw.among(4..=16);
@@ -149,7 +158,7 @@ impl History {
             happens(&mut steps, at, &mut draw, members, services);
         }
         steps.sort_by_key(|(at, _)| *at);
-        Self { seed, members, services, timing, steps }
+        Self { seed, members, services, timing, fallback, bare, steps }
     }
 
     /// The same with these steps alone.
@@ -170,7 +179,7 @@ fn service(n: usize, draw: &mut Draw) -> ServiceSpec {
         name: format!("s{n}"),
         ttl: draw.once_in(3).then_some(77),
         priority: draw.once_in(3).then(|| draw.below(5) as i32),
-        hostname: draw.once_in(3),
+        hostname: draw.once_in(2).then(|| draw.one(&["www", "www", "shop"])),
         early: !draw.once_in(4),
     }
 }
@@ -179,7 +188,7 @@ fn service(n: usize, draw: &mut Draw) -> ServiceSpec {
 fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, members: usize, services: usize) {
     let (m, s) = (draw.below(members), draw.below(services));
     let later = |draw: &mut Draw, most: Duration| at + draw.moment(most);
-    match draw.below(20) {
+    match draw.below(22) {
         0 => {
             // Everybody at once, or nearly so.
             let faults = faults(draw);
@@ -214,24 +223,28 @@ fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, mem
             steps.push((at, Step::Delete(s)));
             steps.push((later(draw, 2 * MINUTE), Step::Create(s)));
         }
-        11 => {
-            steps.push((at, Step::Type(s, "ClusterIP")));
+        11..=12 => {
+            steps.push((at, Step::Type(s, draw.one(&["ClusterIP", "ExternalName"]))));
             steps.push((later(draw, 2 * MINUTE), Step::Type(s, "LoadBalancer")));
         }
-        12 if draw.once_in(3) => steps.push((at, Step::DeleteNamespace)),
-        12..=13 => {
+        13 => {
+            steps.push((at, Step::DeleteNamespace));
+            let again = later(draw, 4 * MINUTE);
+            steps.extend((0..services).map(|s| (again, Step::Create(s))));
+        }
+        14..=15 => {
             steps.push((at, Step::Leave(m, draw.one(&[Way::Plain, Way::Plain, Way::Force, Way::Deleted]))));
             steps.push((later(draw, 5 * MINUTE), Step::Join(m, draw.one(&[Cluster::Same, Cluster::New]))));
         }
-        14..=15 => {
+        16..=17 => {
             steps.push((at, Step::Kill));
             steps.push((later(draw, 2 * MINUTE), Step::Start));
         }
-        16 => {
+        18 => {
             steps.push((at, Step::Second));
             steps.push((later(draw, 4 * MINUTE), draw.one(&[Step::SecondEnds, Step::Kill])));
         }
-        17..=18 => {
+        19..=20 => {
             let (n, level) = (draw.below(64), draw.below(4));
             let hand = [
                 Hand::Deletes(n),
@@ -239,6 +252,7 @@ fn happens(steps: &mut Vec<(Duration, Step)>, at: Duration, draw: &mut Draw, mem
                 Hand::Takes(n),
                 Hand::Plants(s, level),
                 Hand::Plants(s, level),
+                Hand::Registers(s, level),
                 Hand::PlantsAside,
                 Hand::Orphans,
                 Hand::Removes(n),
@@ -276,7 +290,7 @@ fn zone_fault(draw: &mut Draw, services: usize) -> ZoneFault {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}, {:?}", self.seed, self.timing)?;
+        writeln!(f, "seed {}, {:?}, fallback {:?}, bare {:?}", self.seed, self.timing, self.fallback, self.bare)?;
         for member in &self.members {
             writeln!(f, "  {member:?}")?;
         }

@@ -18,6 +18,8 @@ pub(crate) enum Level {
 pub(crate) struct Name {
     pub(crate) text: String,
     pub(crate) level: Level,
+    /// It is none that is given by rule: others may ask for it too.
+    pub(crate) chosen: bool,
 }
 
 // === impl Level ===
@@ -29,6 +31,11 @@ impl Level {
             Self::Region(region) => member.region == region,
             Self::Zone(zone, region) => member.region == region && member.zones.contains(&zone),
         }
+    }
+
+    /// The next level up.
+    pub(crate) fn up(self) -> Option<Self> {
+        self.upwards().get(1).copied()
     }
 
     /// The levels that may answer in its place, the nearest first, and itself before them.
@@ -49,7 +56,7 @@ pub(crate) fn names(history: &History, service: &ServiceSpec) -> Vec<Name> {
         levels.extend(member.zones.iter().map(|zone| Level::Zone(zone, member.region)));
     }
     let stem = format!("{}.{}.fed.svc", service.name, service.namespace);
-    let own = service.hostname.then(|| Name { text: format!("{}.{ZONE}", service.name), level: Level::All });
+    let chosen = service.hostname.map(|host| Name { text: format!("{host}.{ZONE}"), level: Level::All, chosen: true });
     let by_rule = levels.into_iter().map(|level| Name {
         text: match level {
             Level::All => format!("{stem}.{ZONE}"),
@@ -57,6 +64,7 @@ pub(crate) fn names(history: &History, service: &ServiceSpec) -> Vec<Name> {
             Level::Zone(zone, region) => format!("{stem}.{zone}.{region}.{ZONE}"),
         },
         level,
+        chosen: false,
     });
-    by_rule.chain(own).collect()
+    by_rule.chain(chosen).collect()
 }

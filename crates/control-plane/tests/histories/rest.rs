@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use kfed_azure_emulator::{RecordSetView, RecordType};
+use kfed_service_dns::Fallback;
 
+use crate::history::MemberSpec;
 use crate::names::Level;
 use crate::support::ZONE;
-use crate::truth::{Belongs, PORT};
-use crate::watch::{Watch, relative};
+use crate::truth::{Belongs, Member, PORT};
+use crate::watch::{ELSEWHERE, Watch, relative};
 
-/// A record set as it should be: its TTL, its addresses.
-type Wanted = (u32, BTreeSet<String>);
+/// A record set as it should be: its type, its TTL, its data.
+type Wanted = (RecordType, u32, BTreeSet<String>);
 
 /// What is not as it should be with the zone, if anything is.
 pub(crate) fn trouble(watch: &Watch) -> Option<String> {
@@ -20,10 +22,13 @@ pub(crate) fn trouble(watch: &Watch) -> Option<String> {
     let is_azures = |set: &&RecordSetView| matches!(set.record_type, RecordType::Ns | RecordType::Soa);
     let mut held: BTreeMap<String, Wanted> = BTreeMap::new();
     for set in sets.iter().filter(|set| !is_azures(set) && !is_foreign(set)) {
-        if set.metadata.get("kfed-owner").map(String::as_str) != Some("fed") || set.record_type != RecordType::A {
+        if set.metadata.get("kfed-owner").map(String::as_str) != Some("fed") {
             return Some(format!("nobody's: {set:?}"));
         }
-        held.insert(set.name.clone(), (set.ttl, set.data.iter().cloned().collect()));
+        let data = set.data.iter().map(|datum| datum.trim_end_matches('.').to_owned()).collect();
+        if held.insert(set.name.clone(), (set.record_type, set.ttl, data)).is_some() {
+            return Some(format!("two sets at one name: {set:?}"));
+        }
     }
     let wanted = wanted(watch);
     let differs = |name: &&String| held.get(*name) != wanted.get(*name);
@@ -35,9 +40,6 @@ pub(crate) fn trouble(watch: &Watch) -> Option<String> {
 fn wanted(watch: &Watch) -> BTreeMap<String, Wanted> {
     let mut wanted = BTreeMap::new();
     for (s, (spec, service)) in watch.history.services.iter().zip(&watch.services).enumerate() {
-        if service.wanted.since().is_none() {
-            continue;
-        }
         let members = || watch.members.iter().zip(&watch.history.members).filter(|(m, _)| m.belongs == Belongs::In);
         let at = |level: Level| -> BTreeSet<String> {
             let here = members().filter(|(_, spec)| level.has(spec));
@@ -46,13 +48,34 @@ fn wanted(watch: &Watch) -> BTreeMap<String, Wanted> {
         };
         for state in &service.names {
             let level = state.name.level;
-            let is_there = members().any(|(member, spec)| level.has(spec) && member.places[s].address.is_some());
-            let answer = level.upwards().into_iter().map(at).find(|answer| !answer.is_empty());
+            let is_there =
+                |(member, spec): (&Member, &MemberSpec)| level.has(spec) && member.places[s].address.is_some();
             let name = relative(&state.name.text).to_owned();
-            if watch.foreign.contains_key(&(name.clone(), RecordType::A)) || !is_there {
+            if watch.is_foreign(&name) || state.ours.since().is_none() {
                 continue;
             }
-            wanted.extend(answer.map(|answer| (name, (spec.ttl.unwrap_or(30), answer))));
+            let ttl = spec.ttl.unwrap_or(30);
+            if service.elsewhere.since().is_some() {
+                if level == Level::All || members().any(|(_, spec)| level.has(spec)) {
+                    wanted.insert(name, (RecordType::Cname, ttl, [ELSEWHERE.to_owned()].into()));
+                }
+                continue;
+            }
+            if !members().any(is_there) {
+                continue;
+            }
+            let answer = level.upwards().into_iter().find(|level| !at(*level).is_empty());
+            wanted.extend(answer.map(|answering| {
+                let set = match (watch.history.fallback, level.up()) {
+                    (Fallback::Cname, Some(up)) if answering != level => (
+                        RecordType::Cname,
+                        ttl,
+                        service.by_rule(up).map(|n| service.names[n].name.text.clone()).into_iter().collect(),
+                    ),
+                    _ => (RecordType::A, ttl, at(answering)),
+                };
+                (name, set)
+            }));
         }
     }
     wanted
@@ -60,7 +83,7 @@ fn wanted(watch: &Watch) -> BTreeMap<String, Wanted> {
 
 /// What of the members themselves is not at rest yet.
 pub(crate) fn unrest(watch: &Watch) -> Option<String> {
-    for (spec, member) in watch.history.members.iter().zip(&watch.members) {
+    for (m, (spec, member)) in watch.history.members.iter().zip(&watch.members).enumerate() {
         if member.belongs == Belongs::Leaving {
             return Some(format!("{} is still leaving", spec.name));
         }
@@ -70,7 +93,7 @@ pub(crate) fn unrest(watch: &Watch) -> Option<String> {
                 let answer = member.cluster.load_balancers().probe((IpAddr::V4(ip), PORT).into());
                 matches!(answer, kfed_cluster_emulator::LbAnswer::Answers(_))
             });
-            if wanted && !serves {
+            if wanted && !serves && watch.history.bare != Some(m) {
                 let service = &watch.history.services[s];
                 return Some(format!("{} does not serve {} on {:?}", spec.name, service.name, place.address));
             }

@@ -23,9 +23,9 @@ use crate::azure::{self, Way};
 use crate::hand;
 use crate::history::{Cluster, History, Ready, Step, Way as Leaves, ZoneFault};
 use crate::rest;
-use crate::support::{FINE, Fleet, MINUTE, SECOND, SPREAD};
+use crate::support::{FINE, Fleet, MINUTE, SECOND, SPREAD, ZONE};
 use crate::truth::{Belongs, Member, PORT};
-use crate::watch::Watch;
+use crate::watch::{ELSEWHERE, Leads, Watch};
 
 /// How long everything may take to come to rest: what flaps is held back for 5 minutes, a service without endpoints keeps its names
 /// as long, and a hand in the zone is seen by a sweep.
@@ -55,6 +55,7 @@ impl Rig {
         fleet.settings.dns_hold = history.timing.dns_hold;
         fleet.settings.dns_empty_hold = history.timing.empty_hold;
         fleet.settings.dns_sweep = history.timing.sweep;
+        fleet.settings.dns_fallback = history.fallback;
         let watch = Arc::new(Mutex::new(Watch::new(history.clone(), azure::emulator(history.seed))));
         let way = Arc::new(Mutex::new(Way::new(history.seed)));
         Self { fleet, history, watch, way, running: [None, None], followers: Vec::new() }
@@ -68,7 +69,7 @@ impl Rig {
         }
         for s in 0..self.history.services.len() {
             let early = self.history.services[s].early;
-            self.watch().want(s, false);
+            self.watch().want(s, Leads::Nowhere);
             if early {
                 self.step(&Step::Create(s)).await;
             }
@@ -109,13 +110,14 @@ impl Rig {
         }
     }
 
-    /// Ends all that is wrong.
+    /// Ends all that is wrong. One member may stay without endpoints.
     pub(crate) async fn heal(&mut self) {
         self.step(&Step::ZoneWell).await;
         for m in 0..self.history.members.len() {
             self.step(&Step::Member(m, FINE)).await;
             for s in 0..self.history.services.len() {
-                self.step(&Step::Endpoints(m, s, Ready::All)).await;
+                let ready = if self.history.bare == Some(m) { Ready::None } else { Ready::All };
+                self.step(&Step::Endpoints(m, s, ready)).await;
             }
         }
         if self.running[0].is_some() {
@@ -172,7 +174,7 @@ impl Rig {
             Step::Create(s) => self.create(s).await,
             Step::Delete(s) => {
                 let _ = self.services(s).delete(&self.history.services[s].name, &DeleteParams::default()).await;
-                self.watch().want(s, false);
+                self.watch().want(s, Leads::Nowhere);
             }
             Step::Type(s, type_) => self.set_type(s, type_).await,
             Step::DeleteNamespace => {
@@ -180,7 +182,7 @@ impl Rig {
                 let _ = namespaces.delete("shop", &DeleteParams::default()).await;
                 for s in 0..self.history.services.len() {
                     if self.history.services[s].namespace == "shop" {
-                        self.watch().want(s, false);
+                        self.watch().want(s, Leads::Nowhere);
                     }
                 }
             }
@@ -313,16 +315,19 @@ impl Rig {
         if let Some(priority) = service.priority {
             annotations[kfed_api::keys::PRIORITY] = json!(priority.to_string());
         }
-        if service.hostname {
-            annotations[kfed_api::keys::HOSTNAME] = json!(format!("{}.{}", service.name, crate::support::ZONE));
+        if let Some(host) = service.hostname {
+            annotations[kfed_api::keys::HOSTNAME] = json!(format!("{host}.{ZONE}"));
         }
         let object = json!({
             "metadata": {"name": service.name, "annotations": annotations},
             "spec": {"type": "LoadBalancer", "selector": labels, "ports": [{"name": "http", "port": PORT}]}
         });
         // One that is still on its way out does not come back by this.
-        if self.services(s).create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.is_ok() {
-            self.watch().want(s, true);
+        let made = self.services(s).create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await;
+        if let Ok(made) = made {
+            let mut watch = self.watch();
+            watch.services[s].created = made.metadata.creation_timestamp.map(|time| time.0.as_second());
+            watch.want(s, Leads::ToMembers);
         }
     }
 
@@ -330,9 +335,15 @@ impl Rig {
         let name = &self.history.services[s].name;
         let found = self.services(s).get_opt(name).await.unwrap();
         if found.is_some_and(|service| service.metadata.deletion_timestamp.is_none()) {
-            let patch = Patch::Merge(json!({"spec": {"type": type_}}));
+            let leads = match type_ {
+                "LoadBalancer" => Leads::ToMembers,
+                "ExternalName" => Leads::Elsewhere,
+                _ => Leads::Nowhere,
+            };
+            let external = (leads == Leads::Elsewhere).then_some(ELSEWHERE);
+            let patch = Patch::Merge(json!({"spec": {"type": type_, "externalName": external}}));
             self.services(s).patch(name, &PatchParams::default(), &patch).await.unwrap();
-            self.watch().want(s, type_ == "LoadBalancer");
+            self.watch().want(s, leads);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
+use kfed_service_dns::Fallback;
 
 use crate::history::{Cluster, Hand, History, MemberSpec, Ready, ServiceSpec, Step, Timing, Way, ZoneFault};
 use crate::support::{API_SILENT, FINE, HANG, LB_SILENT, MINUTE, REFUSE, SECOND};
@@ -11,26 +12,36 @@ use crate::{Rig, goes_on, run};
 /// Two members in two regions, and one service.
 fn history(steps: impl IntoIterator<Item = (Duration, Step)>) -> History {
     let member = |name, region| MemberSpec { name, region, zones: vec!["1"] };
-    let service = ServiceSpec {
-        namespace: "shop",
-        name: "s0".to_owned(),
-        ttl: None,
-        priority: None,
-        hostname: true,
-        early: true,
-    };
     History {
         seed: 0,
         members: vec![member("a", "east"), member("b", "west")],
-        services: vec![service],
+        services: vec![service("s0")],
         timing: Timing {
             probe_period: 5 * SECOND,
             dns_hold: Duration::ZERO,
             empty_hold: 5 * MINUTE,
             sweep: 5 * MINUTE,
         },
+        fallback: Fallback::Addresses,
+        bare: None,
         steps: steps.into_iter().collect(),
     }
+}
+
+fn service(name: &str) -> ServiceSpec {
+    ServiceSpec {
+        namespace: "shop",
+        name: name.to_owned(),
+        ttl: None,
+        priority: None,
+        hostname: Some("www"),
+        early: true,
+    }
+}
+
+/// The same with another service, which asks for the same name.
+fn history_of_two(steps: impl IntoIterator<Item = (Duration, Step)>) -> History {
+    History { services: vec![service("s0"), service("s1")], ..history(steps) }
 }
 
 fn holds(history: &History) {
@@ -78,6 +89,66 @@ fn everybody_dies_and_the_last_addresses_stay() {
             (12 * MINUTE, Step::Member(0, FINE)),
             (13 * MINUTE, Step::Member(1, FINE)),
         ]));
+    }
+}
+
+/// With `--dns-fallback=cname`, Azure throttling or not: addresses and CNAMEs change places, and only for as long as that takes.
+#[test]
+fn levels_without_addresses_lead_upwards() {
+    for (bare, fault) in [(None, None), (Some(0), None), (Some(1), Some(ZoneFault::LosesAnswers { percent: 100 }))] {
+        let mut steps = vec![
+            (2 * SECOND, Step::Member(0, HANG)),
+            (3 * MINUTE, Step::Member(0, FINE)),
+            (10 * MINUTE, Step::Endpoints(1, 0, Ready::None)),
+            (18 * MINUTE, Step::Endpoints(1, 0, Ready::All)),
+        ];
+        steps.extend(fault.map(|fault| (SECOND, Step::Zone(fault))));
+        steps.sort_by_key(|(at, _)| *at);
+        holds(&History { fallback: Fallback::Cname, bare, ..history(steps) });
+    }
+}
+
+/// The name stays with the older service, and is passed on and back without a moment in which nobody has it.
+#[test]
+fn a_name_that_two_ask_for_is_passed_on() {
+    holds(&history_of_two([
+        (SECOND, Step::Type(0, "ClusterIP")),
+        (3 * MINUTE, Step::Member(0, HANG)),
+        (5 * MINUTE, Step::Type(0, "LoadBalancer")),
+        (8 * MINUTE, Step::Member(0, FINE)),
+        (9 * MINUTE, Step::Delete(0)),
+        (10 * MINUTE, Step::Create(0)),
+        (12 * MINUTE, Step::DeleteNamespace),
+        (15 * MINUTE, Step::Create(0)),
+        (15 * MINUTE, Step::Create(1)),
+    ]));
+}
+
+/// The younger service has lost its last target. What it keeps are its own names, and not one that is another's again.
+#[test]
+fn a_name_goes_back_from_a_service_that_nobody_serves() {
+    holds(&history_of_two([
+        (SECOND, Step::Type(0, "ClusterIP")),
+        (2 * MINUTE, Step::Endpoints(1, 1, Ready::None)),
+        (4 * MINUTE, Step::Member(0, LB_SILENT)),
+        (6 * MINUTE, Step::Type(0, "LoadBalancer")),
+        (12 * MINUTE, Step::Member(0, FINE)),
+    ]));
+}
+
+#[test]
+fn a_service_leads_elsewhere_and_back_while_a_member_is_dead() {
+    for fallback in Fallback::ALL {
+        let steps = [
+            (SECOND, Step::Type(0, "ExternalName")),
+            (2 * MINUTE, Step::Member(0, HANG)),
+            (3 * MINUTE, Step::Type(0, "LoadBalancer")),
+            (6 * MINUTE, Step::Type(0, "ExternalName")),
+            (8 * MINUTE, Step::Type(0, "ClusterIP")),
+            (11 * MINUTE, Step::Member(0, FINE)),
+            (12 * MINUTE, Step::Type(0, "ExternalName")),
+        ];
+        holds(&History { fallback, ..history_of_two(steps) });
     }
 }
 

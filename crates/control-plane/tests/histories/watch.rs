@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kfed_azure_emulator::dns::lookup;
 use kfed_azure_emulator::{AzureEmulator, RecordSetView, RecordType};
+use kfed_service_dns::Fallback;
 use tokio::time::Instant;
 
 use crate::history::History;
@@ -20,6 +21,10 @@ const START: Duration = Duration::from_secs(40);
 const AFTERMATH: Duration = Duration::from_secs(120);
 /// A write, with the way to Azure and back.
 const WRITE: Duration = Duration::from_secs(4);
+/// What sets may be somebody else's.
+pub(crate) const FOREIGN: [RecordType; 3] = [RecordType::A, RecordType::Cname, RecordType::Txt];
+/// Where a service of type ExternalName leads.
+pub(crate) const ELSEWHERE: &str = "elsewhere.example.net";
 
 /// All that is known from outside.
 pub(crate) struct Watch {
@@ -40,11 +45,24 @@ pub(crate) struct Watch {
     pub(crate) start: Instant,
 }
 
+/// Where the names of a service lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leads {
+    /// It has none: it is not there, or of a type without names.
+    Nowhere,
+    ToMembers,
+    /// To [`ELSEWHERE`].
+    Elsewhere,
+}
+
 /// What is known of a service.
 pub(crate) struct Service {
-    /// It is there, and of a type that has names.
+    /// Its names are to lead to members.
     pub(crate) wanted: Lasting,
-    pub(crate) unwanted: Lasting,
+    /// They are to lead elsewhere.
+    pub(crate) elsewhere: Lasting,
+    /// When it was created, in seconds, as the federation says.
+    pub(crate) created: Option<i64>,
     pub(crate) names: Vec<NameState>,
     /// Since when addresses that nobody has are in its answers.
     nobodys: BTreeMap<Ipv4Addr, Instant>,
@@ -53,20 +71,49 @@ pub(crate) struct Service {
 pub(crate) struct NameState {
     pub(crate) name: Name,
     pub(crate) answer: BTreeSet<IpAddr>,
+    /// Something is there, whether or not it leads to addresses.
+    is_there: bool,
+    leads_elsewhere: bool,
+    /// It is this service's, and no other's that asks for it.
+    pub(crate) ours: Lasting,
+    /// Nobody is to have it.
+    pub(crate) nobodys: Lasting,
     /// When somebody last had a hand in it, or nobody was allowed to.
     pub(crate) touched: Option<Instant>,
     /// It has no answer, and should.
     missing: Lasting,
+    /// It lost its answer to make room for one of another type.
+    makes_room: bool,
+}
+
+// === impl Service ===
+
+impl Service {
+    /// The place of the name that the level has by rule.
+    pub(crate) fn by_rule(&self, level: Level) -> Option<usize> {
+        self.names.iter().position(|state| state.name.level == level && !state.name.chosen)
+    }
 }
 
 // === impl Watch ===
 
 impl Watch {
     pub(crate) fn new(history: Arc<History>, emulator: AzureEmulator) -> Self {
-        let state = |name| NameState { name, answer: BTreeSet::new(), touched: None, missing: Lasting::default() };
+        let state = |name| NameState {
+            name,
+            answer: BTreeSet::new(),
+            is_there: false,
+            leads_elsewhere: false,
+            ours: Lasting::default(),
+            nobodys: Lasting::default(),
+            touched: None,
+            missing: Lasting::default(),
+            makes_room: false,
+        };
         let services = history.services.iter().map(|service| Service {
             wanted: Lasting::default(),
-            unwanted: Lasting::default(),
+            elsewhere: Lasting::default(),
+            created: None,
             names: names(&history, service).into_iter().map(state).collect(),
             nobodys: BTreeMap::new(),
         });
@@ -110,11 +157,12 @@ impl Watch {
         }
     }
 
-    /// Says whether the service is to have names.
-    pub(crate) fn want(&mut self, service: usize, wanted: bool) {
+    /// Says where the names of the service are to lead from now on.
+    pub(crate) fn want(&mut self, service: usize, leads: Leads) {
         let now = Instant::now();
-        self.services[service].wanted.set(wanted, now);
-        self.services[service].unwanted.set(!wanted, now);
+        self.services[service].wanted.set(leads == Leads::ToMembers, now);
+        self.services[service].elsewhere.set(leads == Leads::Elsewhere, now);
+        self.look_at_claims(now);
     }
 
     /// Looks at the members, and at what is answered as it was when the zone was last looked at.
@@ -126,6 +174,7 @@ impl Watch {
         for member in &mut self.members {
             member.look(&history, noticed, now);
         }
+        self.look_at_claims(now);
         for s in 0..self.services.len() {
             self.dead_answers(s, now);
             self.missing_answers(s, now);
@@ -140,8 +189,14 @@ impl Watch {
         for s in 0..self.services.len() {
             for n in 0..self.services[s].names.len() {
                 let text = &self.services[s].names[n].name.text;
-                let answer: BTreeSet<_> = lookup(&self.emulator, text, RecordType::A).addresses().into_iter().collect();
-                let before = std::mem::replace(&mut self.services[s].names[n].answer, answer.clone());
+                let found = lookup(&self.emulator, text, RecordType::A);
+                let answer: BTreeSet<_> = found.addresses().into_iter().collect();
+                let state = &mut self.services[s].names[n];
+                let before = std::mem::replace(&mut state.answer, answer.clone());
+                state.makes_room &= answer.is_empty();
+                state.is_there = !found.records.is_empty();
+                state.leads_elsewhere =
+                    found.records.iter().any(|record| record.data.trim_end_matches('.') == ELSEWHERE);
                 if before != answer {
                     let text = self.services[s].names[n].name.text.clone();
                     self.note(&format!("{text}: {} -> {}", list(&before), list(&answer)));
@@ -166,7 +221,7 @@ impl Watch {
     }
 
     /// Since when it has been known that somebody serves.
-    fn healthy(&self, s: usize, now: Instant) -> Option<Instant> {
+    pub(crate) fn healthy(&self, s: usize, now: Instant) -> Option<Instant> {
         let period = self.history.timing.probe_period;
         let answers = 2 * period + period.min(3 * SECOND) + 2 * SECOND;
         let known = |member: &Member| {
@@ -200,47 +255,72 @@ impl Watch {
         self.members.iter().zip(specs).any(|(member, spec)| level.has(spec) && backs(member))
     }
 
+    /// Whether it is known that there is such a level.
+    fn is_reached(&self, level: Level, now: Instant) -> bool {
+        let reached = |member: &Member| member.joined.lasts(KNOWN, now) && member.api_fine.lasts(KNOWN, now);
+        let mut members = self.members.iter().zip(&self.history.members);
+        level == Level::All || members.any(|(member, spec)| level.has(spec) && reached(member))
+    }
+
     /// Whether somebody else has had a hand in the name, and kfed had no chance to see to it since.
     fn is_excused(&self, s: usize, n: usize, now: Instant) -> bool {
-        let state = &self.services[s].names[n];
-        let foreign = self.foreign.contains_key(&(relative(&state.name.text).to_owned(), RecordType::A));
         let chance = |touched: Instant| {
             let able = self.runs.since()?.max(self.zone_able?).max(touched);
             Some(able + self.history.timing.sweep + AFTERMATH)
         };
-        foreign || state.touched.is_some_and(|touched| chance(touched).is_none_or(|at| now < at))
+        let service = &self.services[s];
+        let is_excused = |n: usize| {
+            let state = &service.names[n];
+            self.is_foreign(relative(&state.name.text))
+                || state.touched.is_some_and(|touched| chance(touched).is_none_or(|at| now < at))
+        };
+        // A CNAME leads to whatever is at the next level up.
+        let led_to = service.names[n].name.level.upwards().into_iter().skip(1).filter_map(|up| service.by_rule(up));
+        is_excused(n) || (self.history.fallback == Fallback::Cname && led_to.into_iter().any(is_excused))
+    }
+
+    /// Whether the name, without the zone's, is somebody else's.
+    pub(crate) fn is_foreign(&self, name: &str) -> bool {
+        FOREIGN.into_iter().any(|kind| self.foreign.contains_key(&(name.to_owned(), kind)))
     }
 
     /// No name loses its answer while somebody serves, or is only dead. What led to members that leave alone goes with them, where
-    /// nobody is well.
+    /// nobody is well. Addresses and a CNAME change places in two writes.
     fn lost(&mut self, s: usize, n: usize, before: &BTreeSet<IpAddr>, now: Instant) {
-        let level = self.services[s].names[n].name.level;
+        let state = &self.services[s].names[n];
+        let level = state.name.level;
+        let is_ours = state.ours.since().is_some() && (state.ours.lasts(KNOWN, now) || self.is_passed_on(s, n, now));
         let of_who_stays = |member: &Member| {
             let range = member.cluster.load_balancers().range();
             member.belongs == Belongs::In && before.iter().filter_map(v4).any(|ip| range.contains(ip))
         };
         let stays = self.healthy(s, now).is_some() || self.members.iter().any(of_who_stays);
-        if stays && self.holds(s, now) && self.is_backed(s, level, now) && !self.is_excused(s, n, now) {
+        if is_ours && stays && self.holds(s, now) && self.is_backed(s, level, now) && !self.is_excused(s, n, now) {
+            if self.history.fallback == Fallback::Cname && level != Level::All {
+                self.services[s].names[n].makes_room = true;
+                return;
+            }
             let name = self.services[s].names[n].name.text.clone();
             self.breaks(format!("{name} has lost its answer"));
         }
     }
 
-    /// No name is long without an answer while somebody serves.
+    /// No name is long without an answer while somebody serves, or it is to lead elsewhere.
     fn missing_answers(&mut self, s: usize, now: Instant) {
-        let wanted = self.services[s].wanted.lasts(KNOWN, now)
-            && self.healthy(s, now).is_some()
-            && self.zone_able.is_some_and(|at| at <= now);
+        let able = self.zone_able.is_some_and(|at| at <= now);
+        let wanted = self.services[s].wanted.lasts(KNOWN, now) && self.healthy(s, now).is_some() && able;
+        let elsewhere = self.services[s].elsewhere.lasts(KNOWN, now) && self.runs.lasts(START, now) && able;
         for n in 0..self.services[s].names.len() {
             let state = &self.services[s].names[n];
-            let misses = wanted
-                && state.answer.is_empty()
-                && self.is_backed(s, state.name.level, now)
-                && !self.is_excused(s, n, now);
+            let level = state.name.level;
+            let lacks = wanted && state.answer.is_empty() && self.is_backed(s, level, now)
+                || elsewhere && !state.leads_elsewhere && self.is_reached(level, now);
+            let misses = lacks && state.ours.lasts(KNOWN, now) && !self.is_excused(s, n, now);
+            let patience = if state.makes_room { WRITE } else { self.detection() + WRITE };
             self.services[s].names[n].missing.set(misses, now);
-            if self.services[s].names[n].missing.lasts(self.detection() + WRITE, now) {
+            if self.services[s].names[n].missing.lasts(patience, now) {
                 let name = self.services[s].names[n].name.text.clone();
-                self.breaks(format!("{name} has no answer, and somebody serves"));
+                self.breaks(format!("{name} has no answer, and should"));
             }
         }
     }
@@ -248,12 +328,11 @@ impl Watch {
     /// No name outlives its service.
     fn late_answers(&mut self, s: usize, now: Instant) {
         let can = self.runs.lasts(START, now) && self.zone_able.is_some_and(|at| at <= now);
-        if !can || !self.services[s].unwanted.lasts(AFTERMATH, now) {
-            return;
-        }
-        let late = (0..self.services[s].names.len())
-            .find(|n| !self.services[s].names[*n].answer.is_empty() && !self.is_excused(s, *n, now));
-        if let Some(n) = late {
+        let is_late = |n: &usize| {
+            let state = &self.services[s].names[*n];
+            can && state.is_there && state.nobodys.lasts(AFTERMATH, now) && !self.is_excused(s, *n, now)
+        };
+        if let Some(n) = (0..self.services[s].names.len()).find(is_late) {
             let name = self.services[s].names[n].name.text.clone();
             self.breaks(format!("{name} outlives its service"));
         }
@@ -261,8 +340,8 @@ impl Watch {
 
     /// No answer holds an address that is known to be dead while there is a healthy one.
     fn dead_answers(&mut self, s: usize, now: Instant) {
-        let answers: BTreeSet<Ipv4Addr> =
-            self.services[s].names.iter().flat_map(|state| &state.answer).filter_map(v4).collect();
+        let ours = self.services[s].names.iter().filter(|state| state.ours.since().is_some());
+        let answers: BTreeSet<Ipv4Addr> = ours.flat_map(|state| &state.answer).filter_map(v4).collect();
         let somebodys = |ip: Ipv4Addr| self.members.iter().any(|member| member.places[s].address == Some(ip));
         let nobodys: Vec<_> = answers.iter().copied().filter(|ip| !somebodys(*ip)).collect();
         let known = &mut self.services[s].nobodys;
@@ -281,7 +360,10 @@ impl Watch {
             let due = known.max(healthy).max(zone) + WRITE;
             let wrong = |n: &usize| {
                 let state = &self.services[s].names[*n];
-                state.answer.contains(&IpAddr::V4(ip)) && now > due && !self.is_excused(s, *n, now)
+                let due = state.ours.since().map(|ours| due.max(ours + KNOWN + WRITE));
+                state.answer.contains(&IpAddr::V4(ip))
+                    && due.is_some_and(|due| now > due)
+                    && !self.is_excused(s, *n, now)
             };
             if let Some(n) = (0..self.services[s].names.len()).find(wrong) {
                 let name = self.services[s].names[n].name.text.clone();

@@ -141,7 +141,12 @@ impl Fleet {
     pub(crate) fn builder_with(&self, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
         ControlPlane::builder(self.client.clone(), self.settings.clone(), dns, clock)
             .connector(connector(&self.members, &self.clocks, self.clock()))
-            .address_probe(address_probe(&self.members))
+            .address_probe(self.address_probe())
+    }
+
+    /// Asks the members' addresses.
+    pub(crate) fn address_probe(&self) -> AddressProbe {
+        address_probe(&self.members)
     }
 
     /// The paused clock.

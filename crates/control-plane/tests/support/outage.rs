@@ -3,17 +3,21 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kfed_azure_emulator::Requests;
 use kfed_cluster_emulator::{AddressRange, ClusterEmulator, Faults, LoadBalancers};
-use kfed_cluster_health::ProbeSchedule;
+use kfed_cluster_health::{AddressTarget, Probe, ProbeSchedule};
+use kfed_control_plane::AddressProbe;
 use kfed_dnsprovider::OperationKind;
 use kfed_dnsprovider_azure::PUBLIC;
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
 
 use super::azure::{Azure, Write};
 use super::{FINE, Fleet, HANG, MINUTE, SPREAD, ZONE};
@@ -24,6 +28,8 @@ pub(crate) const STEP: Duration = Duration::from_millis(100);
 const AT_MOST: Duration = Duration::from_secs(3600);
 /// The member that dies.
 const DIES: &str = "a";
+/// What is known for so long is acted on.
+const AT_ONCE: Duration = Duration::from_millis(50);
 /// Each so many-th Service is worth more than the others.
 const IMPORTANT: usize = 50;
 
@@ -35,7 +41,13 @@ pub(crate) struct Scene {
     before: BTreeMap<String, BTreeSet<IpAddr>>,
     /// The addresses of the member that dies.
     of_the_dead: BTreeSet<IpAddr>,
+    setting: Setting,
+    /// When each address was asked since the last turn began.
+    asked: Asked,
 }
+
+/// When each address was asked.
+type Asked = Arc<Mutex<BTreeMap<IpAddr, Vec<Instant>>>>;
 
 /// How big, how fast.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +81,10 @@ pub(crate) struct Turn {
     pub(crate) requests: Requests,
     /// Whose address a wrong answer holds; none where answers are wrong because they lack one.
     of_the_dead: Option<BTreeSet<IpAddr>>,
+    /// When each address of the dead was known to be so, as far as itself goes.
+    known: BTreeMap<IpAddr, Instant>,
+    /// What a request to Azure takes.
+    latency: Duration,
 }
 
 /// When a write has its turn: what is wrong before what is not, wholly wrong before partly, important before others.
@@ -111,13 +127,15 @@ impl Scene {
         fleet.kill().await;
         settings = if setting.period == settings.period { settings } else { ProbeSchedule::every(setting.period) };
         fleet.settings.schedule = settings;
-        fleet.run_as(fleet.builder_with(azure.provider(fleet.clock(), setting.latency), fleet.clock()));
+        let asked = Asked::default();
+        let control_plane = fleet.builder_with(azure.provider(fleet.clock(), setting.latency), fleet.clock());
+        fleet.run_as(control_plane.address_probe(noting(fleet.address_probe(), &asked)));
         // Every address is known to answer, and what was spent of the limits is whole again.
         sleep(2 * MINUTE).await;
 
         let before = azure.names().into_iter().map(|name| (name.clone(), azure.answer(&name))).collect();
         let of_the_dead = fleet.member(DIES).load_balancers().addresses().into_values().map(IpAddr::V4).collect();
-        Self { fleet, azure, before, of_the_dead }
+        Self { fleet, azure, before, of_the_dead, setting, asked }
     }
 
     /// The member dies: nothing of it answers any more.
@@ -161,6 +179,7 @@ impl Scene {
     async fn turn(&self, faults: Faults, phase: &str, of_the_dead: Option<BTreeSet<IpAddr>>) -> Turn {
         self.azure.emulator.take_requests();
         let before = self.azure.written();
+        self.asked.lock().unwrap().clear();
         let begun = Instant::now();
         let earlier = self.azure.writes_after(0).into_iter().map(|write| write.sent);
         let earlier = earlier.filter(|sent| begun - *sent < MINUTE).collect();
@@ -185,7 +204,19 @@ impl Scene {
             sleep(STEP).await;
         };
         let requests = self.azure.emulator.take_requests();
-        Turn { begun, samples, told, writes: self.azure.writes_after(before), earlier, requests, of_the_dead }
+        let (writes, latency) = (self.azure.writes_after(before), self.setting.latency);
+        Turn { begun, samples, told, writes, earlier, requests, of_the_dead, known: self.known(), latency }
+    }
+
+    /// When each address that answers nothing had failed often enough.
+    fn known(&self) -> BTreeMap<IpAddr, Instant> {
+        let settings = &self.fleet.settings;
+        let failures = settings.thresholds.failures as usize;
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .filter_map(|(ip, asked)| Some((*ip, *asked.get(failures - 1)? + settings.schedule.deadline())))
+            .collect()
     }
 
     fn sample(&self, of_the_dead: Option<&BTreeSet<IpAddr>>) -> Sample {
@@ -245,19 +276,22 @@ impl Turn {
         sent.last().map_or(Duration::ZERO, |last| last.saturating_duration_since(known))
     }
 
-    /// Writes that were sent before one that should have come first, from the first one on that the death called for.
+    /// Writes that were sent before one that should have come first, from the first one on that the death called for. What was not
+    /// yet known to be wrong could not come first.
     pub(crate) fn out_of_order(&self) -> Vec<&Write> {
         let first = self.begun + self.first_write();
-        let mut out_of_order = Vec::new();
-        let mut best: Option<Rank> = None;
-        for write in self.writes.iter().rev().filter(|write| write.is_taken() && write.sent >= first) {
-            let rank = self.rank(write);
-            if best.is_some_and(|later| later < rank) {
-                out_of_order.push(write);
-            }
-            best = Some(best.map_or(rank, |best| best.min(rank)));
-        }
-        out_of_order
+        let writes: Vec<_> = self.writes.iter().filter(|write| write.is_taken() && write.sent >= first).collect();
+        let is_late = |write: &Write, later: &Write| {
+            let begun = write.sent - self.latency / 2;
+            self.rank(later) < self.rank(write) && self.known_wrong(later).is_none_or(|known| known + AT_ONCE <= begun)
+        };
+        let is_out_of_order = |n: &usize| writes[n + 1..].iter().any(|later| is_late(writes[*n], later));
+        (0..writes.len()).filter(is_out_of_order).map(|n| writes[n]).collect()
+    }
+
+    /// When all that `write` withdraws was known to be dead.
+    fn known_wrong(&self, write: &Write) -> Option<Instant> {
+        write.before.iter().filter_map(|ip| self.known.get(ip)).max().copied()
     }
 
     fn called_for(&self) -> impl Iterator<Item = &Write> {
@@ -279,6 +313,15 @@ impl Turn {
         };
         (turn, Reverse(priority(&write.name)))
     }
+}
+
+/// `probe`, noting when each address is asked.
+fn noting(probe: AddressProbe, asked: &Asked) -> AddressProbe {
+    let asked = asked.clone();
+    BoxCloneSyncService::new(tower::service_fn(move |request: Probe<AddressTarget>| {
+        asked.lock().unwrap().entry(request.target.addr.ip()).or_default().push(Instant::now());
+        probe.clone().oneshot(request)
+    }))
 }
 
 fn service(n: usize) -> String {

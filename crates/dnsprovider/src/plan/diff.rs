@@ -12,7 +12,7 @@ use crate::plan::guard::guard;
 use crate::plan::{
     Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Mode, Policy, Stage, Truncated, Urgency,
 };
-use crate::record::{DataSources, RecordData, RecordSet, RecordType};
+use crate::record::{DataSources, RecordData, RecordSet, RecordSetKey, RecordType};
 use crate::registered::Registered;
 use crate::zone::ZoneSnapshot;
 
@@ -142,7 +142,7 @@ impl<'a> Diff<'a> {
         for w in want {
             let alone = w.key.record_type != RecordType::Cname || want.len() == 1;
             let refused = if alone { in_the_way(w, have, &fixed) } else { Some(beside(want)) };
-            match refused {
+            match refused.or_else(|| self.registered_to(&w.key)) {
                 Some(why) => self.conflicts.push(conflict(w, why)),
                 None => accepted.push(w),
             }
@@ -193,6 +193,9 @@ impl<'a> Diff<'a> {
 
     /// A set at a name that holds nothing.
     fn create(&mut self, want: &DesiredRecordSet) {
+        if let Some(why) = self.registered_to(&want.key) {
+            return self.conflicts.push(conflict(want, why));
+        }
         let set = self.target(None, want);
         self.push(Rank::of_creation(want.key.record_type), [Change::Create { set }]);
     }
@@ -202,8 +205,8 @@ impl<'a> Diff<'a> {
         let owned: SmallVec<[_; 2]> = have.iter().copied().filter(|set| self.owner.owns(set)).collect();
         self.owned_names += usize::from(!owned.is_empty());
         if self.policy.mode == Mode::Sync {
-            let gone: SmallVec<[_; 2]> =
-                owned.into_iter().filter(|set| self.fixed_though_owned(set).is_none()).map(Arc::clone).collect();
+            let goes = |set: &&Arc<RecordSet>| self.fixed_though_owned(set).is_none() && !self.is_kept(set);
+            let gone: SmallVec<[_; 2]> = owned.into_iter().filter(goes).map(Arc::clone).collect();
             self.delete_name(gone);
         }
     }
@@ -233,14 +236,18 @@ impl<'a> Diff<'a> {
         if set.unknown_properties {
             return Some(ConflictReason::UnknownProperties);
         }
-        if let Some(owner) = self.registered.owner(&set.key) {
-            return Some(ConflictReason::ForeignOwner { owner: Some(owner.clone()) });
-        }
-        if self.desired.keep.is_empty() {
-            return None;
-        }
-        let resource = Resource::of(set)?;
-        self.desired.keep.contains(&resource).then_some(ConflictReason::OtherResource { resource })
+        self.registered_to(&set.key)
+    }
+
+    /// Whether `set` stays for its resource's sake, as long as no other wants its name.
+    fn is_kept(&self, set: &RecordSet) -> bool {
+        !self.desired.keep.is_empty() && Resource::of(set).is_some_and(|resource| self.desired.keep.contains(&resource))
+    }
+
+    /// Why a set that external-dns has registered is not ours to write, whether it is there or not: one that we created could never be
+    /// changed again.
+    fn registered_to(&self, key: &RecordSetKey) -> Option<ConflictReason> {
+        self.registered.owner(key).map(|owner| ConflictReason::ForeignOwner { owner: Some(owner.clone()) })
     }
 
     fn update(&mut self, from: &Arc<RecordSet>, want: &DesiredRecordSet) {

@@ -203,6 +203,8 @@ fn what_belongs_to_somebody_else_stays_and_is_told() {
             "A",
             "belongs to `cluster-7`",
         ),
+        ("external-dns' old TXT, and no record yet", vec![bare("TXT", "web", &[txt])], "A", "belongs to `cluster-7`"),
+        ("external-dns' new TXT, and no record yet", vec![bare("TXT", "a-web", &[txt])], "A", "belongs to `cluster-7`"),
     ];
     for (what, sets, record_type, why) in cases {
         let value = if record_type == "A" { "192.0.2.1" } else { "up.example.com" };
@@ -250,6 +252,26 @@ fn kept_resources_stay_exactly_as_they_are() {
     let desired = Desired { sets: vec![want("A", "web", &["192.0.2.2"])], keep: [web()].into() };
     let changes = plan(&snapshot, &desired, &owner(), &Policy::default());
     assert_eq!(changes, ChangeSet::default());
+}
+
+#[test]
+fn a_name_that_another_resource_wants_is_not_kept() {
+    let old = |set: RecordSet| RecordSet { metadata: owner().mark(&Resource::service("default", "old")), ..set };
+    let snapshot = snapshot([old(ours("A", "web", &["192.0.2.1"])), old(ours("A", "gone", &["192.0.2.1"]))]);
+    let keep = BTreeSet::from([Resource::service("default", "old")]);
+    for (record_type, value, expected) in [
+        ("A", "192.0.2.2", &["update A web.example.com.: withdraws 192.0.2.1, adds 192.0.2.2"][..]),
+        (
+            "CNAME",
+            "up.example.com",
+            &["delete A web.example.com.: withdraws 192.0.2.1", "create CNAME web.example.com.: adds up.example.com."],
+        ),
+    ] {
+        let desired = Desired { sets: vec![want(record_type, "web", &[value])], keep: keep.clone() };
+        let changes = plan(&snapshot, &desired, &owner(), &Policy::default());
+        assert_eq!(lines(&changes), expected);
+        assert!(changes.conflicts.is_empty(), "{:?}", changes.conflicts);
+    }
 }
 
 #[test]
