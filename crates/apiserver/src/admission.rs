@@ -110,6 +110,10 @@ pub(crate) fn allocate(tx: &Tx<'_>, kind: &Kind, key: &ObjectKey, object: &mut V
     if !kind.is("", "Service") {
         return Ok(());
     }
+    // What it has stays its own; to look at all others for that would make every write of a status dearer with each Service.
+    if tx.get(SERVICES, key).is_some_and(|live| live.object.get("spec") == object.get("spec")) {
+        return Ok(());
+    }
     let mut taken = Taken::of(tx, key);
     let service_type = object::text(object, "/spec/type").unwrap_or("ClusterIP").to_owned();
     let mut errors = Vec::new();

@@ -19,10 +19,10 @@ use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
 use crate::effect::member::{api, stack};
 use crate::effect::{chain, within};
-use crate::kinds::{FederatedKind, ObjectKey};
+use crate::kinds::ObjectKey;
 use crate::object::seconds;
 use crate::probe::{ApiProbe, MemberClock};
-use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member, Slice};
+use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member};
 
 /// How long a member whose credentials cannot be used waits for its next try.
 pub(super) const RECONNECT: Duration = Duration::from_secs(2);
@@ -296,12 +296,12 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 let emptied = {
                     let mut world = shared.world();
                     let known = &mut world.members.entry(name.clone()).or_default().endpoints;
-                    let serving = |known: &BTreeMap<_, BTreeMap<String, Slice>>| {
-                        known.values().filter(|slices| slices.values().any(|slice| slice.ready > 0)).count()
-                    };
-                    let before = serving(known);
-                    endpoints(known, change);
-                    serving(known) < before
+                    match change {
+                        Change::Apply(slice) => known.apply(&slice),
+                        Change::Delete(slice) => known.delete(&slice),
+                        Change::Reset(slices) => known.replace(&slices),
+                        Change::Interrupted | Change::NotServed => false,
+                    }
                 };
                 if emptied {
                     shared.alarm.notify_waiters();
@@ -346,64 +346,6 @@ fn with_contents(world: &crate::world::World, mut keys: Vec<ObjectKey>) -> Vec<O
         keys.iter().filter(|key| key.kind.is_namespace()).flat_map(|key| world.dependents(key)).collect();
     keys.extend(contents);
     keys
-}
-
-/// What each EndpointSlice shows, by Service.
-fn endpoints(index: &mut BTreeMap<ObjectKey, BTreeMap<String, Slice>>, change: Change<EndpointSlice>) {
-    let Some(kind) = FederatedKind::named("Service") else { return };
-    let place = |slice: &EndpointSlice| {
-        let service = slice.metadata.labels.as_ref()?.get("kubernetes.io/service-name")?;
-        let namespace = slice.metadata.namespace.clone()?;
-        Some((ObjectKey { kind, namespace, name: service.clone() }, slice.metadata.name.clone()?))
-    };
-    let ready = |slice: &EndpointSlice| {
-        // An endpoint whose readiness is not told counts as ready (EndpointConditions in discovery.k8s.io/v1).
-        let is_ready =
-            |e: &k8s_openapi::api::discovery::v1::Endpoint| e.conditions.as_ref().and_then(|c| c.ready) != Some(false);
-        let endpoints = || slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint));
-        // Placed by the endpoint slice controller of every member.
-        let labels = slice.metadata.labels.as_ref();
-        let headless = labels.is_some_and(|labels| labels.contains_key("service.kubernetes.io/headless"));
-        let addresses = endpoints().filter(|_| headless).flat_map(|endpoint| &endpoint.addresses);
-        Slice {
-            ready: endpoints().map(|endpoint| u32::try_from(endpoint.addresses.len()).unwrap_or(u32::MAX)).sum(),
-            addresses: addresses.filter_map(|address| address.parse().ok()).collect(),
-        }
-    };
-    let mut insert = |slice: &EndpointSlice| {
-        if let Some((service, name)) = place(slice) {
-            // It may have been another Service's before.
-            index.retain(|other, slices| {
-                if other.namespace == service.namespace {
-                    slices.remove(&name);
-                }
-                !slices.is_empty()
-            });
-            index.entry(service).or_default().insert(name, ready(slice));
-        }
-    };
-    match change {
-        Change::Apply(slice) => insert(&slice),
-        Change::Delete(slice) => {
-            if let Some((service, name)) = place(&slice)
-                && let Some(slices) = index.get_mut(&service)
-            {
-                slices.remove(&name);
-                if slices.is_empty() {
-                    index.remove(&service);
-                }
-            }
-        }
-        Change::Interrupted | Change::NotServed => {}
-        Change::Reset(slices) => {
-            index.clear();
-            for slice in &slices {
-                if let Some((service, name)) = place(slice) {
-                    index.entry(service).or_default().insert(name, ready(slice));
-                }
-            }
-        }
-    }
 }
 
 /// Region and zones from the labels of the member's nodes, its version from its API.

@@ -1,7 +1,6 @@
 //! Every combination of the two signals, through the whole of the decision: what probes found, what is made of it, what becomes of the
 //! address and of the replicas. The table in `docs/failover.md` is written and checked here.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -64,9 +63,8 @@ fn member(ip: &str, api: ApiHealth, ready: u32, state: AddressState) -> Member {
     for kind in ["Service", "ReplicaSet"] {
         member.objects.change(key(kind).kind, Change::Apply(Box::new(object(kind, ip))));
     }
-    member
-        .endpoints
-        .insert(key("Service"), BTreeMap::from([("slice".to_owned(), Slice { ready, ..Slice::default() })]));
+    let name = ("default".to_owned(), "slice".to_owned());
+    member.endpoints.insert(name, key("Service"), Slice { ready, ..Slice::default() });
     let ever_answered = state != AddressState::NeverAnswered;
     let place = AddressKey { service: key("Service"), ip: ip.parse().unwrap() };
     member.addresses.insert(place, Address { state, ever_answered, since: now() });

@@ -294,7 +294,7 @@ fn targets_of(
         return Vec::new();
     };
     if exposure == Some(Exposure::Headless) {
-        return member.endpoint_addresses(key).into_iter().map(Target::Ip).collect();
+        return member.endpoints.addresses(key).into_iter().map(Target::Ip).collect();
     }
     let ingress = at(copy, "/status/loadBalancer/ingress").and_then(Value::as_array).into_iter().flatten();
     let targets = ingress.filter_map(|entry| match entry["ip"].as_str().and_then(|ip| ip.parse().ok()) {

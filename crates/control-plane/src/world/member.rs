@@ -11,6 +11,7 @@ use kfed_dnsprovider::{DnsName, RecordData};
 use kfed_service_dns::AddressState;
 use kube::core::DynamicObject;
 
+use super::endpoints::Endpoints;
 use super::objects::Objects;
 use super::pods::Pods;
 use crate::Settings;
@@ -26,8 +27,8 @@ pub(crate) struct Member {
     pub(crate) topology: Topology,
     /// Copies that kfed made.
     pub(crate) objects: Objects,
-    /// Ready endpoints of each Service, by EndpointSlice.
-    pub(crate) endpoints: BTreeMap<ObjectKey, BTreeMap<String, Slice>>,
+    /// What its EndpointSlices show.
+    pub(crate) endpoints: Endpoints,
     /// Copies, by uid, of what was deleted while the member was away: they are to go, and count for nothing.
     pub(crate) buried: BTreeMap<ObjectKey, String>,
     /// Kinds that have been listed in full since the member last came (back).
@@ -80,15 +81,6 @@ pub(crate) struct Topology {
     pub(crate) region: Option<String>,
     pub(crate) zones: BTreeSet<String>,
     pub(crate) version: Option<String>,
-}
-
-/// What an EndpointSlice shows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Slice {
-    /// How many endpoints are ready.
-    pub(crate) ready: u32,
-    /// Where they are, if the Service is headless: of others nobody is sent to them.
-    pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// Where a name leads for a member.
@@ -260,14 +252,7 @@ impl Member {
 
     /// Ready endpoints of `service`; none where the member has not told.
     pub(crate) fn ready_endpoints(&self, service: &ObjectKey) -> Option<u32> {
-        self.known
-            .then(|| self.endpoints.get(service).map_or(0, |slices| slices.values().map(|slice| slice.ready).sum()))
-    }
-
-    /// Where the ready endpoints of a headless Service are.
-    pub(crate) fn endpoint_addresses(&self, service: &ObjectKey) -> BTreeSet<IpAddr> {
-        let slices = self.endpoints.get(service).into_iter().flat_map(BTreeMap::values);
-        slices.flat_map(|slice| slice.addresses.iter().copied()).collect()
+        self.known.then(|| self.endpoints.ready(service))
     }
 }
 

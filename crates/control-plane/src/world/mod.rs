@@ -2,6 +2,7 @@
 //!
 //! Nothing here is the truth: every event may have been lost or come late, and a relist repairs it.
 
+mod endpoints;
 mod member;
 mod objects;
 mod pods;
@@ -15,8 +16,10 @@ use jiff::Timestamp;
 use kfed_api::{Cluster, Federation};
 use kfed_dnsprovider::{DnsName, Resource};
 
+#[cfg(test)]
+pub(crate) use endpoints::Slice;
 pub(crate) use member::{
-    Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member, Slice, TOMBSTONES, Target,
+    Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member, TOMBSTONES, Target,
 };
 pub(crate) use objects::{Change, Objects};
 pub(crate) use pods::{Pod, Pods};

@@ -1,0 +1,168 @@
+//! What the EndpointSlices of a member show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+
+use crate::kinds::{FederatedKind, ObjectKey};
+
+/// The endpoints of every Service, by EndpointSlice. A change costs the same however many others there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Endpoints {
+    by_service: BTreeMap<ObjectKey, BTreeMap<String, Slice>>,
+    /// Of each slice its Service, which may become another.
+    service_of: BTreeMap<SliceName, ObjectKey>,
+}
+
+/// Namespace and name.
+type SliceName = (String, String);
+
+/// What an EndpointSlice shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Slice {
+    /// How many endpoints are ready.
+    pub(crate) ready: u32,
+    /// Where they are, if the Service is headless: of others nobody is sent to them.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+// === impl Endpoints ===
+
+impl Endpoints {
+    /// How many endpoints of `service` are ready.
+    pub(crate) fn ready(&self, service: &ObjectKey) -> u32 {
+        self.slices(service).map(|slice| slice.ready).sum()
+    }
+
+    /// Where the ready endpoints of a headless Service are.
+    pub(crate) fn addresses(&self, service: &ObjectKey) -> BTreeSet<IpAddr> {
+        self.slices(service).flat_map(|slice| slice.addresses.iter().copied()).collect()
+    }
+
+    /// Takes in a slice as it is now. Whether a Service has lost its last ready endpoint by it.
+    pub(crate) fn apply(&mut self, slice: &EndpointSlice) -> bool {
+        let Some(name) = name(slice) else { return false };
+        let Some(service) = service(slice) else { return self.forget(&name) };
+        let other = self.service_of.get(&name).is_some_and(|before| *before != service);
+        let lost = other && self.forget(&name);
+        self.insert(name, service, Slice::of(slice)) || lost
+    }
+
+    /// The slice is gone. Whether a Service has lost its last ready endpoint by it.
+    pub(crate) fn delete(&mut self, slice: &EndpointSlice) -> bool {
+        name(slice).is_some_and(|name| self.forget(&name))
+    }
+
+    /// These are all that there are. Whether a Service has lost its last ready endpoint.
+    pub(crate) fn replace(&mut self, slices: &[EndpointSlice]) -> bool {
+        let before = std::mem::take(self);
+        for slice in slices {
+            self.apply(slice);
+        }
+        before.by_service.keys().any(|service| before.ready(service) > 0 && self.ready(service) == 0)
+    }
+
+    pub(crate) fn insert(&mut self, name: SliceName, service: ObjectKey, slice: Slice) -> bool {
+        let before = self.ready(&service);
+        self.by_service.entry(service.clone()).or_default().insert(name.1.clone(), slice);
+        let lost = before > 0 && self.ready(&service) == 0;
+        self.service_of.insert(name, service);
+        lost
+    }
+
+    fn forget(&mut self, name: &SliceName) -> bool {
+        let Some(service) = self.service_of.remove(name) else { return false };
+        let before = self.ready(&service);
+        if let Some(slices) = self.by_service.get_mut(&service) {
+            slices.remove(&name.1);
+            if slices.is_empty() {
+                self.by_service.remove(&service);
+            }
+        }
+        before > 0 && self.ready(&service) == 0
+    }
+
+    fn slices(&self, service: &ObjectKey) -> impl Iterator<Item = &Slice> {
+        self.by_service.get(service).into_iter().flat_map(BTreeMap::values)
+    }
+}
+
+fn name(slice: &EndpointSlice) -> Option<SliceName> {
+    Some((slice.metadata.namespace.clone()?, slice.metadata.name.clone()?))
+}
+
+fn service(slice: &EndpointSlice) -> Option<ObjectKey> {
+    let kind = FederatedKind::named("Service")?;
+    let name = slice.metadata.labels.as_ref()?.get("kubernetes.io/service-name")?.clone();
+    Some(ObjectKey { kind, namespace: slice.metadata.namespace.clone()?, name })
+}
+
+// === impl Slice ===
+
+impl Slice {
+    fn of(slice: &EndpointSlice) -> Self {
+        // An endpoint whose readiness is not told counts as ready (EndpointConditions in discovery.k8s.io/v1).
+        let is_ready = |e: &Endpoint| e.conditions.as_ref().and_then(|c| c.ready) != Some(false);
+        let endpoints = || slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint));
+        // Placed by the endpoint slice controller of every member.
+        let labels = slice.metadata.labels.as_ref();
+        let headless = labels.is_some_and(|labels| labels.contains_key("service.kubernetes.io/headless"));
+        let addresses = endpoints().filter(|_| headless).flat_map(|endpoint| &endpoint.addresses);
+        Self {
+            ready: endpoints().map(|endpoint| u32::try_from(endpoint.addresses.len()).unwrap_or(u32::MAX)).sum(),
+            addresses: addresses.filter_map(|address| address.parse().ok()).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn slice(name: &str, service: &str, ready: &[bool]) -> EndpointSlice {
+        let endpoint = |(at, ready): (usize, &bool)| json!({"addresses": [format!("10.0.0.{at}")], "conditions": {"ready": ready}});
+        let endpoints: Vec<_> = ready.iter().enumerate().map(endpoint).collect();
+        let labels = json!({"kubernetes.io/service-name": service});
+        let metadata = json!({"name": name, "namespace": "default", "labels": labels});
+        serde_json::from_value(json!({"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints})).unwrap()
+    }
+
+    fn key(service: &str) -> ObjectKey {
+        let kind = FederatedKind::named("Service").unwrap();
+        ObjectKey { kind, namespace: "default".into(), name: service.into() }
+    }
+
+    #[test]
+    fn the_loss_of_a_last_ready_endpoint_is_told_once() {
+        let mut endpoints = Endpoints::default();
+        assert!(!endpoints.apply(&slice("a", "web", &[true, false, true])));
+        assert!(!endpoints.apply(&slice("b", "web", &[true])));
+        assert_eq!(endpoints.ready(&key("web")), 3);
+        assert!(!endpoints.apply(&slice("a", "web", &[false])), "b has one");
+        assert!(endpoints.delete(&slice("b", "web", &[])));
+        assert!(!endpoints.delete(&slice("b", "web", &[])), "it is gone already");
+        assert_eq!(endpoints.ready(&key("web")), 0);
+    }
+
+    #[test]
+    fn a_slice_that_becomes_another_services_leaves_the_first() {
+        let mut endpoints = Endpoints::default();
+        endpoints.apply(&slice("a", "web", &[true]));
+        assert!(endpoints.apply(&slice("a", "other", &[true])), "web has none left");
+        assert_eq!((endpoints.ready(&key("web")), endpoints.ready(&key("other"))), (0, 1));
+        assert_eq!(endpoints.by_service.len(), 1);
+    }
+
+    #[test]
+    fn a_whole_list_replaces_what_was_known() {
+        let mut endpoints = Endpoints::default();
+        endpoints.apply(&slice("a", "web", &[true]));
+        endpoints.apply(&slice("b", "other", &[true]));
+        assert!(!endpoints.replace(&[slice("c", "web", &[true]), slice("b", "other", &[true])]));
+        assert!(endpoints.replace(&[slice("c", "web", &[true])]), "other is gone");
+        assert_eq!((endpoints.ready(&key("web")), endpoints.ready(&key("other"))), (1, 0));
+    }
+}
