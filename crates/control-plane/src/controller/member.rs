@@ -110,7 +110,8 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
     };
     update(&shared, &name, |member| member.refused = None);
     let settings = shared.settings();
-    let stack = stack(client.clone(), settings.federation.clone(), settings.deadline);
+    let tenure = shared.parts.tenure.clone();
+    let stack = stack(client.clone(), settings.federation.clone(), settings.deadline, tenure);
     shared.set_connected(&name, Some(Connected { client: client.clone(), stack }));
     let monitor = monitor::spawn(
         ApiProbe::new(client.clone(), clock(&shared, &name)),

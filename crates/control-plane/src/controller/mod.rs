@@ -35,6 +35,7 @@ use crate::builder::{AddressProbe, Clock};
 use crate::connect::MemberConnector;
 use crate::effect::member::MemberEffects;
 use crate::kinds::{Kinds, ObjectKey};
+use crate::leader::{GuardLayer, Tenure, guarded};
 use crate::plan::Note;
 use crate::queue::WorkQueue;
 use crate::resolve::HostResolver;
@@ -50,6 +51,8 @@ pub(crate) struct Parts {
     pub(crate) connector: MemberConnector,
     pub(crate) address_probe: AddressProbe,
     pub(crate) resolver: HostResolver,
+    /// When it may write.
+    pub(crate) tenure: Tenure,
 }
 
 /// Something to look at.
@@ -223,6 +226,21 @@ struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
 /// Ends what was started on behalf of a control plane, and would otherwise live on by what it shares.
 struct StopOnDrop(Arc<Shared>);
+
+// === impl Parts ===
+
+impl Parts {
+    /// The same, writing within `tenure` alone.
+    pub(crate) fn within(self, tenure: Tenure) -> Self {
+        let takes = self.settings.deadline;
+        Self {
+            federation: guarded(self.federation, tenure.clone(), takes),
+            dns: self.dns.layer(&GuardLayer::new(tenure.clone(), takes)),
+            tenure,
+            ..self
+        }
+    }
+}
 
 // === impl Shared ===
 

@@ -127,8 +127,8 @@ async fn write_to(shared: &Shared, key: &ObjectKey, member: &str, write: MemberW
     }
     let refusal = match &result {
         Ok(_) => None,
-        // Looked at again at once: nothing to tell anybody.
-        Err(EffectError::Stale) => return false,
+        // Looked at again soon: nothing to tell anybody.
+        Err(EffectError::Stale | EffectError::NotLeading(_)) => return false,
         // A namespace that is there already is used as it is.
         Err(EffectError::NotAdopted) if key.kind.is_namespace() => None,
         Err(error) => {

@@ -1,4 +1,4 @@
-//! Writes to one member, behind one stack: a deadline on every write, and a limit on how many are under way.
+//! Writes to one member, behind one stack: a deadline on every write, a limit on how many are under way, none beyond the tenure.
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 use super::{EffectError, manager};
 use crate::kinds::{FederatedKind, ObjectKey};
+use crate::leader::Tenure;
 use crate::object::is_managed;
 use crate::plan::{ANY_COPY, MemberWrite, released};
 
@@ -33,10 +34,15 @@ pub(crate) struct MemberEffect {
 pub(crate) type MemberEffects = BoxCloneSyncService<MemberEffect, Vec<String>, BoxError>;
 
 /// The stack of the member that `client` reaches.
-pub(crate) fn stack(client: Client, federation: String, deadline: Duration) -> MemberEffects {
+pub(crate) fn stack(client: Client, federation: String, deadline: Duration, tenure: Tenure) -> MemberEffects {
     let service = tower::service_fn(move |effect: MemberEffect| {
+        // Innermost: the wait for a place is over.
+        let begins = tenure.check(deadline);
         let (client, federation) = (client.clone(), federation.clone());
-        async move { Ok::<_, BoxError>(write(&client, &federation, effect).await?) }
+        async move {
+            begins?;
+            Ok::<_, BoxError>(write(&client, &federation, effect).await?)
+        }
     });
     let stack = ServiceBuilder::new().timeout(deadline).concurrency_limit(CONCURRENT_WRITES).service(service);
     BoxCloneSyncService::new(stack)

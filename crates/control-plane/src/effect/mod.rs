@@ -10,6 +10,8 @@ use kfed_api::conditions::reasons;
 use kube::api::PatchParams;
 use tower::BoxError;
 
+use crate::leader::NotLeading;
+
 /// An effect that did not happen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +25,9 @@ pub(crate) enum EffectError {
     /// The object has changed since it was seen: look again.
     #[error("the object has changed meanwhile")]
     Stale,
+    /// It was not begun: another control plane may lead before it ends.
+    #[error(transparent)]
+    NotLeading(NotLeading),
     /// No answer.
     #[error("no answer: {message}")]
     Unreachable { message: String },
@@ -36,7 +41,7 @@ impl EffectError {
         match self {
             Self::NotAdopted => reasons::NOT_ADOPTED,
             Self::Refused { .. } => reasons::MEMBER_REFUSED,
-            Self::Stale | Self::Unreachable { .. } => reasons::MEMBER_UNREACHABLE,
+            Self::Stale | Self::NotLeading(_) | Self::Unreachable { .. } => reasons::MEMBER_UNREACHABLE,
         }
     }
 }
@@ -48,6 +53,7 @@ impl From<kube::Error> for EffectError {
             kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
                 Self::Refused { code: status.code, message: status.message.clone() }
             }
+            kube::Error::Service(error) => Self::from(error),
             error => Self::Unreachable { message: chain(&error) },
         }
     }
@@ -58,7 +64,10 @@ impl From<BoxError> for EffectError {
     fn from(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => *error,
-            Err(error) => Self::Unreachable { message: chain(&*error) },
+            Err(error) => match error.downcast::<NotLeading>() {
+                Ok(error) => Self::NotLeading(*error),
+                Err(error) => Self::Unreachable { message: chain(&*error) },
+            },
         }
     }
 }
