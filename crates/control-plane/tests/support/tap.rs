@@ -51,7 +51,7 @@ pub(crate) struct Tap {
 struct State {
     writes: Vec<Write>,
     fatal: Option<(usize, When)>,
-    dead: bool,
+    dead: Option<Write>,
 }
 
 // === impl Tap ===
@@ -64,8 +64,14 @@ impl Tap {
     /// One whose control plane dies at write number `n`.
     pub(crate) fn fatal(n: usize, when: When) -> Self {
         let tap = Self::new();
-        tap.state.lock().unwrap().fatal = Some((n, when));
+        tap.arm(n, when);
         tap
+    }
+
+    /// The control plane dies at write number `n` from now on. Events do not count: nothing depends on them.
+    pub(crate) fn arm(&self, n: usize, when: When) {
+        let mut state = self.state.lock().unwrap();
+        state.fatal = Some((n, when));
     }
 
     /// Whatever is asked of the federation API from now on, answers included, hangs; or goes on.
@@ -83,9 +89,10 @@ impl Tap {
         self.state.lock().unwrap().writes.clone()
     }
 
-    /// Ends when the control plane is to die.
-    pub(crate) async fn died(&self) {
+    /// Ends when the control plane is to die; of what.
+    pub(crate) async fn died(&self) -> Write {
         self.died.notified().await;
+        self.state.lock().unwrap().dead.clone().expect("it has just died")
     }
 
     pub(crate) fn client(&self, to: &str, client: Client) -> Client {
@@ -114,17 +121,7 @@ impl Tap {
     }
 
     async fn pass<T>(&self, to: String, what: Option<String>, call: impl Future<Output = T>) -> T {
-        let fatal = {
-            let mut state = self.state.lock().unwrap();
-            let n = state.writes.len();
-            let fatal = state.fatal.filter(|(fatal, _)| what.is_some() && *fatal == n).map(|(_, when)| when);
-            let dead = state.dead;
-            state.dead |= fatal.is_some();
-            if !dead && let Some(what) = what {
-                state.writes.push(Write { to: to.clone(), what, at: Instant::now() });
-            }
-            if dead { Some(When::Before) } else { fatal }
-        };
+        let fatal = self.state.lock().unwrap().write(&to, what);
         if to == FEDERATION {
             let mut hangs = self.hangs.subscribe();
             let _ = hangs.wait_for(|hangs| !hangs).await;
@@ -137,6 +134,33 @@ impl Tap {
         }
         self.died.notify_one();
         std::future::pending().await
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Takes down what is written; whether its sender dies, before or after.
+    fn write(&mut self, to: &str, what: Option<String>) -> Option<When> {
+        if self.dead.is_some() {
+            return Some(When::Before);
+        }
+        let write = Write { to: to.to_owned(), what: what?, at: Instant::now() };
+        self.writes.push(write.clone());
+        if write.what.ends_with("/events") {
+            return None;
+        }
+        let (left, when) = self.fatal.take()?;
+        match left.checked_sub(1) {
+            Some(left) => {
+                self.fatal = Some((left, when));
+                None
+            }
+            None => {
+                self.dead = Some(write);
+                Some(when)
+            }
+        }
     }
 }
 
