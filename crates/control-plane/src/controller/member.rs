@@ -17,6 +17,7 @@ use tower::ServiceExt;
 use super::watch::follow;
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
+use crate::effect::breaker::Breaker;
 use crate::effect::member::{api, stack};
 use crate::effect::{chain, within};
 use crate::kinds::{FederatedKind, ObjectKey};
@@ -111,8 +112,9 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
     update(&shared, &name, |member| member.refused = None);
     let settings = shared.settings();
     let tenure = shared.parts.tenure.clone();
-    let stack = stack(client.clone(), settings.federation.clone(), settings.deadline, tenure);
-    shared.set_connected(&name, Some(Connected { client: client.clone(), stack }));
+    let breaker = breaker(&shared, &name);
+    let stack = stack(client.clone(), settings.federation.clone(), settings.deadline, tenure, breaker.clone());
+    shared.set_connected(&name, Some(Connected { client: client.clone(), stack, breaker: breaker.clone() }));
     let monitor = monitor::spawn(
         ApiProbe::new(client.clone(), clock(&shared, &name)),
         (),
@@ -132,6 +134,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             ApiHealth::Offline { .. } => watches = None,
             _ => {}
         }
+        let is_ready = health == ApiHealth::Ready;
         let (changed, hurries, alarming, next) = {
             let mut world = shared.world();
             let member = world.members.entry(name.clone()).or_default();
@@ -175,6 +178,9 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             Some(false) => shared.addresses.relax(&name, &shared),
             None => {}
         }
+        if changed && is_ready {
+            breaker.answers();
+        }
         if changed {
             tracing::info!(member = name, health = ?observation.health, "the member's health has changed");
             shared.look_at_everything();
@@ -190,6 +196,18 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             }
         }
     }
+}
+
+/// The member's circuit. When it closes, nothing that has failed meanwhile waits any longer.
+fn breaker(shared: &Arc<Shared>, name: &str) -> Breaker {
+    let (shared_of_closed, member) = (Arc::downgrade(shared), name.to_owned());
+    Breaker::new(shared.settings().schedule.for_target(name), move || {
+        if let Some(shared) = shared_of_closed.upgrade() {
+            tracing::info!(member, "the member is asked again");
+            shared.writes.hurry(&member);
+            shared.look_at_everything();
+        }
+    })
 }
 
 /// Takes in what time the member says it is.
@@ -270,6 +288,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 };
                 shared.look_at(keys);
                 if reset {
+                    shared.is_answered_by(&name);
                     tombstones::listed(&shared, &name, kind.id);
                 }
                 if news {

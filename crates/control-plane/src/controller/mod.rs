@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Settings;
 use crate::builder::{AddressProbe, Clock};
 use crate::connect::MemberConnector;
+use crate::effect::breaker::Breaker;
 use crate::effect::member::MemberEffects;
 use crate::kinds::{Kinds, ObjectKey};
 use crate::leader::{GuardLayer, Tenure, guarded};
@@ -72,6 +73,7 @@ enum Key {
 struct Connected {
     client: Client,
     stack: MemberEffects,
+    breaker: Breaker,
 }
 
 /// What all drivers share.
@@ -263,6 +265,14 @@ impl Shared {
 
     fn client(&self, member: &str) -> Option<Client> {
         lock(&self.members).get(member).map(|connected| connected.client.clone())
+    }
+
+    /// `member` has answered a watch with a list.
+    fn is_answered_by(&self, member: &str) {
+        let breaker = lock(&self.members).get(member).map(|connected| connected.breaker.clone());
+        if let Some(breaker) = breaker {
+            breaker.answers();
+        }
     }
 
     fn set_connected(&self, member: &str, connected: Option<Connected>) {

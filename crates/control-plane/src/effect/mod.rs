@@ -1,5 +1,6 @@
 //! Plans carried out: the only code that writes to anybody.
 
+pub(crate) mod breaker;
 pub(crate) mod federation;
 pub(crate) mod member;
 
@@ -28,6 +29,12 @@ pub(crate) enum EffectError {
     /// It was not begun: another control plane may lead before it ends.
     #[error(transparent)]
     NotLeading(NotLeading),
+    /// The API server is well, and asks to wait.
+    #[error("it asks to wait: {message}")]
+    Busy { message: String },
+    /// It was not begun: the member's last calls have all failed.
+    #[error("it is not asked for a while, since its last calls have all failed")]
+    NotAsked,
     /// No answer.
     #[error("no answer: {message}")]
     Unreachable { message: String },
@@ -41,7 +48,9 @@ impl EffectError {
         match self {
             Self::NotAdopted => reasons::NOT_ADOPTED,
             Self::Refused { .. } => reasons::MEMBER_REFUSED,
-            Self::Stale | Self::NotLeading(_) | Self::Unreachable { .. } => reasons::MEMBER_UNREACHABLE,
+            Self::Stale | Self::NotLeading(_) | Self::NotAsked | Self::Busy { .. } | Self::Unreachable { .. } => {
+                reasons::MEMBER_UNREACHABLE
+            }
         }
     }
 }
@@ -50,7 +59,8 @@ impl From<kube::Error> for EffectError {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) if status.is_conflict() => Self::Stale,
-            kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
+            kube::Error::Api(status) if status.code == 429 => Self::Busy { message: status.message.clone() },
+            kube::Error::Api(status) if status.code < 500 => {
                 Self::Refused { code: status.code, message: status.message.clone() }
             }
             kube::Error::Service(error) => Self::from(error),
