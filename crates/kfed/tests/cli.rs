@@ -256,6 +256,11 @@ fn a_member_that_refuses_leaves_nothing_half_made() {
     assert_eq!(joined.0, Some(0), "{joined:?}");
     assert!(joined.1.starts_with("cluster fed-west has joined"), "{joined:?}");
 
+    let twin = ["join", "a-twin", "--kubeconfig", federation, "--cluster-kubeconfig", member];
+    let (code, _, stderr) = outcome(twin.into_iter().chain(["--cluster-context", "fed-west"]));
+    assert_eq!(code, Some(1));
+    assert!(words(&stderr).contains("a-twin is a cluster that has joined before, as fed-west"), "{stderr}");
+
     let stranger = directory.path().join("stranger");
     let text = fs::read_to_string(member).unwrap();
     let token = text.lines().find(|line| line.trim_start().starts_with("token:")).unwrap();

@@ -294,6 +294,12 @@ impl Fleet {
         self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
     }
 
+    /// Lets member `name` be reached by the name `twin` too.
+    pub(crate) fn call_also(&self, name: &str, twin: &str) {
+        let member = self.member(name);
+        self.members.lock().unwrap().insert(twin.to_owned(), member);
+    }
+
     /// The two objects that make a member.
     pub(crate) async fn join_again(&self, name: &str) {
         let secret = Secret {
