@@ -399,7 +399,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     tokio::time::sleep(RECONNECT).await;
                 }
                 tombstones::listed(&shared, &name, IDENTITY);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         })
     });

@@ -65,7 +65,7 @@ async fn a_lease_is_as_old_as_its_record_is_unchanged_whatever_else_is_written_i
     };
     let lease = record("other", 0).into_lease(None);
     let first = see(None, lease.clone(), 0);
-    let mut labelled = lease.clone();
+    let mut labelled = lease;
     labelled.metadata.labels = Some([("a".to_owned(), "b".to_owned())].into());
     labelled.metadata.resource_version = Some("7".into());
     let second = see(Some(&first), labelled, 5);
