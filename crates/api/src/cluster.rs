@@ -72,6 +72,9 @@ pub struct ClusterStatus {
     /// The Kubernetes version that the member's API tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The uid of the member's namespace `kube-system`: what a cluster is known by under any name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_uid: Option<String>,
     /// Whether the member may hold roles or bindings that kfed made. They go when `federateRbac` does.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub holds_rbac: bool,

@@ -38,6 +38,8 @@ pub mod reasons {
     pub const CLUSTER_REACHABLE: &str = "ClusterReachable";
     /// The member's credentials are missing or unusable.
     pub const CREDENTIALS_INVALID: &str = "CredentialsInvalid";
+    /// The cluster has joined under another name before.
+    pub const SAME_CLUSTER: &str = "SameCluster";
     /// Nothing is known yet.
     pub const PENDING: &str = "Pending";
 

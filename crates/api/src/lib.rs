@@ -47,5 +47,7 @@ pub const GROUP: &str = "kfed.io";
 pub const VERSION: &str = "v1beta1";
 /// The namespace, in the federation API, that holds members' credentials. It is never federated.
 pub const SYSTEM_NAMESPACE: &str = "federation-system";
+/// The Lease, in [`SYSTEM_NAMESPACE`], by which control planes agree who of them writes.
+pub const LEASE: &str = "kfed-controller-manager";
 /// The field manager of every server-side apply that kfed makes.
 pub const FIELD_MANAGER: &str = "kfed";

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tower::util::BoxCloneSyncService;
 
 use crate::connect::{self, MemberConnector};
+use crate::leader::{self, LeaderElection, Tenure};
 use crate::resolve::{self, HostResolver};
 use crate::{Settings, controller};
 
@@ -22,7 +23,8 @@ pub type AddressProbe = BoxCloneSyncService<Probe<AddressTarget>, ProbeOutcome, 
 
 /// A control plane that is ready to run.
 pub struct ControlPlane {
-    pub(crate) parts: controller::Parts,
+    parts: controller::Parts,
+    election: Option<LeaderElection>,
 }
 
 /// The parts of a control plane.
@@ -34,6 +36,7 @@ pub struct ControlPlaneBuilder {
     connector: Option<MemberConnector>,
     address_probe: Option<AddressProbe>,
     resolver: Option<HostResolver>,
+    election: Option<LeaderElection>,
 }
 
 // === impl ControlPlane ===
@@ -41,12 +44,27 @@ pub struct ControlPlaneBuilder {
 impl ControlPlane {
     /// A control plane of the federation API behind `federation`, publishing through `dns`, with time from `clock`.
     pub fn builder(federation: Client, settings: Settings, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
-        ControlPlaneBuilder { federation, settings, clock, dns, connector: None, address_probe: None, resolver: None }
+        ControlPlaneBuilder {
+            federation,
+            settings,
+            clock,
+            dns,
+            connector: None,
+            address_probe: None,
+            resolver: None,
+            election: None,
+        }
     }
 
     /// Runs until `shutdown`. What is under way then is left as it is: the next start goes on from what it finds.
+    ///
+    /// Where an election is held the controllers run while this control plane leads, and start anew when it leads again.
     pub async fn run(self, shutdown: CancellationToken) {
-        controller::run(self.parts, shutdown).await;
+        let Self { parts, election } = self;
+        let Some(election) = election else { return controller::run(parts, shutdown).await };
+        let leases = leader::leases(&parts.federation);
+        let work = |tenure| controller::run(parts.clone().within(tenure), shutdown.clone());
+        leader::lead(election, leases, parts.clock.clone(), shutdown.clone(), work).await;
     }
 }
 
@@ -80,8 +98,19 @@ impl ControlPlaneBuilder {
         self
     }
 
+    /// How it is settled who of several control planes of one federation writes; by default it is not, and there must be one.
+    #[must_use]
+    pub fn leader_election(mut self, election: LeaderElection) -> Self {
+        self.election = Some(election);
+        self
+    }
+
     /// The control plane.
-    pub fn build(self) -> ControlPlane {
+    pub fn build(mut self) -> ControlPlane {
+        if let Some(election) = &self.election {
+            // Else no call would fit into what is left of a lease.
+            self.settings.deadline = self.settings.deadline.min(election.longest_call());
+        }
         let deadline = self.settings.deadline;
         let parts = controller::Parts {
             federation: self.federation,
@@ -93,8 +122,9 @@ impl ControlPlaneBuilder {
                 .unwrap_or_else(|| BoxCloneSyncService::new(kfed_cluster_health::AddressProbe::default())),
             resolver: self.resolver.unwrap_or_else(resolve::system),
             settings: self.settings,
+            tenure: Tenure::for_ever(),
         };
-        ControlPlane { parts }
+        ControlPlane { parts, election: self.election }
     }
 }
 

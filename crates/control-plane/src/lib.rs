@@ -47,6 +47,7 @@ mod discover;
 mod effect;
 mod fields;
 mod kinds;
+pub mod leader;
 pub mod membership;
 mod object;
 pub mod overview;
@@ -63,5 +64,6 @@ pub use connect::{Connect, MemberConnector};
 pub use kinds::{
     Conditions, FEDERATED_KINDS, FederatedKind, Known, Merge, ObjectKey, Own, Replicas, Second, StatusField, Truth,
 };
+pub use leader::LeaderElection;
 pub use resolve::{HostResolver, Resolution, ResolveHost};
 pub use settings::Settings;

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kfed_api::conditions::{reasons, types};
 use kfed_api::{Cluster, ClusterSpec, FIELD_MANAGER, SYSTEM_NAMESPACE, SecretReference, Unjoin, keys};
 use kube::Client;
-use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, watch_object};
@@ -81,6 +81,17 @@ pub enum JoinError {
         /// What it said.
         problem: String,
     },
+    /// The cluster is a member already.
+    #[error(
+        "{member} is a cluster that has joined before, as {other}: both have the same namespace kube-system. One cluster is one member; \
+         `kfed unjoin {other}` first if it is to be called {member}"
+    )]
+    SameCluster {
+        /// The name that it was to have.
+        member: String,
+        /// The name that it has.
+        other: String,
+    },
     /// The federation API does not take the objects.
     #[error("could not {step} in the federation API: {problem}")]
     Federation {
@@ -147,14 +158,22 @@ pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result
     let client = client_of(kubeconfig.clone(), None, deadline)
         .await
         .map_err(|source| JoinError::Connect { member: member.clone(), source })?;
-    let version =
+    let (version, uid) =
         greet(&client, deadline).await.map_err(|problem| JoinError::Refused { member: member.clone(), problem })?;
 
     let failed = |step| move |error: EffectError| JoinError::Federation { step, problem: error.to_string() };
     let secret_name = format!("{member}-credentials");
     let secrets = Api::<Secret>::namespaced(federation.clone(), SYSTEM_NAMESPACE);
     let clusters = Api::<Cluster>::all(federation.clone());
-    let before = within(deadline, clusters.get_opt(&member)).await.map_err(failed("look for the Cluster"))?;
+    let all = within(deadline, clusters.list(&ListParams::default())).await.map_err(failed("list the Clusters"))?;
+    let name = |cluster: &Cluster| cluster.metadata.name.clone().unwrap_or_default();
+    let known_as = |cluster: &&Cluster| {
+        uid.is_some() && cluster.status.as_ref().and_then(|s| s.cluster_uid.as_ref()) == uid.as_ref()
+    };
+    if let Some(other) = all.iter().filter(|cluster| name(cluster) != member).find(known_as) {
+        return Err(JoinError::SameCluster { member, other: name(other) });
+    }
+    let before = all.into_iter().find(|cluster| name(cluster) == member);
     let leaves = |cluster: &Cluster| cluster.metadata.deletion_timestamp.is_some() || cluster.spec.unjoin.is_some();
     if before.as_ref().is_some_and(leaves) {
         let problem = format!("Cluster {member} is still leaving; wait until it is gone");
@@ -196,7 +215,17 @@ pub async fn join(federation: &Client, join: Join, deadline: Duration) -> Result
         }
         return Err(failed("create the Cluster")(error));
     }
+    // So that it is known at once; the control plane says the same as soon as it has asked.
+    let told = Patch::Merge(json!({"status": {"clusterUid": uid}}));
+    if let Err(error) = within(deadline, clusters.patch_status(&member, &manager(), &told)).await {
+        tracing::info!(member, %error, "could not write down which cluster it is");
+    }
     Ok(Joined { version, again: false })
+}
+
+/// What a cluster is known by under any name: its namespace `kube-system` is as old as itself.
+pub(crate) async fn cluster_uid(client: &Client) -> kube::Result<Option<String>> {
+    Ok(Api::<Namespace>::all(client.clone()).get("kube-system").await?.metadata.uid)
 }
 
 /// Asks for a member's departure and waits until it is gone, at most for `timeout`; tells `progress` whatever is new.
@@ -315,16 +344,16 @@ fn minify(member: &str, kubeconfig: Kubeconfig, context: Option<String>) -> Resu
     })
 }
 
-/// Asks the cluster for its version, and whether kfed may write there; both before anything is kept.
-async fn greet(client: &Client, deadline: Duration) -> Result<String, String> {
+/// Asks the cluster for its version, who it is, and whether kfed may write there; all before anything is kept.
+async fn greet(client: &Client, deadline: Duration) -> Result<(String, Option<String>), String> {
     let version = within(deadline, client.apiserver_version()).await.map_err(|error| chain(&error))?;
     let namespaces = Api::<Namespace>::all(client.clone());
-    within(deadline, namespaces.get("kube-system")).await.map_err(|error| chain(&error))?;
+    let uid = within(deadline, cluster_uid(client)).await.map_err(|error| chain(&error))?;
     let dry_run = PostParams { dry_run: true, field_manager: Some(FIELD_MANAGER.to_owned()) };
     let metadata = ObjectMeta { generate_name: Some("kfed-may-i-".to_owned()), ..ObjectMeta::default() };
     let namespace = Namespace { metadata, ..Namespace::default() };
     within(deadline, namespaces.create(&dry_run, &namespace))
         .await
         .map_err(|error| format!("kfed may not create namespaces there: {}", chain(&error)))?;
-    Ok(version.git_version)
+    Ok((version.git_version, uid))
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
 use kfed_api::conditions::{reasons, types};
-use kfed_api::{Cluster, Federation, keys};
+use kfed_api::{Cluster, Federation, LEASE, keys};
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde::Serialize;
@@ -14,7 +15,8 @@ use crate::discover;
 use crate::effect::member::api;
 use crate::effect::{EffectError, within};
 use crate::kinds::{FederatedKind, controlled};
-use crate::object::{annotation, conditions_of};
+use crate::leader::{self, Record};
+use crate::object::{annotation, conditions_of, seconds};
 
 /// The federation API could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,8 @@ pub struct Overview {
     pub federation: String,
     /// What the Federation says.
     pub conditions: Vec<Told>,
+    /// The control plane that writes; none where none has been elected.
+    pub leader: Option<Leader>,
     /// What waits for `kfed approve`.
     pub awaiting: Vec<String>,
     /// The members.
@@ -39,6 +43,19 @@ pub struct Overview {
     pub kinds: Vec<KindOverview>,
     /// Objects that are not as they should be, and what is said of them.
     pub troubles: Vec<Trouble>,
+}
+
+/// A control plane that leads, as its Lease says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Leader {
+    /// Its identity; empty where it has given the lease back.
+    pub identity: String,
+    /// Since when it leads, by its clock.
+    pub since: String,
+    /// When it last renewed the lease, by its clock.
+    pub renewed: String,
+    /// How often the lead has gone from one to another.
+    pub transitions: i32,
 }
 
 /// A condition.
@@ -144,6 +161,11 @@ pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, O
         overview.awaiting =
             awaiting.iter().map(|awaiting| format!("{}: {}", awaiting.approval, awaiting.what)).collect();
     }
+    overview.leader = match within(deadline, leader::leases(client).get_opt(LEASE)).await {
+        // Who has no leases, or may not read them, is told all else.
+        Err(EffectError::Refused { .. }) => None,
+        lease => lease.map_err(failed("read the Lease"))?.as_ref().map(leader),
+    };
     let mut held = BTreeMap::<String, (usize, usize)>::new();
     let kinds = within(deadline, discover::federated_kinds(client)).await.map_err(failed("read the kinds"))?;
     for kind in kinds {
@@ -210,6 +232,16 @@ pub async fn explain(
             members: placement(&object),
         }
     }))
+}
+
+fn leader(lease: &Lease) -> Leader {
+    let record = Record::of(lease, Duration::ZERO);
+    Leader {
+        identity: record.holder,
+        since: record.acquired.map(seconds).unwrap_or_default(),
+        renewed: record.renewed.map(seconds).unwrap_or_default(),
+        transitions: record.transitions,
+    }
 }
 
 fn member(cluster: &Cluster, held: &BTreeMap<String, (usize, usize)>) -> MemberOverview {

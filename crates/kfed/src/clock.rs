@@ -27,6 +27,14 @@ pub(crate) fn token() -> Result<String, Error> {
     chance().map(u128::from_be_bytes).map(|number| format!("{number:032x}"))
 }
 
+/// What this process is called among others: where it runs, and something that no other has.
+pub(crate) fn identity() -> Result<String, Error> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.map(|host| host.trim().to_owned()).filter(|host| !host.is_empty());
+    let suffix = chance().map(u32::from_be_bytes)?;
+    Ok(format!("{}_{suffix:08x}", host.as_deref().unwrap_or("kfed")))
+}
+
 fn chance<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
@@ -43,5 +51,6 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(one.len(), 32);
         assert_ne!(seed().unwrap(), seed().unwrap());
+        assert_ne!(identity().unwrap(), identity().unwrap());
     }
 }

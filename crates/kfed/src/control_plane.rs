@@ -7,7 +7,7 @@ use std::time::Duration;
 use kfed_api::FederationSpec;
 use kfed_cluster_health::{ProbeSchedule, Thresholds};
 use kfed_control_plane::bootstrap::bootstrap;
-use kfed_control_plane::{ControlPlane, Settings};
+use kfed_control_plane::{ControlPlane, LeaderElection, Settings, leader};
 use kfed_dnsprovider::DnsName;
 use kfed_service_dns::Fallback;
 use kube::Client;
@@ -81,14 +81,35 @@ pub(crate) struct Timings {
     pub(crate) dns_hold: Duration,
 }
 
+/// Who of several control planes writes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Election {
+    /// Write only while holding Lease federation-system/kfed-controller-manager, so that several control planes may run. Without it
+    /// there must be one
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true",
+        action = clap::ArgAction::Set)]
+    pub(crate) leader_elect: bool,
+    /// How long the lease lasts after it was last renewed: as soon as that is over another control plane takes it
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::parse_positive)]
+    pub(crate) leader_elect_lease_duration: Duration,
+    /// How long the leader tries to renew the lease before its controllers stop
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse_positive)]
+    pub(crate) leader_elect_renew_deadline: Duration,
+    /// How often the leader renews the lease, and how often the others look at it
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::parse_positive)]
+    pub(crate) leader_elect_retry_period: Duration,
+}
+
 /// A control plane that is ready to run. What it needs of the federation API is there when this returns, and its zone has been
 /// found; when it fails, nothing was written.
 pub(crate) async fn prepare(
     client: Client,
     federation: &Federation,
     timings: &Timings,
+    election: &Election,
     clock: Clock,
 ) -> Result<ControlPlane, Error> {
+    let election = election.enters()?;
     let zone = &federation.dns_zone_name;
     let config = federation.dns_provider_config.as_deref();
     let (dns, _) = providers::connect(&federation.dns_provider, config, zone, &clock).await?;
@@ -97,7 +118,44 @@ pub(crate) async fn prepare(
     let made = bootstrap(&client, &federation.federation_name, spec, DEADLINE).await;
     made.map_err(|source| Error::FederationApi { source })?;
     let settings = timings.settings(federation, clock::seed()?);
-    Ok(ControlPlane::builder(client, settings, dns, clock).build())
+    if election.is_some() {
+        leader::check(&client, DEADLINE).await?;
+    }
+    let control_plane = ControlPlane::builder(client, settings, dns, clock);
+    Ok(match election {
+        Some(election) => control_plane.leader_election(election).build(),
+        None => control_plane.build(),
+    })
+}
+
+// === impl Election ===
+
+impl Default for Election {
+    fn default() -> Self {
+        let election = LeaderElection::new("");
+        Self {
+            leader_elect: true,
+            leader_elect_lease_duration: election.lease_duration(),
+            leader_elect_renew_deadline: election.renew_deadline(),
+            leader_elect_retry_period: election.retry_period(),
+        }
+    }
+}
+
+impl Election {
+    /// The election, entered by a name that no other control plane has; none where none is held.
+    fn enters(&self) -> Result<Option<LeaderElection>, Error> {
+        if !self.leader_elect {
+            return Ok(None);
+        }
+        let identity = clock::identity()?;
+        let timings = LeaderElection::new(identity).timings(
+            self.leader_elect_lease_duration,
+            self.leader_elect_renew_deadline,
+            self.leader_elect_retry_period,
+        )?;
+        Ok(Some(timings))
+    }
 }
 
 // === impl Timings ===
@@ -181,6 +239,8 @@ mod tests {
             federation: Federation,
             #[command(flatten)]
             timings: Timings,
+            #[command(flatten)]
+            election: Election,
         }
         let args = [
             "kfed",
@@ -200,6 +260,20 @@ mod tests {
         assert_eq!(
             (flags.evict_rate, flags.evict_api_only_after),
             (defaults.evict_rate, defaults.evict_api_only_after)
+        );
+        let (election, defaults_of_election) = (&line.election, Election::default());
+        assert!(election.leader_elect);
+        assert_eq!(
+            (
+                election.leader_elect_lease_duration,
+                election.leader_elect_renew_deadline,
+                election.leader_elect_retry_period
+            ),
+            (
+                defaults_of_election.leader_elect_lease_duration,
+                defaults_of_election.leader_elect_renew_deadline,
+                defaults_of_election.leader_elect_retry_period
+            )
         );
         assert_eq!((flags.return_after, flags.dns_hold), (defaults.return_after, defaults.dns_hold));
     }

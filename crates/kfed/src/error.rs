@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use kfed_control_plane::approval::ApprovalError;
 use kfed_control_plane::bootstrap::BootstrapError;
 use kfed_control_plane::connect::ConnectError;
+use kfed_control_plane::leader::ElectionError;
 use kfed_control_plane::membership::{JoinError, UnjoinError};
 use kfed_control_plane::overview::OverviewError;
 use kfed_control_plane::published::ReadError;
@@ -66,6 +67,9 @@ pub(crate) enum Error {
         "--kubeconfig and --context must lead to the federation API; `kfed apiserver` serves one on this machine"
     ))]
     FederationApi { source: BootstrapError },
+    #[error(transparent)]
+    #[diagnostic(help("{}", election_help(.0)))]
+    Election(#[from] ElectionError),
     #[error(transparent)]
     #[diagnostic(help("nothing was changed in the federation API"))]
     Join(#[from] JoinError),
@@ -190,6 +194,18 @@ impl From<RegistryError> for Error {
                 Err(source) => Self::Provider(RegistryError::Setup { name, source }),
             },
             other => Self::Provider(other),
+        }
+    }
+}
+
+fn election_help(error: &ElectionError) -> &'static str {
+    match error {
+        ElectionError::Timings { .. } => {
+            "lengthen --leader-elect-lease-duration, or shorten --leader-elect-renew-deadline and --leader-elect-retry-period"
+        }
+        _ => {
+            "the federation API must serve leases (coordination.k8s.io/v1) and let kfed get, create and update them in namespace \
+             federation-system; --leader-elect=false does without, and then no second control plane may run"
         }
     }
 }

@@ -37,7 +37,7 @@ fn api_server(directory: &Path) -> (Running, std::path::PathBuf) {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["demo", "--forever"], "unexpected argument '--forever'"),
         (&["demo", "--clusters", "one"], "two different names"),
         (&["demo", "--clusters", "same,same"], "two different names"),
@@ -50,6 +50,7 @@ fn wrong_usage_ends_with_2_and_says_what_would_be_right() {
         (&["schedule", "-f", "x", "--replicas", "-1"], "unexpected argument '-1'"),
         (&["schedule", "-f", "x", "--replicas", "many"], "KEY=N for one"),
         (&["controller-manager", "--dns-fallback", "none"], "it is addresses or cname"),
+        (&["controller-manager", "--leader-elect=perhaps"], "invalid value 'perhaps'"),
         (&["fly"], "unrecognized subcommand 'fly'"),
     ];
     for (args, says) in cases {
@@ -135,6 +136,16 @@ fn a_missing_kubeconfig_or_context_is_named_with_those_there_are() {
     let (code, said) = controller_manager(&kubeconfig, &["--dns-provider", "memory", "--context", "elsewhere"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("has no context `elsewhere`; its contexts are: federation"), "{said}");
+}
+
+#[test]
+fn timings_of_the_election_that_do_not_fit_together_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, kubeconfig) = api_server(directory.path());
+    let timings = ["--dns-provider", "memory", "--leader-elect-renew-deadline", "15s"];
+    let (code, said) = controller_manager(&kubeconfig, &timings);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("must last longer") && said.contains("--leader-elect-lease-duration"), "{said}");
 }
 
 #[test]
@@ -244,6 +255,11 @@ fn a_member_that_refuses_leaves_nothing_half_made() {
     }
     assert_eq!(joined.0, Some(0), "{joined:?}");
     assert!(joined.1.starts_with("cluster fed-west has joined"), "{joined:?}");
+
+    let twin = ["join", "a-twin", "--kubeconfig", federation, "--cluster-kubeconfig", member];
+    let (code, _, stderr) = outcome(twin.into_iter().chain(["--cluster-context", "fed-west"]));
+    assert_eq!(code, Some(1));
+    assert!(words(&stderr).contains("a-twin is a cluster that has joined before, as fed-west"), "{stderr}");
 
     let stranger = directory.path().join("stranger");
     let text = fs::read_to_string(member).unwrap();

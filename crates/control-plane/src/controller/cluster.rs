@@ -53,14 +53,16 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
         within(deadline, set_finalizers(&clusters, cluster, finalizers)).await?;
         return Ok(None);
     }
-    let credentials = {
-        let world = shared.world();
+    let (credentials, same_as) = {
+        let mut world = shared.world();
+        let same_as = world.same_as(name);
+        world.members.entry(name.to_owned()).or_default().same_as.clone_from(&same_as);
         // Until the Secrets are listed, nobody knows whether these are the credentials that a task runs with.
         let secret = &cluster.spec.secret_ref.name;
-        world.listed.contains(SECRETS).then(|| world.credentials.get(secret).copied())
+        (world.listed.contains(SECRETS).then(|| world.credentials.get(secret).copied()), same_as)
     };
     if let Some(credentials) = credentials
-        && shared.tasks.ensure(shared, name, cluster, credentials)
+        && shared.tasks.ensure(shared, name, cluster, credentials, same_as)
     {
         shared.look_at_everything();
     }

@@ -16,7 +16,7 @@ use crate::effect::member::api;
 use crate::effect::within;
 use crate::kinds::ObjectKey;
 use crate::object::is_orphaned;
-use crate::world::Change;
+use crate::world::{Change, is_ours};
 
 /// Spawns the watches of the federation API.
 pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
@@ -140,12 +140,6 @@ fn credentials(known: &mut BTreeMap<String, u64>, change: Change<Secret>) {
         Change::Delete(secret) => drop(known.remove(secret.metadata.name.as_deref().unwrap_or_default())),
         Change::Reset(all) => *known = all.iter().filter_map(entry).collect(),
     }
-}
-
-/// Whether kfed still has to do with the member: a Cluster that is being deleted and that kfed has let go of is others'.
-fn is_ours(cluster: &Cluster) -> bool {
-    cluster.metadata.deletion_timestamp.is_none()
-        || cluster.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == keys::MEMBERSHIP_FINALIZER)
 }
 
 fn apply(clusters: &mut BTreeMap<String, Arc<Cluster>>, change: Change<Cluster>) -> Vec<String> {

@@ -17,12 +17,14 @@ use tower::ServiceExt;
 use super::watch::follow;
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
+use crate::effect::breaker::Breaker;
 use crate::effect::member::{api, stack};
-use crate::effect::{chain, within};
+use crate::effect::{EffectError, chain, within};
 use crate::kinds::ObjectKey;
+use crate::membership;
 use crate::object::seconds;
 use crate::probe::{ApiProbe, MemberClock};
-use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, Member};
+use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member};
 
 /// How long a member whose credentials cannot be used waits for its next try.
 pub(super) const RECONNECT: Duration = Duration::from_secs(2);
@@ -44,18 +46,28 @@ struct Identity {
     credentials: Option<u64>,
     /// Whether it is watched for kinds that give permissions.
     permissions: bool,
+    /// The older member that is the same cluster.
+    same_as: Option<String>,
 }
 
 // === impl Tasks ===
 
 impl Tasks {
     /// Sees to it that `cluster`'s task runs, by its present credentials. Whether what was known of the member is no longer.
-    pub(super) fn ensure(&self, shared: &Arc<Shared>, name: &str, cluster: &Cluster, credentials: Option<u64>) -> bool {
+    pub(super) fn ensure(
+        &self,
+        shared: &Arc<Shared>,
+        name: &str,
+        cluster: &Cluster,
+        credentials: Option<u64>,
+        same_as: Option<String>,
+    ) -> bool {
         let identity = Identity {
             uid: cluster.metadata.uid.clone(),
             secret: cluster.spec.secret_ref.name.clone(),
             credentials,
             permissions: asks_for_permissions(cluster),
+            same_as,
         };
         let mut tasks = lock(&self.0);
         let Some(tasks) = tasks.as_mut() else { return false };
@@ -69,12 +81,20 @@ impl Tasks {
             shared.set_connected(name, None);
             let mut world = shared.world();
             let member = world.members.entry(name.to_owned()).or_default();
-            match before.is_some_and(|before| before.uid == identity.uid) {
+            let is_same = |before: &Identity| before.uid == identity.uid && before.same_as == identity.same_as;
+            match before.as_ref().is_some_and(is_same) {
                 true => member.reconnects(),
-                false => *member = Member::default(),
+                false => {
+                    let (uid, same_as) = (member.uid.take(), identity.same_as.clone());
+                    *member = Member { uid, same_as, ..Member::default() };
+                }
             }
         }
-        let handle = AbortOnDrop(tokio::spawn(live(shared.clone(), name.to_owned(), identity.secret.clone())));
+        let (shared, member, secret) = (shared.clone(), name.to_owned(), identity.secret.clone());
+        let handle = AbortOnDrop(match identity.same_as {
+            None => tokio::spawn(live(shared, member, secret)),
+            Some(_) => tokio::spawn(stand_by(shared, member, secret)),
+        });
         tasks.insert(name.to_owned(), Task { identity, handle });
         is_other
     }
@@ -95,6 +115,43 @@ impl Default for Tasks {
     }
 }
 
+/// Asks the member from time to time whether it still is the cluster that has joined under another name, and does nothing else.
+async fn stand_by(shared: Arc<Shared>, name: String, secret: String) {
+    loop {
+        if let Ok(client) = connect(&shared, &name, &secret).await {
+            let known = identify(&shared, &name, &client).await;
+            if let Err(error) = known {
+                tracing::debug!(member = name, %error, "could not ask who the member is");
+            }
+        }
+        tokio::time::sleep(shared.settings().resync).await;
+    }
+}
+
+/// Asks the member who it is. Who may not be asked is nobody else.
+async fn identify(shared: &Shared, name: &str, client: &Client) -> Result<(), EffectError> {
+    let asked = membership::cluster_uid(client);
+    let uid = match within(shared.settings().deadline, asked).await {
+        Ok(uid) => uid,
+        Err(EffectError::Refused { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let news = {
+        let mut world = shared.world();
+        let member = world.members.entry(name.to_owned()).or_default();
+        let news = std::mem::replace(&mut member.uid, uid.clone()) != uid;
+        let same_as = world.same_as(name);
+        world.members.entry(name.to_owned()).or_default().same_as = same_as;
+        news
+    };
+    if news {
+        // It may be the younger, or the older, of two.
+        let clusters: Vec<_> = shared.world().clusters.keys().cloned().map(Key::Cluster).collect();
+        shared.queue.add_all(clusters);
+    }
+    Ok(())
+}
+
 async fn live(shared: Arc<Shared>, name: String, secret: String) {
     let buried = tombstones::read(&shared, &name).await;
     update(&shared, &name, |member| member.buried.extend(buried));
@@ -110,8 +167,10 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
     };
     update(&shared, &name, |member| member.refused = None);
     let settings = shared.settings();
-    let stack = stack(client.clone(), settings.federation.clone(), settings.deadline);
-    shared.set_connected(&name, Some(Connected { client: client.clone(), stack }));
+    let tenure = shared.parts.tenure.clone();
+    let breaker = breaker(&shared, &name);
+    let stack = stack(client.clone(), settings.federation.clone(), settings.deadline, tenure, breaker.clone());
+    shared.set_connected(&name, Some(Connected { client: client.clone(), stack, breaker: breaker.clone() }));
     let monitor = monitor::spawn(
         ApiProbe::new(client.clone(), clock(&shared, &name)),
         (),
@@ -131,6 +190,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             ApiHealth::Offline { .. } => watches = None,
             _ => {}
         }
+        let is_ready = health == ApiHealth::Ready;
         let (changed, hurries, alarming, next) = {
             let mut world = shared.world();
             let member = world.members.entry(name.clone()).or_default();
@@ -174,6 +234,9 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             Some(false) => shared.addresses.relax(&name, &shared),
             None => {}
         }
+        if changed && is_ready {
+            breaker.answers();
+        }
         if changed {
             tracing::info!(member = name, health = ?observation.health, "the member's health has changed");
             shared.look_at_everything();
@@ -189,6 +252,18 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             }
         }
     }
+}
+
+/// The member's circuit. When it closes, nothing that has failed meanwhile waits any longer.
+fn breaker(shared: &Arc<Shared>, name: &str) -> Breaker {
+    let (shared_of_closed, member) = (Arc::downgrade(shared), name.to_owned());
+    Breaker::new(shared.settings().schedule.for_target(name), move || {
+        if let Some(shared) = shared_of_closed.upgrade() {
+            tracing::info!(member, "the member is asked again");
+            shared.writes.hurry(&member);
+            shared.look_at_everything();
+        }
+    })
 }
 
 /// Takes in what time the member says it is.
@@ -269,6 +344,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 };
                 shared.look_at(keys);
                 if reset {
+                    shared.is_answered_by(&name);
                     tombstones::listed(&shared, &name, kind.id);
                 }
                 if news {
@@ -311,6 +387,20 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     tombstones::listed(&shared, &name, ENDPOINT_SLICES);
                 }
             })
+        })
+    });
+    watches.spawn({
+        let (shared, name, client) = (shared.clone(), name.to_owned(), client.clone());
+        ever("the question who a member is", move || {
+            let (shared, name, client) = (shared.clone(), name.clone(), client.clone());
+            async move {
+                while let Err(error) = identify(&shared, &name, &client).await {
+                    tracing::debug!(member = name, %error, "could not ask who the member is");
+                    tokio::time::sleep(RECONNECT).await;
+                }
+                tombstones::listed(&shared, &name, IDENTITY);
+                std::future::pending::<()>().await;
+            }
         })
     });
     watches.spawn({

@@ -33,8 +33,10 @@ use tokio_util::sync::CancellationToken;
 use crate::Settings;
 use crate::builder::{AddressProbe, Clock};
 use crate::connect::MemberConnector;
+use crate::effect::breaker::Breaker;
 use crate::effect::member::MemberEffects;
 use crate::kinds::{Kinds, ObjectKey};
+use crate::leader::{GuardLayer, Tenure, guarded};
 use crate::plan::Note;
 use crate::queue::WorkQueue;
 use crate::resolve::HostResolver;
@@ -50,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) connector: MemberConnector,
     pub(crate) address_probe: AddressProbe,
     pub(crate) resolver: HostResolver,
+    /// When it may write.
+    pub(crate) tenure: Tenure,
 }
 
 /// Something to look at.
@@ -69,6 +73,7 @@ enum Key {
 struct Connected {
     client: Client,
     stack: MemberEffects,
+    breaker: Breaker,
 }
 
 /// What all drivers share.
@@ -224,6 +229,21 @@ struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 /// Ends what was started on behalf of a control plane, and would otherwise live on by what it shares.
 struct StopOnDrop(Arc<Shared>);
 
+// === impl Parts ===
+
+impl Parts {
+    /// The same, writing within `tenure` alone.
+    pub(crate) fn within(self, tenure: Tenure) -> Self {
+        let takes = self.settings.deadline;
+        Self {
+            federation: guarded(self.federation, tenure.clone(), takes),
+            dns: self.dns.layer(&GuardLayer::new(tenure.clone(), takes)),
+            tenure,
+            ..self
+        }
+    }
+}
+
 // === impl Shared ===
 
 impl Shared {
@@ -245,6 +265,14 @@ impl Shared {
 
     fn client(&self, member: &str) -> Option<Client> {
         lock(&self.members).get(member).map(|connected| connected.client.clone())
+    }
+
+    /// `member` has answered a watch with a list.
+    fn is_answered_by(&self, member: &str) {
+        let breaker = lock(&self.members).get(member).map(|connected| connected.breaker.clone());
+        if let Some(breaker) = breaker {
+            breaker.answers();
+        }
     }
 
     fn set_connected(&self, member: &str, connected: Option<Connected>) {

@@ -119,16 +119,16 @@ async fn write_to(shared: &Shared, key: &ObjectKey, member: &str, write: MemberW
         shared.world().unseen.insert(place.clone());
     }
     let deletes = matches!(write, MemberWrite::Delete { .. });
-    // The wait for a place in the member's stack counts too.
-    let run = effect::member::run(stack, MemberEffect { key: key.clone(), write });
-    let result = within(shared.settings().deadline, run).await;
+    let result = effect::member::run(stack, MemberEffect { key: key.clone(), write }).await;
     if let Ok(others) = &result {
         shared.say_what_is_left(key, member, others).await;
     }
     let refusal = match &result {
         Ok(_) => None,
-        // Looked at again at once: nothing to tell anybody.
-        Err(EffectError::Stale) => return false,
+        // Looked at again soon: nothing to tell anybody.
+        Err(EffectError::Stale | EffectError::NotLeading(_)) => return false,
+        // What it failed by is told already.
+        Err(EffectError::NotAsked) if shared.world().refusals.contains_key(&place) => return false,
         // A namespace that is there already is used as it is.
         Err(EffectError::NotAdopted) if key.kind.is_namespace() => None,
         Err(error) => {

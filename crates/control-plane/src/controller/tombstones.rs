@@ -127,7 +127,7 @@ async fn carry_out(
         Err(error) => {
             tracing::warn!(member = name, %key, %error, "could not delete what was deleted while the member was away");
             match error {
-                EffectError::Unreachable { .. } => State::Untold,
+                EffectError::Unreachable { .. } | EffectError::Busy { .. } | EffectError::NotAsked => State::Untold,
                 _ => State::Refused,
             }
         }

@@ -83,6 +83,13 @@ impl Writes {
         self.lock().retain(|(of, member), attempt| of != key || attempt.task.is_some() || members(member));
     }
 
+    /// What failed in `member` may be tried again at once.
+    pub(super) fn hurry(&self, member: &str) {
+        for (_, attempt) in self.lock().iter_mut().filter(|((_, other), _)| other == member) {
+            (attempt.failures, attempt.not_before) = (0, None);
+        }
+    }
+
     pub(super) fn stop_all(&self) {
         self.lock().clear();
     }
@@ -126,6 +133,13 @@ mod tests {
             assert_eq!(writes.start(&place, never), Err(Wait::BackOff(backoff)));
             tokio::time::sleep(backoff).await;
         }
+        assert_eq!(writes.start(&place, never), Ok(()));
+        writes.finish(&place, false);
+        writes.hurry("fed-east");
+        assert!(matches!(writes.start(&place, never), Err(Wait::BackOff(_))));
+        writes.hurry("fed-west");
+        assert_eq!(writes.start(&place, never), Ok(()));
+        writes.finish(&place, false);
         writes.retain(&place.0, |_| false);
         assert_eq!(writes.start(&place, never), Ok(()));
         assert_eq!(writes.finish(&place, false), Some(FIRST_BACKOFF));

@@ -1,4 +1,5 @@
-//! Writes to one member, behind one stack: a deadline on every write, and a limit on how many are under way.
+//! Writes to one member, behind one stack: a deadline on every write, a limit on how many are under way, none beyond the
+//! tenure, and none for a while to one that fails all of them.
 
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use serde_json::json;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
 
+use super::breaker::{Breaker, BreakerLayer};
 use super::{EffectError, manager};
 use crate::kinds::{FederatedKind, ObjectKey};
+use crate::leader::Tenure;
 use crate::object::is_managed;
 use crate::plan::{ANY_COPY, MemberWrite, released};
 
@@ -30,21 +33,35 @@ pub(crate) struct MemberEffect {
 }
 
 /// The stack of one member.
-pub(crate) type MemberEffects = BoxCloneSyncService<MemberEffect, Vec<String>, BoxError>;
+pub(crate) type MemberEffects = BoxCloneSyncService<MemberEffect, Vec<String>, EffectError>;
 
 /// The stack of the member that `client` reaches.
-pub(crate) fn stack(client: Client, federation: String, deadline: Duration) -> MemberEffects {
+pub(crate) fn stack(
+    client: Client,
+    federation: String,
+    deadline: Duration,
+    tenure: Tenure,
+    breaker: Breaker,
+) -> MemberEffects {
     let service = tower::service_fn(move |effect: MemberEffect| {
+        // Innermost: the wait for a place is over.
+        let begins = tenure.check(deadline);
         let (client, federation) = (client.clone(), federation.clone());
-        async move { Ok::<_, BoxError>(write(&client, &federation, effect).await?) }
+        async move {
+            begins?;
+            Ok::<_, BoxError>(write(&client, &federation, effect).await?)
+        }
     });
-    let stack = ServiceBuilder::new().timeout(deadline).concurrency_limit(CONCURRENT_WRITES).service(service);
+    let stack = ServiceBuilder::new()
+        .layer(BreakerLayer { breaker, deadline })
+        .concurrency_limit(CONCURRENT_WRITES)
+        .service(service);
     BoxCloneSyncService::new(stack)
 }
 
 /// Runs `effect` through `stack`; returns what of others keeps a namespace that was to be deleted.
 pub(crate) async fn run(stack: MemberEffects, effect: MemberEffect) -> Result<Vec<String>, EffectError> {
-    stack.oneshot(effect).await.map_err(EffectError::from)
+    stack.oneshot(effect).await
 }
 
 /// Objects of `kind` in `namespace`, or those of the whole cluster.

@@ -1,5 +1,6 @@
 //! Plans carried out: the only code that writes to anybody.
 
+pub(crate) mod breaker;
 pub(crate) mod federation;
 pub(crate) mod member;
 
@@ -9,6 +10,8 @@ use kfed_api::FIELD_MANAGER;
 use kfed_api::conditions::reasons;
 use kube::api::PatchParams;
 use tower::BoxError;
+
+use crate::leader::NotLeading;
 
 /// An effect that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,15 @@ pub(crate) enum EffectError {
     /// The object has changed since it was seen: look again.
     #[error("the object has changed meanwhile")]
     Stale,
+    /// It was not begun: another control plane may lead before it ends.
+    #[error(transparent)]
+    NotLeading(NotLeading),
+    /// The API server is well, and asks to wait.
+    #[error("it asks to wait: {message}")]
+    Busy { message: String },
+    /// It was not begun: the member's last calls have all failed.
+    #[error("it is not asked for a while, since its last calls have all failed")]
+    NotAsked,
     /// No answer.
     #[error("no answer: {message}")]
     Unreachable { message: String },
@@ -36,7 +48,9 @@ impl EffectError {
         match self {
             Self::NotAdopted => reasons::NOT_ADOPTED,
             Self::Refused { .. } => reasons::MEMBER_REFUSED,
-            Self::Stale | Self::Unreachable { .. } => reasons::MEMBER_UNREACHABLE,
+            Self::Stale | Self::NotLeading(_) | Self::NotAsked | Self::Busy { .. } | Self::Unreachable { .. } => {
+                reasons::MEMBER_UNREACHABLE
+            }
         }
     }
 }
@@ -45,9 +59,11 @@ impl From<kube::Error> for EffectError {
     fn from(error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) if status.is_conflict() => Self::Stale,
-            kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
+            kube::Error::Api(status) if status.code == 429 => Self::Busy { message: status.message.clone() },
+            kube::Error::Api(status) if status.code < 500 => {
                 Self::Refused { code: status.code, message: status.message.clone() }
             }
+            kube::Error::Service(error) => Self::from(error),
             error => Self::Unreachable { message: chain(&error) },
         }
     }
@@ -58,7 +74,10 @@ impl From<BoxError> for EffectError {
     fn from(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => *error,
-            Err(error) => Self::Unreachable { message: chain(&*error) },
+            Err(error) => match error.downcast::<NotLeading>() {
+                Ok(error) => Self::NotLeading(*error),
+                Err(error) => Self::Unreachable { message: chain(&*error) },
+            },
         }
     }
 }

@@ -35,10 +35,15 @@ pub(crate) fn status(
     let kept = |type_: &str| before.conditions.iter().find(|c| c.type_ == type_).cloned();
     let unknown = |type_: &str| condition(type_, "Unknown", reasons::PENDING, "the member has not been probed yet");
 
-    let (phase, ready, offline) = match (&member.refused, &member.api) {
-        (Some(why), _) => (
+    let same = member.same_as.as_ref().map(|other| {
+        format!("it is the same cluster as {other}, which joined before: nothing is written to it by this name")
+    });
+    let refused = member.refused.as_ref().map(|why| (reasons::CREDENTIALS_INVALID, why));
+    let refused = same.as_ref().map(|why| (reasons::SAME_CLUSTER, why)).or(refused);
+    let (phase, ready, offline) = match (refused, &member.api) {
+        (Some((reason, why)), _) => (
             ClusterPhase::Pending,
-            condition(types::READY, "False", reasons::CREDENTIALS_INVALID, why),
+            condition(types::READY, "False", reason, why),
             kept(types::OFFLINE).unwrap_or_else(|| unknown(types::OFFLINE)),
         ),
         (None, ApiHealth::Unknown) => (
@@ -117,6 +122,7 @@ pub(crate) fn status(
             member.topology.zones.iter().cloned().collect()
         },
         version: member.topology.version.clone().or(before.version),
+        cluster_uid: member.uid.clone().or(before.cluster_uid),
         holds_rbac: cluster.spec.federate_rbac
             || (before.holds_rbac && (!member.is_listed() || member.holds_permissions())),
     }

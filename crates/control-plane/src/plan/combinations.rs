@@ -15,7 +15,8 @@ use super::publish;
 use crate::Settings;
 use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
 use crate::world::{
-    Address, AddressKey, ApiHealth, Change, ENDPOINT_SLICES, Member, MemberState, Slice, TOMBSTONES, Target, World,
+    Address, AddressKey, ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member, MemberState, Slice, TOMBSTONES, Target,
+    World,
 };
 
 const BEGIN: &str = "--lib combinations` -->\n";
@@ -68,7 +69,7 @@ fn member(ip: &str, api: ApiHealth, ready: u32, state: AddressState) -> Member {
     let ever_answered = state != AddressState::NeverAnswered;
     let place = AddressKey { service: key("Service"), ip: ip.parse().unwrap() };
     member.addresses.insert(place, Address { state, ever_answered, since: now() });
-    member.listed.extend(FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES, TOMBSTONES]));
+    member.listed.extend(FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES, IDENTITY, TOMBSTONES]));
     member.topology.region = Some("westus".to_owned());
     member
 }

@@ -127,7 +127,8 @@ pub(crate) fn observe(
     settings: &Settings,
 ) -> ServiceObservation {
     let exposure = exposure(service);
-    let members = world.members.iter().filter_map(|(name, member)| {
+    let members = world.members.iter().filter(|(_, member)| member.same_as.is_none());
+    let members = members.filter_map(|(name, member)| {
         let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
         let targets = targets_of(member, key, exposure, here, settings);
         let remembered = world.clusters.get(name).and_then(|cluster| cluster.status.as_ref());

@@ -74,6 +74,10 @@ fn refusal(world: &World, name: &str, wish: Unjoin, settings: &Settings, now: Ti
 /// What is next for a member that may leave.
 fn stage(world: &World, name: &str, wish: Unjoin, settings: &Settings, now: Timestamp) -> Departure {
     let member = world.members.get(name);
+    if member.is_some_and(|member| member.same_as.is_some()) {
+        // What the cluster holds is the other's.
+        return Departure::Done { left_behind: String::new() };
+    }
     let leaving = member.and_then(|member| member.leaving);
     let reachable = member.is_some_and(Member::is_reachable);
     let leaving_for = member.and_then(|member| member.leaving_since).map(|since| now.duration_since(since));

@@ -49,6 +49,10 @@ pub(crate) struct Member {
     pub(crate) leaving_since: Option<Timestamp>,
     /// Whether its credentials could be used; else why not.
     pub(crate) refused: Option<String>,
+    /// The uid of its namespace `kube-system`, once it has been asked.
+    pub(crate) uid: Option<String>,
+    /// The older Cluster whose member is the same cluster. This one then is no member.
+    pub(crate) same_as: Option<String>,
     /// How it comes and goes.
     pub(crate) damper: Option<Damper>,
     /// When it counts again, if it has died and is back.
@@ -126,6 +130,8 @@ pub(crate) const CLUSTERS: &str = "Cluster";
 
 /// The list, beside the federated kinds, that a member must have given before it is known.
 pub(crate) const ENDPOINT_SLICES: &str = "EndpointSlice";
+/// Who the member is, as a list that it must have given too: until then it may be one that has joined under another name.
+pub(crate) const IDENTITY: &str = "identity";
 /// What was deleted while a member was away, as a list that it must have given too: until then its copies may be such.
 pub(crate) const TOMBSTONES: &str = "tombstones";
 
@@ -174,7 +180,7 @@ impl Member {
             Some(kinds) => kinds.iter().all(|kind| is_listed(kind)),
             None => FEDERATED_KINDS.iter().filter(|kind| !kind.permits).all(is_listed),
         };
-        kinds && self.listed.contains(ENDPOINT_SLICES)
+        kinds && self.listed.contains(ENDPOINT_SLICES) && self.listed.contains(IDENTITY)
     }
 
     /// Whether it is seen to hold roles or bindings that kfed made.

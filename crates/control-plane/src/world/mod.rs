@@ -13,13 +13,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kfed_api::{Cluster, Federation};
+use kfed_api::{Cluster, Federation, keys};
 use kfed_dnsprovider::{DnsName, Resource};
 
 #[cfg(test)]
 pub(crate) use endpoints::Slice;
 pub(crate) use member::{
-    Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, Leaving, Member, TOMBSTONES, Target,
+    Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, IDENTITY, Leaving, Member, TOMBSTONES, Target,
 };
 pub(crate) use objects::{Change, Objects};
 pub(crate) use pods::{Pod, Pods};
@@ -92,12 +92,32 @@ pub(crate) struct DnsState {
     pub(crate) is_withdrawn: bool,
 }
 
+/// Whether kfed still has to do with the member: a Cluster that is being deleted and that kfed has let go of is others'.
+pub(crate) fn is_ours(cluster: &Cluster) -> bool {
+    cluster.metadata.deletion_timestamp.is_none()
+        || cluster.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == keys::MEMBERSHIP_FINALIZER)
+}
+
 // === impl World ===
 
 impl World {
     /// Whether every kind and the Clusters have been listed, so that what is not here is not there.
     pub(crate) fn is_complete(&self) -> bool {
         self.kinds.iter().all(|kind| self.listed.contains(kind.id)) && self.listed.contains(CLUSTERS)
+    }
+
+    /// The oldest Cluster, if it is older than that of `name`, whose member is the same cluster. What kfed has let go of is no member.
+    pub(crate) fn same_as(&self, name: &str) -> Option<String> {
+        let uid = |name: &str| {
+            let told = || self.clusters.get(name)?.status.as_ref()?.cluster_uid.as_ref();
+            self.members.get(name).and_then(|member| member.uid.as_ref()).or_else(told)
+        };
+        let age = |cluster: &Cluster| cluster.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        let (uid_of_this, this) = (uid(name)?, self.clusters.get(name)?);
+        let others =
+            self.clusters.iter().filter(|(other, cluster)| is_ours(cluster) && uid(other) == Some(uid_of_this));
+        let (_, oldest) = others.map(|(other, cluster)| (age(cluster), other.as_str())).min()?;
+        ((age(this), name) > (age(&self.clusters[oldest]), oldest)).then(|| oldest.to_owned())
     }
 
     /// The keys of every federated object, and of every copy of one in a member.

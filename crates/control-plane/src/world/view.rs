@@ -145,7 +145,7 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
     };
     let asks = key.kind.replicas.is_some() || federated.iter().chain(&in_federation).any(asks);
     let suspended = world.mass_failure(settings) && !world.mass_failover;
-    let members = world.members.iter().map(|(name, member)| {
+    let members = world.members.iter().filter(|(_, member)| member.same_as.is_none()).map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
             Some(object) if member.is_buried(key, object) => (None, false),
             Some(object) if is_managed(object, &settings.federation) => (Some(object.clone()), false),

@@ -93,7 +93,7 @@ pub(crate) fn unrest(watch: &Watch) -> Option<String> {
                 let answer = member.cluster.load_balancers().probe((IpAddr::V4(ip), PORT).into());
                 matches!(answer, kfed_cluster_emulator::LbAnswer::Answers(_))
             });
-            if wanted && !serves && watch.history.bare != Some(m) {
+            if wanted && !serves && watch.bare != Some(m) {
                 let service = &watch.history.services[s];
                 return Some(format!("{} does not serve {} on {:?}", spec.name, service.name, place.address));
             }

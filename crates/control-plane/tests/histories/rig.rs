@@ -110,13 +110,19 @@ impl Rig {
         }
     }
 
-    /// Ends all that is wrong. One member may stay without endpoints.
+    /// Ends all that is wrong. One member may stay without endpoints, but not if another leaves: that one waits for what replaces it.
     pub(crate) async fn heal(&mut self) {
+        let bare = {
+            let mut watch = self.watch();
+            let leaving = watch.members.iter().any(|member| member.belongs == Belongs::Leaving);
+            watch.bare = watch.history.bare.filter(|_| !leaving);
+            watch.bare
+        };
         self.step(&Step::ZoneWell).await;
         for m in 0..self.history.members.len() {
             self.step(&Step::Member(m, FINE)).await;
             for s in 0..self.history.services.len() {
-                let ready = if self.history.bare == Some(m) { Ready::None } else { Ready::All };
+                let ready = if bare == Some(m) { Ready::None } else { Ready::All };
                 self.step(&Step::Endpoints(m, s, ready)).await;
             }
         }

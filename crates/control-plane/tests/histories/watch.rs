@@ -43,6 +43,8 @@ pub(crate) struct Watch {
     /// The first invariant that was broken.
     pub(crate) broken: Option<String>,
     pub(crate) start: Instant,
+    /// The member that stays without endpoints when all is well.
+    pub(crate) bare: Option<usize>,
 }
 
 /// Where the names of a service lead.
@@ -122,6 +124,7 @@ impl Watch {
             history,
             emulator,
             members: Vec::new(),
+            bare: None,
             runs: Lasting::default(),
             zone_able: Some(Instant::now()),
             foreign: BTreeMap::new(),

@@ -4,12 +4,14 @@
 
 pub(crate) mod azure;
 pub(crate) mod outage;
+pub(crate) mod tap;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::tap::Tap;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::ReplicaSet;
@@ -135,6 +137,15 @@ impl Fleet {
     pub(crate) fn builder(&self, clock: Clock) -> ControlPlaneBuilder {
         let dns = DnsProvider::new(self.dns.clone()).layer(&Budget::new(self.limits.clone()).layer());
         self.builder_with(dns, clock)
+    }
+
+    /// A control plane all of whose requests pass `tap`.
+    pub(crate) fn tapped(&self, tap: &Tap) -> ControlPlaneBuilder {
+        let client = tap.client(tap::FEDERATION, self.client.clone());
+        let dns = tap.dns(DnsProvider::new(self.dns.clone()));
+        ControlPlane::builder(client, self.settings.clone(), dns, self.clock())
+            .connector(tap.connector(connector(&self.members, &self.clocks, self.clock())))
+            .address_probe(address_probe(&self.members))
     }
 
     /// A control plane with another provider.
@@ -286,6 +297,12 @@ impl Fleet {
         self.start_cluster(member).await;
         self.join_again(name).await;
         self.eventually(&format!("{name} is Ready"), async || self.phase(name).await == "Ready").await;
+    }
+
+    /// Lets member `name` be reached by the name `twin` too.
+    pub(crate) fn call_also(&self, name: &str, twin: &str) {
+        let member = self.member(name);
+        self.members.lock().unwrap().insert(twin.to_owned(), member);
     }
 
     /// The two objects that make a member.

@@ -18,7 +18,7 @@ use super::manifests;
 use super::names::{FEDERATION, Names, RESOURCE_GROUP, ZONE, ZONES};
 use super::workplace::Workplace;
 use crate::clock::{self, Clock};
-use crate::control_plane::{self, Federation, Timings};
+use crate::control_plane::{self, Election, Federation, Timings};
 use crate::error::Error;
 use crate::{kubeconfig, listen, providers};
 
@@ -126,7 +126,8 @@ impl Fleet {
             dns_zone_name: ZONE.parse().expect("the demo's zone is a name"),
             dns_fallback: kfed_service_dns::Fallback::Addresses,
         };
-        let control_plane = control_plane::prepare(client, &federation, timings, self.clock.clone()).await?;
+        let control_plane =
+            control_plane::prepare(client, &federation, timings, &Election::default(), self.clock.clone()).await?;
         let end = CancellationToken::new();
         self.manager = Some((end.clone(), tokio::spawn(control_plane.run(end))));
         Ok(())

@@ -32,6 +32,12 @@ fn text(overview: &Overview) -> String {
     for condition in &overview.conditions {
         text += &format!("  {} {}: {}\n", condition.type_, condition.status, condition.message);
     }
+    if let Some(leader) = &overview.leader {
+        text += &match leader.identity.as_str() {
+            "" => "  led by nobody: the last leader has given the lease back\n".to_owned(),
+            identity => format!("  led by {identity} since {}, renewed {}\n", leader.since, leader.renewed),
+        };
+    }
     for awaiting in &overview.awaiting {
         text += &format!("  waits for kfed approve {awaiting}\n");
     }

@@ -1,0 +1,196 @@
+//! What stands between a control plane and all that it writes to: it counts, hangs, and kills.
+
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Method, Request};
+use kfed_control_plane::{Connect, MemberConnector};
+use kfed_dnsprovider::{DnsError, DnsProvider, Operation, OperationService};
+use kube::Client;
+use kube::client::Body;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Layer, Service, ServiceExt};
+
+/// Where the federation's own requests go.
+pub(crate) const FEDERATION: &str = "federation";
+/// Where a zone's requests go.
+pub(crate) const ZONE: &str = "zone";
+
+/// A request that writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Write {
+    /// The federation, the zone, or a member's name.
+    pub(crate) to: String,
+    /// `PATCH /apis/...`, `put record set ...`.
+    pub(crate) what: String,
+    pub(crate) at: Instant,
+}
+
+/// When the control plane dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Just before a write is sent.
+    Before,
+    /// When the write has taken effect and its answer is on the way.
+    After,
+}
+
+/// All that one control plane sends passes here. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Tap {
+    state: Arc<Mutex<State>>,
+    hangs: watch::Sender<bool>,
+    died: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    writes: Vec<Write>,
+    fatal: Option<(usize, When)>,
+    dead: Option<Write>,
+}
+
+// === impl Tap ===
+
+impl Tap {
+    pub(crate) fn new() -> Self {
+        Self { state: Arc::default(), hangs: watch::Sender::new(false), died: Arc::default() }
+    }
+
+    /// One whose control plane dies at write number `n`.
+    pub(crate) fn fatal(n: usize, when: When) -> Self {
+        let tap = Self::new();
+        tap.arm(n, when);
+        tap
+    }
+
+    /// The control plane dies at write number `n` from now on. Events do not count: nothing depends on them.
+    pub(crate) fn arm(&self, n: usize, when: When) {
+        let mut state = self.state.lock().unwrap();
+        state.fatal = Some((n, when));
+    }
+
+    /// Whatever is asked of the federation API from now on, answers included, hangs; or goes on.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+
+    /// What was written, leases apart.
+    pub(crate) fn writes(&self) -> Vec<Write> {
+        let is_lease = |write: &Write| write.what.contains("/leases");
+        self.all_writes().into_iter().filter(|write| !is_lease(write)).collect()
+    }
+
+    pub(crate) fn all_writes(&self) -> Vec<Write> {
+        self.state.lock().unwrap().writes.clone()
+    }
+
+    /// Ends when the control plane is to die; of what.
+    pub(crate) async fn died(&self) -> Write {
+        self.died.notified().await;
+        self.state.lock().unwrap().dead.clone().expect("it has just died")
+    }
+
+    pub(crate) fn client(&self, to: &str, client: Client) -> Client {
+        let (tap, to) = (self.clone(), to.to_owned());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (tap, to, client) = (tap.clone(), to.clone(), client.clone());
+            async move {
+                let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
+                let what = writes.then(|| format!("{} {}", request.method(), request.uri().path()));
+                tap.pass(to, what, client.send(request)).await
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    pub(crate) fn connector(&self, connector: MemberConnector) -> MemberConnector {
+        let tap = self.clone();
+        BoxCloneSyncService::new(tower::service_fn(move |connect: Connect| {
+            let (tap, connector, member) = (tap.clone(), connector.clone(), connect.member.clone());
+            async move { Ok::<_, BoxError>(tap.client(&member, connector.oneshot(connect).await?)) }
+        }))
+    }
+
+    pub(crate) fn dns(&self, dns: DnsProvider) -> DnsProvider {
+        dns.layer(self)
+    }
+
+    async fn pass<T>(&self, to: String, what: Option<String>, call: impl Future<Output = T>) -> T {
+        let fatal = self.state.lock().unwrap().write(&to, what);
+        if to == FEDERATION {
+            let mut hangs = self.hangs.subscribe();
+            let _ = hangs.wait_for(|hangs| !hangs).await;
+        }
+        if fatal != Some(When::Before) {
+            let answer = call.await;
+            if fatal.is_none() {
+                return answer;
+            }
+        }
+        self.died.notify_one();
+        std::future::pending().await
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// Takes down what is written; whether its sender dies, before or after.
+    fn write(&mut self, to: &str, what: Option<String>) -> Option<When> {
+        if self.dead.is_some() {
+            return Some(When::Before);
+        }
+        let write = Write { to: to.to_owned(), what: what?, at: Instant::now() };
+        self.writes.push(write.clone());
+        if write.what.ends_with("/events") {
+            return None;
+        }
+        let (left, when) = self.fatal.take()?;
+        match left.checked_sub(1) {
+            Some(left) => {
+                self.fatal = Some((left, when));
+                None
+            }
+            None => {
+                self.dead = Some(write);
+                Some(when)
+            }
+        }
+    }
+}
+
+impl<S> Layer<S> for Tap {
+    type Service = Tapped<S>;
+
+    fn layer(&self, inner: S) -> Tapped<S> {
+        Tapped { tap: self.clone(), inner }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Tapped<S> {
+    tap: Tap,
+    inner: S,
+}
+
+impl<O: Operation, S: OperationService<O>> Service<O> for Tapped<S> {
+    type Response = O::Response;
+    type Error = DnsError;
+    type Future = BoxFuture<'static, Result<O::Response, DnsError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: O) -> Self::Future {
+        let Self { tap, inner } = self.clone();
+        let key = request.record_set().map(ToString::to_string).unwrap_or_default();
+        let what = O::WRITES.then(|| format!("{} {key}", O::NAME));
+        async move { tap.pass(ZONE.to_owned(), what, inner.oneshot(request)).await }.boxed()
+    }
+}
