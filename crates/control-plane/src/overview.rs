@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kfed_api::conditions::{reasons, types};
-use kfed_api::{Cluster, Federation, LEASE, keys};
+use kfed_api::{Cluster, ClusterPhase, Federation, LEASE, keys};
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde::Serialize;
@@ -216,6 +216,8 @@ pub async fn explain(
     let Some(kind) = found else { return Ok(None) };
     let objects = api(client, kind, if kind.namespaced { namespace } else { "" });
     let object = within(deadline, objects.get_opt(name)).await.map_err(failed("read the object"))?;
+    let clusters = Api::<Cluster>::all(client.clone());
+    let clusters = within(deadline, clusters.list(&ListParams::default())).await.map_err(failed("list the members"))?;
     Ok(object.map(|object| {
         let key = kind.key(&object);
         let not_federated = if key.is_reserved() {
@@ -229,9 +231,24 @@ pub async fn explain(
             replicas: kind.replicas.map(|replicas| replicas.asked(&object)),
             not_federated,
             conditions: told(&conditions_of(kind, &object)),
-            members: placement(&object),
+            members: with_unwell(placement(&object), &clusters.items),
         }
     }))
+}
+
+/// Members that are not well are told of also where they are given nothing: that may be why.
+fn with_unwell(mut placed: BTreeMap<String, Placed>, clusters: &[Cluster]) -> BTreeMap<String, Placed> {
+    for cluster in clusters {
+        let MemberOverview { name, phase, why, .. } = member(cluster, &BTreeMap::new());
+        if cluster.status.as_ref().and_then(|status| status.phase) == Some(ClusterPhase::Ready) {
+            continue;
+        }
+        let placed = placed.entry(name).or_default();
+        if placed.reason.is_empty() {
+            (placed.reason, placed.message) = (phase, why);
+        }
+    }
+    placed
 }
 
 fn leader(lease: &Lease) -> Leader {

