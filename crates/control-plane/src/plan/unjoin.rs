@@ -123,16 +123,11 @@ fn stage(world: &World, name: &str, wish: Unjoin, settings: &Settings, now: Time
 /// Replicas that would find no room without the member, by workload.
 fn homeless(world: &World, name: &str, settings: &Settings, now: Timestamp) -> Vec<(String, i64)> {
     let workloads = world.workloads().filter_map(|key| {
-        let mut view = world.view(key, settings, now);
-        let with = {
-            let member = view.members.get_mut(name)?;
-            member.copy.as_ref()?;
-            // As if nobody had asked: a member that is being drained already must not look as if it had no room of its own.
-            if matches!(member.state, MemberState::Leaving { .. }) {
-                member.state = MemberState::Available;
-            }
-            place(&view).unplaced
-        };
+        // As if nobody had asked: a member that is being drained already must not look as if it had no room of its own, nor one that
+        // is dead as if it had some.
+        let mut view = world.view_with(name, key, settings, now);
+        view.members.get(name)?.copy.as_ref()?;
+        let with = place(&view).unplaced;
         view.members.get_mut(name)?.state = MemberState::Leaving { stage: Leaving::Drain, reachable: true };
         let without = place(&view).unplaced;
         (without > with).then(|| (key.path(), without - with))

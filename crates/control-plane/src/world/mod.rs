@@ -160,7 +160,12 @@ impl World {
 
     /// What planners need of one object.
     pub(crate) fn view(&self, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
-        view::view(self, key, settings, now)
+        view::view(self, key, None, settings, now)
+    }
+
+    /// The same as if nobody had asked `member` to leave.
+    pub(crate) fn view_with(&self, member: &str, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
+        view::view(self, key, Some(member), settings, now)
     }
 
     /// Members whose replicas are, or will be, planned elsewhere: dead by both signals, or by what the settings call enough.

@@ -134,7 +134,14 @@ impl MemberState {
     }
 }
 
-pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
+/// The view of `key`, as if nobody had asked `staying` to leave.
+pub(super) fn view(
+    world: &World,
+    key: &ObjectKey,
+    staying: Option<&str>,
+    settings: &Settings,
+    now: Timestamp,
+) -> ObjectView {
     let federated = world.federation.get(key).cloned();
     let placement = federated.as_deref().map(placement).unwrap_or_default();
     let namespace = key.namespace_key();
@@ -152,7 +159,10 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
             other => (None, other.is_some()),
         };
         let cluster = world.clusters.get(name).map(AsRef::as_ref);
-        let state = state(member, cluster, key, suspended, settings, now);
+        let state = match member.leaving.filter(|_| staying != Some(name)) {
+            Some(stage) => MemberState::Leaving { stage, reachable: member.is_reachable() },
+            None => state(member, cluster, key, suspended, settings, now),
+        };
         let asked = copy.is_none() && world.unseen.contains(&(key.clone(), name.clone()));
         let wants_permissions = cluster.is_some_and(|cluster| cluster.spec.federate_rbac);
         let lack = if !member.serves(key.kind) {
@@ -194,7 +204,7 @@ pub(super) fn view(world: &World, key: &ObjectKey, settings: &Settings, now: Tim
         federated,
         members: members.collect(),
         namespace: in_federation,
-        scaler: world.scaler_of(key).map(|scaler| Box::new(view(world, scaler, settings, now))),
+        scaler: world.scaler_of(key).map(|scaler| Box::new(view(world, scaler, staying, settings, now))),
         dns,
         scheduler: settings.scheduler.clone(),
         now,
@@ -229,6 +239,7 @@ fn attributes(member: &Member, cluster: Option<&Cluster>) -> Attributes {
     }
 }
 
+/// The state of a member that nobody has asked to leave.
 fn state(
     member: &Member,
     cluster: Option<&Cluster>,
@@ -237,11 +248,7 @@ fn state(
     settings: &Settings,
     now: Timestamp,
 ) -> MemberState {
-    let reachable = member.is_reachable();
-    if let Some(stage) = member.leaving {
-        return MemberState::Leaving { stage, reachable };
-    }
-    if reachable {
+    if member.is_reachable() {
         return if member.is_returning(now) { MemberState::Returning } else { MemberState::Available };
     }
     if !member.known && !cluster.is_some_and(was_ever_ready) {

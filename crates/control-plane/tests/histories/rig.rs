@@ -24,7 +24,7 @@ use crate::hand;
 use crate::history::{Cluster, History, Ready, Step, Way as Leaves, ZoneFault};
 use crate::rest;
 use crate::support::{FINE, Fleet, MINUTE, SECOND, SPREAD, ZONE};
-use crate::truth::{Belongs, Member, PORT};
+use crate::truth::{Belongs, Lasting, Member, PORT};
 use crate::watch::{ELSEWHERE, Leads, Watch};
 
 /// How long everything may take to come to rest: what flaps is held back for 5 minutes, a service without endpoints keeps its names
@@ -374,7 +374,12 @@ impl Rig {
         let spec = json!({"metadata": {"name": name}, "spec": {"secretRef": {"name": format!("{name}-credentials")}}});
         let object: ClusterObject = serde_json::from_value(with_kind(spec)).unwrap();
         self.fleet.clusters().create(&PostParams::default(), &object).await.unwrap();
-        self.watch().members[m].belongs = Belongs::In;
+        let mut watch = self.watch();
+        watch.members[m].belongs = Belongs::In;
+        // What was known of it went with its Cluster.
+        for place in &mut watch.members[m].places {
+            (place.held, place.ready) = (Lasting::default(), Lasting::default());
+        }
     }
 
     async fn leave(&self, m: usize, way: Leaves) {

@@ -265,3 +265,13 @@ fn a_control_plane_dies_at_every_write_of_the_zone() {
         }
     }
 }
+
+#[test]
+fn a_dead_member_that_is_to_leave_waits_where_the_only_other_one_leaves() {
+    let silent = Faults { api: ApiFault::Refuse, lb: LbFault::Hang };
+    holds(&history([
+        (SECOND, Step::Member(1, silent)),
+        (2 * MINUTE, Step::Leave(1, Way::Plain)),
+        (2 * MINUTE + 10 * SECOND, Step::Leave(0, Way::Deleted)),
+    ]));
+}

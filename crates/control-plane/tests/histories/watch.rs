@@ -399,7 +399,8 @@ impl Watch {
             Api::Silent if noticed => Some(begin.max(turned) + detection + hold),
             // All that can be known is that its member is gone.
             Api::Silent => Some(can_be_seen.max(member.api_turned) + detection + hold),
-            _ if noticed => Some(begin.max(turned) + detection),
+            // While its API was silent the address was held.
+            _ if noticed => Some(begin.max(member.api_turned.min(begin + detection + hold)) + detection),
             Api::Fine if !is_its => Some(can_be_seen.max(member.api_fine.since()?) + KNOWN),
             Api::Fine => Some(place.empty.since()?.max(can_be_seen).max(member.api_fine.since()?) + KNOWN),
             Api::Unwell => None,
