@@ -115,7 +115,7 @@ serde_json.workspace = true
             (
                 "serde = { workspace = true,",
                 "serde = { version = \"1\",",
-                "crates/api/Cargo.toml:15: `serde` does not come",
+                "crates/api/Cargo.toml:14: `serde` does not come",
             ),
             ("serde_json.workspace = true\n", "", "Cargo.toml:3: no crate depends on `serde_json`"),
         ];
