@@ -15,10 +15,8 @@ use crate::tidy::{self, layers};
 const END_TO_END: &str = "e2e";
 
 /// Every crate that others may take, without building it once more from its package.
-#[rustfmt::skip]
-const PACKAGE: &[&str] = &[
-    "package", "--workspace", "--exclude", "kfed-benches", "--exclude", "xtask", "--no-verify", "--allow-dirty", "--offline", "--quiet",
-];
+const PACKAGE: &str =
+    "package --workspace --exclude kfed-benches --exclude xtask --no-verify --allow-dirty --offline --quiet";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -126,7 +124,7 @@ impl Step {
             Self::Unit => all(unit(context)),
             Self::Doc => cargo(&["test", "--locked", "--doc", "--workspace", "--no-fail-fast"]),
             Self::Features => all(feature_checks(&context.metadata)),
-            Self::Package => cargo(PACKAGE),
+            Self::Package => cargo(&PACKAGE.split(' ').collect::<Vec<_>>()),
             Self::E2e => end_to_end(context),
         }
     }

@@ -227,11 +227,14 @@ pub async fn explain(
                 .then(|| "a controller, an API server or a tool made it, and makes it anew in each member".to_owned())
         };
         Explanation {
+            members: match not_federated {
+                Some(_) => BTreeMap::new(),
+                None => with_unwell(placement(&object), &clusters.items),
+            },
             object: key.to_string(),
             replicas: kind.replicas.map(|replicas| replicas.asked(&object)),
             not_federated,
             conditions: told(&conditions_of(kind, &object)),
-            members: with_unwell(placement(&object), &clusters.items),
         }
     }))
 }

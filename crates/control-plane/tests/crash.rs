@@ -9,6 +9,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kfed_api::keys;
 use kfed_cluster_emulator::ClusterEmulator;
@@ -19,7 +20,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use support::tap::{Tap, When};
-use support::{Fleet, SECOND, SPREAD};
+use support::{Fleet, SPREAD};
+
+/// Longer than anything waits that is tried again.
+const QUIET: Duration = Duration::from_secs(45);
 
 const MEMBERS: [&str; 2] = ["fed-west", "fed-east"];
 
@@ -155,12 +159,12 @@ impl Life {
         step.begins(fleet).await;
         let died = tokio::select! {
             write = self.tap.died() => Some(write),
-            () = rest(&self.tap) => None,
+            () = self.tap.rests(QUIET) => None,
         };
         if died.is_some() {
             self.stop().await;
             *self = Self::start(fleet, Tap::new());
-            rest(&self.tap).await;
+            self.tap.rests(QUIET).await;
         }
         died.map(|write| format!("{} to {}", write.what, write.to))
     }
@@ -242,20 +246,6 @@ fn service(port: u16) -> Value {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"type": "LoadBalancer", "selector": {"run": "web"}, "ports": [{"name": "http", "port": port}]}
     })
-}
-
-/// Waits until nothing has been written for longer than anything waits that is tried again.
-async fn rest(tap: &Tap) {
-    let start = tokio::time::Instant::now();
-    loop {
-        let before = tap.all_writes().len();
-        tokio::time::sleep(45 * SECOND).await;
-        let writes = tap.all_writes();
-        if writes.len() == before {
-            return;
-        }
-        assert!(start.elapsed().as_secs() < 1800, "it never comes to rest: {:#?}", &writes[before..]);
-    }
 }
 
 fn objects(client: &Client, api_version: &str, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {

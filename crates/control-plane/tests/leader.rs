@@ -23,6 +23,9 @@ const RETRY_PERIOD: Duration = Duration::from_secs(2);
 /// No write begins with less left of the lease: the default deadline of a call.
 const LONGEST_WRITE: Duration = Duration::from_secs(10);
 
+/// Who has written nothing for so long has nothing left to write.
+const QUIET: Duration = Duration::from_secs(15);
+
 /// One of several control planes.
 struct Candidate {
     tap: Tap,
@@ -63,7 +66,7 @@ async fn holder(fleet: &Fleet) -> String {
 async fn two() -> (Fleet, Candidate, Candidate) {
     let fleet = Fleet::idle().await;
     let first = Candidate::start(&fleet, "first");
-    tokio::time::sleep(SECOND).await;
+    fleet.eventually("the first leads", async || holder(&fleet).await == "first").await;
     let second = Candidate::start(&fleet, "second");
     fleet.join("fed-west", "westus", &["1"]).await;
     fleet.join("fed-east", "eastus", &["1"]).await;
@@ -71,7 +74,7 @@ async fn two() -> (Fleet, Candidate, Candidate) {
     fleet.service().await;
     fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;
     fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
-    tokio::time::sleep(15 * SECOND).await;
+    first.tap.rests(QUIET).await;
     (fleet, first, second)
 }
 
@@ -123,7 +126,7 @@ async fn a_leader_that_cannot_reach_the_federation_stops_writing_before_the_othe
     for set in &sets {
         fleet.is_spread(set, &[("fed-west", 1), ("fed-east", 1)]).await;
     }
-    tokio::time::sleep(15 * SECOND).await;
+    first.tap.rests(QUIET).await;
     first.tap.hang(true);
     let hung = Instant::now();
     // Watches that are open still tell: there is always something to write to members.
@@ -146,8 +149,7 @@ async fn a_leader_that_cannot_reach_the_federation_stops_writing_before_the_othe
     first.tap.hang(false);
     fleet.replica_set("hostname", 4, Some(BOUNDED)).await;
     fleet.is_spread("hostname", &[("fed-west", 2), ("fed-east", 2)]).await;
-    tokio::time::sleep(60 * SECOND).await;
-    assert_eq!(first.tap.writes().len(), before);
+    fleet.always(60 * SECOND, "it writes nothing", async || first.tap.writes().len() == before).await;
     second.kill().await;
     fleet.replica_set("hostname", 8, Some(BOUNDED)).await;
     fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 4)]).await;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -19,6 +20,9 @@ use tower::{BoxError, Layer, Service, ServiceExt};
 pub(crate) const FEDERATION: &str = "federation";
 /// Where a zone's requests go.
 pub(crate) const ZONE: &str = "zone";
+
+/// Nothing that comes to rest takes longer.
+const LONGEST_UNREST: Duration = Duration::from_secs(1800);
 
 /// A request that writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,12 +85,22 @@ impl Tap {
 
     /// What was written, leases apart.
     pub(crate) fn writes(&self) -> Vec<Write> {
-        let is_lease = |write: &Write| write.what.contains("/leases");
-        self.all_writes().into_iter().filter(|write| !is_lease(write)).collect()
+        let is_lease = |write: &&Write| write.what.contains("/leases");
+        self.state.lock().unwrap().writes.iter().filter(|write| !is_lease(write)).cloned().collect()
     }
 
-    pub(crate) fn all_writes(&self) -> Vec<Write> {
-        self.state.lock().unwrap().writes.clone()
+    /// Waits until nothing has been written for so long.
+    pub(crate) async fn rests(&self, quiet: Duration) {
+        let start = Instant::now();
+        loop {
+            let writes = self.writes();
+            let since = writes.last().map_or(start, |last| last.at.max(start));
+            if since.elapsed() >= quiet {
+                return;
+            }
+            assert!(start.elapsed() < LONGEST_UNREST, "it never comes to rest: {:#?}", writes.iter().rev().take(20));
+            tokio::time::sleep_until(since + quiet).await;
+        }
     }
 
     /// Ends when the control plane is to die; of what.

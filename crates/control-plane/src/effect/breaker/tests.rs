@@ -136,7 +136,7 @@ async fn one_call_tries_after_a_pause_that_grows_and_is_never_longer_than_the_lo
         assert!(fits, "{trials}: {pause:?} of {longest:?}");
     }
     member.answers(Answer::Fine);
-    tokio::time::sleep(LONGEST_PAUSE).await;
+    tokio::time::advance(LONGEST_PAUSE).await;
     member.call().await.unwrap();
     member.call().await.unwrap();
     assert_eq!(member.closed.load(Ordering::SeqCst), 1);
@@ -145,7 +145,7 @@ async fn one_call_tries_after_a_pause_that_grows_and_is_never_longer_than_the_lo
 #[tokio::test(start_paused = true)]
 async fn while_one_tries_all_others_fail_at_once_and_take_no_place() {
     let member = Scripted::open(Answer::Hangs).await;
-    tokio::time::sleep(FIRST_PAUSE).await;
+    tokio::time::advance(FIRST_PAUSE).await;
     let before = member.asked();
     let stack = member.stack.clone();
     let trial = tokio::spawn(stack.oneshot(()));
