@@ -120,6 +120,18 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10 * config().cases, ..config() })]
+
+    /// Where rounds are done many at once: each gives less than the one before, or as much, for thousands of rounds.
+    #[test]
+    fn rounds_that_shrink_are_planned_by_the_book(members in 2..=8usize, seed in any::<u64>()) {
+        let case = Shape { members, numbers: Range::Uneven, weights: Weights::Many, seed }.case();
+        let book = case.by_the_book_within(ROUNDS);
+        prop_assert!(book.is_none_or(|book| case.planned() == book));
+    }
+}
+
 // === impl Shape ===
 
 impl Shape {
