@@ -144,3 +144,61 @@ fn running(world: &World, name: &str) -> i64 {
     };
     copies.map(runs).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use kfed_api::keys;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kinds::{FEDERATED_KINDS, FederatedKind};
+    use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, TOMBSTONES};
+
+    fn now() -> Timestamp {
+        "2026-01-01T01:00:00Z".parse().unwrap()
+    }
+
+    fn replica_set() -> DynamicObject {
+        let metadata = json!({"name": "web", "namespace": "default", "uid": "1", "labels": {keys::MANAGED_BY: "fed"}});
+        let set: Value =
+            json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": {"replicas": 3}});
+        serde_json::from_value(set).unwrap()
+    }
+
+    /// A member that runs all there is, and another one that leaves.
+    fn world(api: ApiHealth) -> World {
+        let kind = FederatedKind::named("ReplicaSet").unwrap();
+        let mut world = World::default();
+        world.federation.change(kind, Change::Apply(Box::new(replica_set())));
+        let mut west = Member { api, known: true, ..Member::default() };
+        west.listed.extend(FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES, IDENTITY, TOMBSTONES]));
+        west.objects.change(kind, Change::Apply(Box::new(replica_set())));
+        let east = Member { api: ApiHealth::Ready, known: true, leaving: Some(Leaving::Release), ..Member::default() };
+        world.members.extend([("west".to_owned(), west), ("east".to_owned(), east)]);
+        world
+    }
+
+    #[test]
+    fn whether_a_member_may_leave_does_not_depend_on_how_far_it_has_come() {
+        let offline = ApiHealth::Offline {
+            reason: "Timeout",
+            message: String::new(),
+            since: "2026-01-01T00:00:00Z".parse().unwrap(),
+        };
+        let cluster: Cluster = serde_json::from_value(json!({
+            "apiVersion": "kfed.io/v1beta1", "kind": "Cluster", "metadata": {"name": "west"},
+            "spec": {"secretRef": {"name": "west"}, "unjoin": {}}
+        }))
+        .unwrap();
+        let settings = Settings::new("fed", "example.com".parse().unwrap());
+        for (api, may) in [(ApiHealth::Ready, false), (offline, true)] {
+            for leaving in [None, Some(Leaving::Drain)] {
+                let mut world = world(api.clone());
+                world.members.get_mut("west").unwrap().leaving = leaving;
+                let departure = departure(&world, &cluster, &settings, now());
+                // Where it is dead, nobody has room for what it ran anyway.
+                assert_eq!(!matches!(departure, Departure::Refused { .. }), may, "{api:?} {leaving:?}: {departure:?}");
+            }
+        }
+    }
+}

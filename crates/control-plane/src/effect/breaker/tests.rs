@@ -184,3 +184,17 @@ async fn who_waits_for_a_place_in_vain_does_not_blame_the_member() {
     assert_eq!(member.asked(), 2);
     assert_eq!(*member.breaker.circuit(), Circuit::Closed { failures: 2 });
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_from_before_the_circuit_opened_do_not_keep_it_open() {
+    let now = Instant::now();
+    let pause = |_| SECOND;
+    let mut circuit = Circuit::Closed { failures: FAILURES - 1 };
+    circuit.settles(Verdict::Fails, now, pause);
+    let open = Circuit::Open { until: now + SECOND, trials: 0 };
+    assert_eq!(circuit, open);
+    circuit.settles(Verdict::Fails, now + SECOND / 2, pause);
+    circuit.settles(Verdict::Nothing, now + SECOND / 2, pause);
+    assert_eq!(circuit, open);
+    assert!(circuit.admits(now + SECOND) && !circuit.admits(now + SECOND));
+}
