@@ -37,7 +37,7 @@
 //! where a step of v1's arithmetic passed 64 bits and wrapped around (in a weighted round, when the replicas left times a
 //! weight, plus the sum of the weights, reaches 2⁶³; elsewhere, when a sum of weights or of replicas does), the exact result
 //! of that step is used; only a number of the answer that does not fit into 64 bits is told as the nearest that does.
-//! All of v1's weighted rounds are taken, however many. Numbers of up to 32 bits take some hundred steps at most; some that only fit
+//! All of v1's weighted rounds are taken, however many. Numbers of up to 32 bits take some ten thousand steps at most; some that only fit
 //! into 64 bits take more than a million, which is seconds.
 //!
 //! [`Scheduler::schedule_batch`] plans many workloads over the capacity that they share, which a [`Ledger`] keeps account of.

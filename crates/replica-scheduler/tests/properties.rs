@@ -158,6 +158,21 @@ proptest! {
         // The book takes one round after the other, which never ends where billions are kept.
         prop_assert_eq!(case.by_the_book_within(1_000).unwrap_or_else(|| planned.clone()), planned);
     }
+
+    #[test]
+    fn rounds_beside_negative_weights_are_planned_by_the_book(
+        numbers in proptest::collection::vec((-40..40i64, -9..9i64, 0..3_000i64), 1..7), more in -5..50i64,
+    ) {
+        let weights = numbers.iter().map(|(weight, min_replicas, _)| (*weight, *min_replicas));
+        let clusters = weights.zip(0..).map(|((weight, min_replicas), at)| {
+            (format!("m{at}"), ClusterPreferences { weight, min_replicas, max_replicas: None })
+        });
+        let preferences = ReplicaPreferences { rebalance: false, clusters: clusters.collect() };
+        let members = numbers.iter().zip(0..).map(|((.., current), at)| (format!("m{at}"), Some(*current), None)).collect();
+        let replicas = numbers.iter().map(|(.., current)| current).sum::<i64>() + more;
+        let case = Case { name: String::new(), key: String::new(), replicas, preferences, members };
+        prop_assert_eq!(case.planned(), case.by_the_book());
+    }
 }
 
 /// Mostly small, and all the others that there are.
@@ -177,6 +192,22 @@ fn one_replica_more_over_members_that_run_billions_is_planned_at_once() {
     assert_eq!(plan.unplaced, 0);
     assert_eq!(plan.placements.iter().filter(|placement| placement.planned == running + 1).count(), 1);
     assert_eq!(plan.placements.iter().filter(|placement| placement.planned == running).count(), 99);
+}
+
+#[test]
+fn a_weight_above_the_sum_of_all_is_offered_what_remains_at_once() {
+    // Beside a negative weight 10 of 5 are offered twice what remains: one replica, round after round, out of all that is kept.
+    let weight = |weight| ClusterPreferences { weight, ..ClusterPreferences::default() };
+    let clusters = BTreeMap::from([("a".to_owned(), weight(10)), ("b".to_owned(), weight(-5))]);
+    let case = |running: i64| Case {
+        name: String::new(),
+        key: "default/app".to_owned(),
+        replicas: running + 1,
+        preferences: ReplicaPreferences { rebalance: false, clusters: clusters.clone() },
+        members: vec![("a".to_owned(), Some(running), None), ("b".to_owned(), None, None)],
+    };
+    assert_eq!(case(1_000).planned(), case(1_000).by_the_book());
+    assert_eq!(case(1 << 62).planned().planned["a"], (1 << 62) + 1);
 }
 
 #[test]

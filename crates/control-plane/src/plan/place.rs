@@ -146,6 +146,12 @@ fn policy(view: &ObjectView, replicas: &Replicas) -> Result<PlacementPolicy, Str
         Some(json) => json.parse().map_err(|mistake: InvalidPolicy| format!("annotation {key}: {mistake}"))?,
     };
     fail_on_errors(key, &policy)?;
+    // The planner would do as v1 did, and take as long: as many rounds as that many replicas below none take to come back.
+    let clusters = &policy.preferences.clusters;
+    if let Some((name, least)) = clusters.iter().find(|(_, cluster)| cluster.min_replicas < i32::MIN.into()) {
+        let number = least.min_replicas;
+        return Err(format!("annotation {key}: clusters.{name}.minReplicas: {number} is far below 0; write 0 or more"));
+    }
     policy.cluster_selector.extend(selector(view)?);
     Ok(policy)
 }

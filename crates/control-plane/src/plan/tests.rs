@@ -327,6 +327,11 @@ fn a_policy_that_makes_no_sense_changes_nothing_and_says_where() {
         (r#"{"maxClusters": 0}"#, None, "replica-set-preferences: maxClusters: with 0 no member may run"),
         (r#"{"groups": [{"name": "g", "clusters": ["east"]}]}"#, None, "groups: mode federation-v1 knows no groups"),
         (r#"{"maxMoves": -1}"#, None, "expected u32 at line 1 column 15"),
+        (
+            r#"{"clusters": {"west": {"minReplicas": -3000000000}}}"#,
+            None,
+            "clusters.west.minReplicas: -3000000000 is far",
+        ),
         ("{}", Some(r#"[{"not able to parse",}]"#), "cluster-selector: invalid placement policy"),
         ("{}", Some(r#"[{"key": "a", "operator": "in"}]"#), "cluster-selector: clusterSelector[0].values: "),
     ] {

@@ -70,6 +70,14 @@ impl<'a> Order<'a> {
         Some(start..start + 1 + more)
     }
 
+    /// The places from `start` on, which begins a class, that each have a weight of their own. Often there are none, or all are.
+    pub(super) fn singles_at(&self, start: usize) -> Range<usize> {
+        let rest = &self.places()[start..];
+        let followed = rest.windows(2).take_while(|pair| pair[0].weight != pair[1].weight).count();
+        let all = followed + 1 >= rest.len();
+        start..start + if all { rest.len() } else { followed }
+    }
+
     pub(super) fn places_mut(&mut self) -> &mut [Place] {
         self.places
     }

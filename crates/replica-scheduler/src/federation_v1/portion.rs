@@ -7,7 +7,7 @@ use crate::federation_v1::number::{Number, scale};
 pub(super) struct Portion<N> {
     distributed: N,
     weights: N,
-    /// ⌈2⁶⁴ / weights⌉ if all of the round's numbers are of 32 bits, else 0.
+    /// ⌈2⁶⁴ / weights⌉ if the largest dividend times the weights is of 64 bits, else 0.
     reciprocal: u64,
 }
 
@@ -17,11 +17,9 @@ impl<N: Number> Portion<N> {
     /// `distributed` replicas over seats whose weights are at most `heaviest` and sum up to `weights`; both sums are
     /// positive.
     pub(super) fn new(distributed: N, weights: N, heaviest: i64) -> Self {
-        let largest = |all: i64, sum: i64| all.checked_mul(heaviest.max(1))?.checked_add(sum);
+        let product = |all: i64, sum: i64| all.checked_mul(heaviest.max(1))?.checked_add(sum)?.checked_mul(sum);
         let reciprocal = match (distributed.narrow(), weights.narrow()) {
-            (Some(all), Some(sum @ 2..)) if largest(all, sum).is_some_and(|largest| u32::try_from(largest).is_ok()) => {
-                u64::MAX / sum as u64 + 1
-            }
+            (Some(all), Some(sum @ 2..)) if product(all, sum).is_some() => u64::MAX / sum as u64 + 1,
             _ => 0,
         };
         Self { distributed, weights, reciprocal }
@@ -35,7 +33,7 @@ impl<N: Number> Portion<N> {
             return self.of_large(weight);
         }
         // The reciprocal r is (2⁶⁴ + e) / d with 0 <= e < d for the divisor d. For a dividend a, r·a / 2⁶⁴ is a/d + e·a / (d·2⁶⁴).
-        // As e and a are below 2³², that is less than 1/d above a/d, which reaches no further integer: the division is exact.
+        // As e·a < d·a < 2⁶⁴, that is less than 1/d above a/d, which reaches no further integer: the division is exact.
         let dividend = (self.distributed.told() * weight + self.weights.told() - 1) as u64;
         N::from(((u128::from(self.reciprocal) * u128::from(dividend)) >> 64) as i64)
     }

@@ -43,12 +43,18 @@ impl<N: Number> Table<'_, N> {
             let portion = Portion::new(round.remaining, round.weights, self.order.heaviest());
             (round.still_open, round.changed) = (0, false);
             let mut rest = 0;
-            while let Some(class) = self.order.class_at(rest) {
+            loop {
+                let singles = self.order.singles_at(rest);
+                rest = singles.end;
+                if self.offer(singles, |weight| portion.of(weight), &mut round) {
+                    return;
+                }
+                let Some(class) = self.order.class_at(rest) else { break };
                 rest = class.end;
                 let portion = portion.of(self.order.places()[class.start].weight);
                 let (mut at, mut settled) = (class.start, self.settle(class, portion));
                 loop {
-                    if self.offer(at..settled, portion, &mut round) {
+                    if self.offer(at..settled, |_| portion, &mut round) {
                         return;
                     }
                     if settled == rest {
@@ -64,9 +70,9 @@ impl<N: Number> Table<'_, N> {
         }
     }
 
-    /// Offers each of these a `portion`, or what remains. Tells whether that was all.
+    /// Offers each of these the `portion` of its weight, or what remains. Tells whether that was all.
     #[inline(always)]
-    fn offer(&mut self, at: Range<usize>, portion: N, round: &mut Round<N>) -> bool {
+    fn offer(&mut self, at: Range<usize>, portion: impl Fn(i64) -> N, round: &mut Round<N>) -> bool {
         let places = self.order.places_mut();
         // Variables of its own, which a processor can keep at hand.
         let Round { mut remaining, mut weights, mut still_open, mut changed } = *round;
@@ -74,7 +80,7 @@ impl<N: Number> Table<'_, N> {
         for at in at {
             let place = places[at];
             let seat = &mut self.seats[place.seat()];
-            let offered = seat.offer(portion.min(remaining));
+            let offered = seat.offer(portion(place.weight).min(remaining));
             let given = offered.planned - seat.planned;
             changed |= offered.used > N::ZERO || given > N::ZERO;
             remaining -= given;

@@ -75,6 +75,9 @@ impl<N: Number> Table<'_, N> {
             if weight <= 0 {
                 break;
             }
+            // Beside negative weights one can be above the sum of all: its portion is cut to what remains, round after round as long
+            // as it comes out of what is kept. The sum's own portion is just that.
+            let weight = weights.narrow().map_or(weight, |weights| weight.min(weights));
             let portion = portion.of(weight);
             let mut class = Class::new(weight, portion);
             for place in &self.order.places()[places] {
