@@ -1,8 +1,8 @@
 //! The fast planner is the slow one, over anything: 0 to 500 members, negative numbers, minimums above maximums, capacities
 //! of nothing and less, numbers of all sizes that 64 bits hold, replicas where no capacity is known.
 //!
-//! `PROPTEST_CASES` sets how many cases are drawn and `PROPTEST_RNG_SEED` from which seed. A release build draws half a million in a few
-//! minutes: `PROPTEST_CASES=500000 PROPTEST_RNG_SEED=20261121 cargo test --release -p kfed-replica-scheduler --test wide any_request`.
+//! `PROPTEST_CASES` sets how many cases are drawn and `PROPTEST_RNG_SEED` from which seed. A release build draws half a million in a
+//! minute and a half: `PROPTEST_CASES=500000 PROPTEST_RNG_SEED=20261121 cargo test --release -p kfed-replica-scheduler --test wide any_request`.
 //! Cases that have failed once are kept in `wide.regressions`.
 
 mod support;
