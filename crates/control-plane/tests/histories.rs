@@ -144,27 +144,29 @@ fn histories_by_their_seeds() {
     assert!(failed.is_empty(), "{} histories failed: {failed:?}", failed.len());
 }
 
-/// A hundred, on as many cores as there are.
+/// Three hundred, on as many cores as there are.
 mod histories_hold {
-    use super::hold;
-
-    #[test]
-    fn from_1() {
-        hold(1..=25);
+    macro_rules! hold {
+        ($($name:ident: $seeds:expr;)*) => {
+            $(#[test]
+            fn $name() {
+                super::hold($seeds);
+            })*
+        };
     }
 
-    #[test]
-    fn from_26() {
-        hold(26..=50);
-    }
-
-    #[test]
-    fn from_51() {
-        hold(51..=75);
-    }
-
-    #[test]
-    fn from_76() {
-        hold(76..=100);
+    hold! {
+        from_1: 1..=25;
+        from_26: 26..=50;
+        from_51: 51..=75;
+        from_76: 76..=100;
+        from_101: 101..=125;
+        from_126: 126..=150;
+        from_151: 151..=175;
+        from_176: 176..=200;
+        from_201: 201..=225;
+        from_226: 226..=250;
+        from_251: 251..=275;
+        from_276: 276..=300;
     }
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use support::tap::{Tap, ZONE};
+use support::tap::{Tap, When, ZONE};
 use support::{BOUNDED, Fleet, HOSTNAME, SECOND, SPREAD};
 
 /// The default timings.
@@ -100,6 +100,28 @@ async fn when_the_leader_is_killed_the_other_takes_over_and_nothing_is_lost() {
     fleet.is_spread("hostname", &[("fed-west", 3), ("fed-east", 3)]).await;
     fleet.eventually("the names are gone", async || fleet.owned().is_empty()).await;
     assert!(second.wrote_first().unwrap() >= died + LEASE_DURATION - RETRY_PERIOD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deaths_at_writes_of_the_lease_leave_it_to_the_next() {
+    for when in [When::Before, When::After] {
+        let (fleet, first, second) = two().await;
+        // At rest it writes nothing else.
+        first.tap.arm(1, when);
+        let renewal = first.tap.died().await;
+        assert!(renewal.what.contains("/leases"), "{renewal:?}");
+        first.kill().await;
+        second.tap.arm(0, when);
+        let takeover = second.tap.died().await;
+        assert!(takeover.what.contains("/leases"), "{takeover:?}");
+        second.kill().await;
+        assert_eq!(holder(&fleet).await, if when == When::Before { "first" } else { "second" });
+
+        fleet.replica_set("hostname", 6, Some(BOUNDED)).await;
+        let _third = Candidate::start(&fleet, "third");
+        fleet.eventually("the third leads", async || holder(&fleet).await == "third").await;
+        fleet.is_spread("hostname", &[("fed-west", 3), ("fed-east", 3)]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
