@@ -12,6 +12,7 @@ use kfed_dnsprovider::OperationKind;
 use kube::api::PostParams;
 use serde_json::json;
 use support::azure::Azure;
+use support::tap::Tap;
 use support::{Fleet, MINUTE, ZONE};
 
 /// Each has five names: for everybody, for the region, and for three zones in it.
@@ -75,6 +76,20 @@ async fn a_thousand_names_at_rest_in_azure_cost_one_sweep_each_ten_minutes_and_n
     assert_eq!(requests.to_arm(), 2 * SWEEPS as u64, "{requests}");
     assert_eq!(requests.answered_with(200), requests.total(), "{requests}");
     assert_eq!(emulator.record_sets(ZONE), held);
+}
+
+/// A new control plane knows of no member before that has been listed, and says nothing of it until then.
+#[tokio::test(start_paused = true)]
+async fn a_control_plane_that_begins_anew_at_rest_writes_nothing() {
+    let mut fleet = Fleet::published().await;
+    tokio::time::sleep(5 * MINUTE).await;
+    for _ in 0..3 {
+        fleet.kill().await;
+        let tap = Tap::new();
+        fleet.run_as(fleet.tapped(&tap));
+        tap.rests(2 * MINUTE).await;
+        assert_eq!(tap.writes(), []);
+    }
 }
 
 /// Waits, at most twenty minutes, until so many are.

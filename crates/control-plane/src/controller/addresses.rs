@@ -218,9 +218,8 @@ fn seen(observation: &Observation, before: Option<AddressState>, now: Timestamp)
         Health::Healthy | Health::Degraded => AddressState::Answering,
         Health::Suspect if observation.ever_healthy => AddressState::Answering,
         Health::Dead if ever_answered => AddressState::Failing,
-        // Not certain yet.
-        _ if before == Some(AddressState::Failing) => AddressState::Failing,
-        _ => AddressState::NeverAnswered,
+        // Not certain yet: what was so before still is.
+        _ => before.unwrap_or(AddressState::NeverAnswered),
     };
     Address { state, ever_answered, since: now }
 }

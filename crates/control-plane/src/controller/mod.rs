@@ -131,8 +131,8 @@ async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
     );
     let shared = Arc::new(Shared {
         recorder,
+        world: Mutex::new(World { kinds, began: (parts.clock)(), ..World::default() }),
         parts,
-        world: Mutex::new(World { kinds, ..World::default() }),
         queue: WorkQueue::new(),
         dns: Notify::new(),
         alarm: Notify::new(),

@@ -47,11 +47,17 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
     let mut members = departures(view);
     let mut applied = apply(view, federated, placement.as_ref());
     members.append(&mut applied.writes);
-    let federation = status::plan(view, federated, placement.as_ref(), &applied, members.is_empty());
+    // A new control plane says nothing new of an object before it knows what the last one knew.
+    let settles_in = view.settles_in.filter(|_| annotation(federated, keys::PLACEMENT).is_some());
+    let federation = match settles_in {
+        Some(_) => FederationWrite::default(),
+        None => status::plan(view, federated, placement.as_ref(), &applied, members.is_empty()),
+    };
+    let again_after = placement.and_then(|placement| placement.again_after);
     ObjectPlan {
         members,
         federation: Some(federation).filter(|write| !write.is_empty()),
-        again_after: placement.and_then(|placement| placement.again_after).into_iter().chain(expires_in).min(),
+        again_after: again_after.into_iter().chain(expires_in).chain(settles_in).min(),
         ..ObjectPlan::default()
     }
 }

@@ -79,6 +79,7 @@ fn view(kind: &str, federated: Option<DynamicObject>, members: Vec<(&str, Member
         scaler: None,
         members: members.into_iter().map(|(name, member)| (name.to_owned(), member)).collect(),
         dns: Some(ServiceDns::default()),
+        settles_in: None,
         scheduler: Arc::default(),
         now: "2026-01-01T00:00:00Z".parse().unwrap(),
     }

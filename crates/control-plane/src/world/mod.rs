@@ -11,6 +11,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kfed_api::{Cluster, Federation, keys};
@@ -29,6 +30,9 @@ use crate::Settings;
 use crate::kinds::{FederatedKind, Kinds, ObjectKey};
 use crate::object::is_managed;
 use crate::plan::{Names, ObjectPlan, evict, priority};
+
+/// How long after the start members are waited for: longer than a dead one takes to be Offline.
+const SETTLING: Duration = Duration::from_secs(30);
 
 /// The indices.
 #[derive(Debug, Default)]
@@ -59,6 +63,8 @@ pub(crate) struct World {
     pub(crate) dns: Option<DnsState>,
     /// What the names of load balancers lead to; without those that have not been asked for yet.
     pub(crate) hosts: BTreeMap<DnsName, Host>,
+    /// When this control plane began to look.
+    pub(crate) began: Timestamp,
     /// Whether somebody has let replicas be planned elsewhere although most members look dead.
     pub(crate) mass_failover: bool,
     /// The Kubernetes version of the federation API.
@@ -90,6 +96,8 @@ pub(crate) struct DnsState {
     pub(crate) members: BTreeSet<String>,
     /// Whether it is known to hold nothing of ours, and nothing is to come.
     pub(crate) is_withdrawn: bool,
+    /// Whether what it should hold was planned before all members were heard.
+    pub(crate) is_early: bool,
 }
 
 /// Whether kfed still has to do with the member: a Cluster that is being deleted and that kfed has let go of is others'.
@@ -101,6 +109,18 @@ pub(crate) fn is_ours(cluster: &Cluster) -> bool {
 // === impl World ===
 
 impl World {
+    /// How long members are still waited for that were there before the start and have not shown yet what they hold; none once all
+    /// are heard, or have been waited for.
+    pub(crate) fn settles_in(&self, now: Timestamp) -> Option<Duration> {
+        let left = SETTLING.checked_sub(Duration::try_from(now.duration_since(self.began)).ok()?)?;
+        let is_awaited = |(name, member): (&String, &Member)| {
+            let may_come = matches!(member.api, ApiHealth::Unknown | ApiHealth::Ready | ApiHealth::Silent { .. });
+            let was_there = || self.clusters.get(name).is_some_and(|cluster| view::was_ever_ready(cluster));
+            !member.known && may_come && member.same_as.is_none() && was_there()
+        };
+        self.members.iter().any(is_awaited).then_some(left)
+    }
+
     /// Whether every kind and the Clusters have been listed, so that what is not here is not there.
     pub(crate) fn is_complete(&self) -> bool {
         self.kinds.iter().all(|kind| self.listed.contains(kind.id)) && self.listed.contains(CLUSTERS)
@@ -234,5 +254,43 @@ impl World {
         let Some(member) = self.members.get(member) else { return Vec::new() };
         let managed = |key: &&ObjectKey| member.objects.get(key).is_some_and(|copy| is_managed(copy, federation));
         member.objects.keys().filter(managed).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// After so many seconds, with a member that has been Ready before the start: whether it is waited for.
+    fn settles(seconds: u64, member: Member) -> bool {
+        let cluster = json!({
+            "apiVersion": "kfed.io/v1beta1", "kind": "Cluster", "metadata": {"name": "west"},
+            "spec": {"secretRef": {"name": "west"}}, "status": {"phase": "Ready", "version": "v1.32.0"}
+        });
+        let mut world = World { began: "2026-01-01T00:00:00Z".parse().unwrap(), ..World::default() };
+        world.clusters.insert("west".to_owned(), Arc::new(serde_json::from_value(cluster).unwrap()));
+        world.members.insert("west".to_owned(), member);
+        let now = world.began + Duration::from_secs(seconds);
+        let left = world.settles_in(now);
+        assert!(left.is_none_or(|left| now + left == world.began + SETTLING));
+        world.clusters.clear();
+        assert_eq!(world.settles_in(now), None, "who has never been Ready is not waited for");
+        left.is_some()
+    }
+
+    #[test]
+    fn members_are_waited_for_until_they_are_known_or_do_not_come() {
+        let api = |api| Member { api, ..Member::default() };
+        let (reason, message) = ("Timeout", String::new());
+        let since = "2026-01-01T00:00:15Z".parse().unwrap();
+        assert!(settles(0, api(ApiHealth::Unknown)));
+        assert!(settles(1, api(ApiHealth::Ready)), "its lists are on the way");
+        assert!(settles(1, api(ApiHealth::Silent { reason, message: message.clone() })));
+        assert!(!settles(1, Member { known: true, ..api(ApiHealth::Ready) }));
+        assert!(!settles(1, api(ApiHealth::Unwell { reason, message: message.clone() })));
+        assert!(!settles(15, api(ApiHealth::Offline { reason, message, since })));
+        assert!(!settles(31, api(ApiHealth::Ready)), "one that cannot be listed keeps nobody waiting");
     }
 }

@@ -31,8 +31,11 @@ pub(crate) struct ObjectView {
     /// For workloads that an autoscaler scales: that autoscaler.
     pub(crate) scaler: Option<Box<ObjectView>>,
     pub(crate) members: BTreeMap<String, MemberView>,
-    /// For kinds that are published: how the records stand; none while the zone has not been read.
+    /// For kinds that are published: how the records stand; none while the zone has not been read, or members are not heard.
     pub(crate) dns: Option<ServiceDns>,
+    /// How long it may still take until members that nobody has heard of since the start are heard; none once all are, or have been
+    /// waited for.
+    pub(crate) settles_in: Option<Duration>,
     /// What spreads its replicas.
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) now: Timestamp,
@@ -192,7 +195,7 @@ pub(super) fn view(
     let dns = world
         .dns
         .as_ref()
-        .filter(|_| key.kind.published)
+        .filter(|dns| key.kind.published && !dns.is_early)
         .map(|dns| dns.services.get(&Resource::service(&key.namespace, &key.name)).cloned().unwrap_or_default());
     let seen_orphaned = |object: &DynamicObject| {
         is_orphaned(&object.metadata) || object.metadata.uid.as_ref().is_some_and(|uid| world.orphaned.contains(uid))
@@ -206,6 +209,7 @@ pub(super) fn view(
         namespace: in_federation,
         scaler: world.scaler_of(key).map(|scaler| Box::new(view(world, scaler, staying, settings, now))),
         dns,
+        settles_in: world.settles_in(now),
         scheduler: settings.scheduler.clone(),
         now,
     }
@@ -279,7 +283,7 @@ pub(super) fn placement(workload: &DynamicObject) -> BTreeMap<String, Share> {
 }
 
 /// Whether the member has ever answered well, as its Cluster remembers over restarts of kfed.
-fn was_ever_ready(cluster: &Cluster) -> bool {
+pub(super) fn was_ever_ready(cluster: &Cluster) -> bool {
     let status = cluster.status.as_ref();
     status.is_some_and(|status| {
         status.version.is_some() || status.phase.is_some_and(|phase| phase != ClusterPhase::Pending)
