@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kfed_api::conditions::{reasons, types};
-use kfed_api::{Cluster, ClusterPhase, Federation, LEASE, keys};
+use kfed_api::{Cluster, ClusterPhase, DnsStatus, Federation, LEASE, QueueStatus, keys};
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde::Serialize;
@@ -37,6 +37,10 @@ pub struct Overview {
     pub leader: Option<Leader>,
     /// What waits for `kfed approve`.
     pub awaiting: Vec<String>,
+    /// What waits for the control plane; none where it has told nothing yet.
+    pub queue: Option<QueueStatus>,
+    /// What waits for the zone, and what may be sent to it; none where the control plane has told nothing yet.
+    pub dns: Option<DnsStatus>,
     /// The members.
     pub members: Vec<MemberOverview>,
     /// Objects by kind.
@@ -157,9 +161,10 @@ pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, O
         overview.federation = federation.metadata.name.clone().unwrap_or_default();
         let status = serde_json::to_value(&federation.status).unwrap_or_default();
         overview.conditions = told(status["conditions"].as_array().map_or(&[], Vec::as_slice));
-        let awaiting = federation.status.map(|status| status.awaiting).unwrap_or_default();
+        let status = federation.status.unwrap_or_default();
+        (overview.queue, overview.dns) = (status.queue, status.dns);
         overview.awaiting =
-            awaiting.iter().map(|awaiting| format!("{}: {}", awaiting.approval, awaiting.what)).collect();
+            status.awaiting.iter().map(|awaiting| format!("{}: {}", awaiting.approval, awaiting.what)).collect();
     }
     overview.leader = match within(deadline, leader::leases(client).get_opt(LEASE)).await {
         // Who has no leases, or may not read them, is told all else.
