@@ -150,6 +150,15 @@ pub struct Placed {
     pub message: String,
 }
 
+// === impl Placed ===
+
+impl Placed {
+    /// Whether the member holds the object, and is not told of only for why it does not.
+    fn is_held(&self) -> bool {
+        self.replicas.is_some() || (self.reason.is_empty() && self.why.is_empty())
+    }
+}
+
 /// Reads the federation at a glance. Each request is given up after `deadline`.
 pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, OverviewError> {
     let failed = |step| move |error: EffectError| OverviewError { step, problem: error.to_string() };
@@ -190,7 +199,7 @@ pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, O
             line.in_sync += usize::from(failing.is_empty());
             for (member, placed) in placement(object) {
                 let (objects, troubles) = held.entry(member).or_default();
-                *objects += usize::from(placed.reason.is_empty() || placed.replicas.is_some());
+                *objects += usize::from(placed.is_held());
                 *troubles += usize::from(!placed.reason.is_empty());
             }
             let object = kind.key(object).to_string();

@@ -62,7 +62,7 @@ impl Gauge {
             dns: DnsStatus { changes, budget: load.budget.iter().filter_map(left).collect() },
         };
         // What is allowed is known from the first request on: that is no change that others have to wait for.
-        let begins = self.told.dns.budget.is_empty();
+        let begins = self.told.dns.budget.len() != told.dns.budget.len();
         if told != self.told {
             self.told = told;
             self.told_at = (!begins).then_some(now);
