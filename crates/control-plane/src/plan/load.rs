@@ -31,8 +31,18 @@ pub(crate) struct Load {
 pub(crate) struct Gauge {
     told: Told,
     told_at: Option<Timestamp>,
-    /// Since when there are any: objects, writes, changes.
-    since: [Option<Timestamp>; 3],
+    /// How many there have been: objects, writes, changes. None where there are none.
+    courses: [Option<Course>; 3],
+}
+
+/// How many there are of something, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Course {
+    waiting: u32,
+    /// Since when there are so many.
+    so_many: Timestamp,
+    /// Since when there are any.
+    any: Timestamp,
 }
 
 /// What the Federation says of its control plane's load.
@@ -48,15 +58,15 @@ impl Gauge {
     /// Takes in how much waits at `now`; returns what is to be told.
     pub(crate) fn see(&mut self, load: &Load, now: Timestamp) -> &Told {
         let waiting = [load.objects, load.writes, load.changes];
-        for (since, waiting) in self.since.iter_mut().zip(waiting) {
-            *since = (waiting > 0).then(|| since.unwrap_or(now));
+        for (course, waiting) in self.courses.iter_mut().zip(waiting) {
+            *course = Course::after(*course, waiting, now);
         }
         if self.told_at.is_some_and(|at| now.duration_since(at) < STANDS) {
             return &self.told;
         }
         let Told { queue, dns } = &self.told;
         let [objects, writes, changes] = [(0, &queue.objects), (1, &queue.writes), (2, &dns.changes)]
-            .map(|(n, told)| step(told, waiting[n], self.since[n], now));
+            .map(|(n, told)| step(told, self.courses[n], now));
         let told = Told {
             queue: QueueStatus { objects, writes },
             dns: DnsStatus { changes, budget: load.budget.iter().filter_map(left).collect() },
@@ -71,15 +81,25 @@ impl Gauge {
     }
 }
 
-/// What is told of so many after `told`.
-fn step(told: &Backlog, waiting: usize, since: Option<Timestamp>, now: Timestamp) -> Backlog {
-    let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-    let Some(since) = since else { return Backlog::default() };
-    let far = waiting >= told.waiting.saturating_mul(2) || waiting <= told.waiting / 2;
-    if now.duration_since(since) < LASTS || !far {
+// === impl Course ===
+
+impl Course {
+    fn after(before: Option<Self>, waiting: usize, now: Timestamp) -> Option<Self> {
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let so_many = before.filter(|before| before.waiting == waiting).map_or(now, |before| before.so_many);
+        (waiting > 0).then(|| Self { waiting, so_many, any: before.map_or(now, |before| before.any) })
+    }
+}
+
+/// What is told after `told`: a number that is far from it, or that has come to rest.
+fn step(told: &Backlog, course: Option<Course>, now: Timestamp) -> Backlog {
+    let Some(Course { waiting, so_many, any }) = course else { return Backlog::default() };
+    let is_far = waiting >= told.waiting.saturating_mul(2) || waiting <= told.waiting / 2;
+    let rests = now.duration_since(so_many) >= STANDS;
+    if now.duration_since(any) < LASTS || !(is_far || rests) {
         return told.clone();
     }
-    Backlog { waiting, since: Some(Time(since)) }
+    Backlog { waiting, since: Some(Time(any)) }
 }
 
 /// What is left of a limit on changes. Of reads nothing is told: a large zone is read at rest, too.
@@ -145,11 +165,14 @@ mod tests {
             (90, 21, 40, Some(10)),
             (95, 79, 40, Some(10)),
             (100, 20, 20, Some(10)),
-            (105, 0, 20, Some(10)),
-            (130, 0, 0, None),
-            (135, 1, 0, None),
-            (145, 1, 0, None),
-            (160, 1, 1, Some(135)),
+            (104, 19, 20, Some(10)),
+            (130, 19, 20, Some(10)),
+            (134, 19, 19, Some(10)),
+            (140, 0, 19, Some(10)),
+            (165, 0, 0, None),
+            (170, 1, 0, None),
+            (180, 1, 0, None),
+            (195, 1, 1, Some(170)),
         ];
         for (now, waits, waiting, since) in course {
             let told = gauge.see(&writes(waits), at(now));
