@@ -37,7 +37,10 @@ pub mod preferences;
 #[cfg(feature = "crd")]
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, SecretReference, Unjoin};
 #[cfg(feature = "crd")]
-pub use federation::{Awaiting, Federation, FederationSpec, FederationStatus, MASS_FAILOVER, RecordSettings};
+pub use federation::{
+    Awaiting, Backlog, BudgetStatus, DnsStatus, Federation, FederationSpec, FederationStatus, MASS_FAILOVER,
+    QueueStatus, RecordSettings,
+};
 #[cfg(feature = "crd")]
 pub use kind::{FederatedKind, FederatedKindSpec, FederatedKindStatus, MergeRule, ReplicaPaths, StatusPath};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kfed_api::conditions::{reasons, types};
-use kfed_api::{Cluster, ClusterPhase, Federation, LEASE, keys};
+use kfed_api::{Cluster, ClusterPhase, DnsStatus, Federation, LEASE, QueueStatus, keys};
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde::Serialize;
@@ -37,6 +37,10 @@ pub struct Overview {
     pub leader: Option<Leader>,
     /// What waits for `kfed approve`.
     pub awaiting: Vec<String>,
+    /// What waits for the control plane; none where it has told nothing yet.
+    pub queue: Option<QueueStatus>,
+    /// What waits for the zone, and what may be sent to it; none where the control plane has told nothing yet.
+    pub dns: Option<DnsStatus>,
     /// The members.
     pub members: Vec<MemberOverview>,
     /// Objects by kind.
@@ -146,6 +150,15 @@ pub struct Placed {
     pub message: String,
 }
 
+// === impl Placed ===
+
+impl Placed {
+    /// Whether the member holds the object, and is not told of only for why it does not.
+    fn is_held(&self) -> bool {
+        self.replicas.is_some() || (self.reason.is_empty() && self.why.is_empty())
+    }
+}
+
 /// Reads the federation at a glance. Each request is given up after `deadline`.
 pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, OverviewError> {
     let failed = |step| move |error: EffectError| OverviewError { step, problem: error.to_string() };
@@ -157,9 +170,10 @@ pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, O
         overview.federation = federation.metadata.name.clone().unwrap_or_default();
         let status = serde_json::to_value(&federation.status).unwrap_or_default();
         overview.conditions = told(status["conditions"].as_array().map_or(&[], Vec::as_slice));
-        let awaiting = federation.status.map(|status| status.awaiting).unwrap_or_default();
+        let status = federation.status.unwrap_or_default();
+        (overview.queue, overview.dns) = (status.queue, status.dns);
         overview.awaiting =
-            awaiting.iter().map(|awaiting| format!("{}: {}", awaiting.approval, awaiting.what)).collect();
+            status.awaiting.iter().map(|awaiting| format!("{}: {}", awaiting.approval, awaiting.what)).collect();
     }
     overview.leader = match within(deadline, leader::leases(client).get_opt(LEASE)).await {
         // Who has no leases, or may not read them, is told all else.
@@ -185,7 +199,7 @@ pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, O
             line.in_sync += usize::from(failing.is_empty());
             for (member, placed) in placement(object) {
                 let (objects, troubles) = held.entry(member).or_default();
-                *objects += usize::from(placed.reason.is_empty() || placed.replicas.is_some());
+                *objects += usize::from(placed.is_held());
                 *troubles += usize::from(!placed.reason.is_empty());
             }
             let object = kind.key(object).to_string();

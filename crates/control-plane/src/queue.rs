@@ -61,6 +61,14 @@ impl<K: Ord + Clone> WorkQueue<K> {
         self.wake.notify_one();
     }
 
+    /// How many keys are due and in nobody's hands, if one of them has been for so long as `late`.
+    pub(crate) fn backlog(&self, late: Duration) -> usize {
+        let now = Instant::now();
+        let state = self.lock();
+        let is_late = state.order.keys().next().is_some_and(|(at, _)| *at + late <= now);
+        if is_late { state.order.keys().take_while(|(at, _)| *at <= now).count() } else { 0 }
+    }
+
     /// The next key that is due. It must be given back by [`finish`](Self::finish).
     pub(crate) async fn next(&self) -> K {
         loop {
@@ -178,6 +186,20 @@ mod tests {
         tokio::time::timeout(SECOND, queue.next()).await.expect_err("it is in a worker's hands");
         queue.finish(key, Ok(None));
         assert_eq!(queue.next().await, "a");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_that_nobody_takes_become_a_backlog() {
+        let queue = WorkQueue::new();
+        queue.add("a", Duration::ZERO);
+        queue.add("b", 2 * SECOND);
+        queue.add("c", 9 * SECOND);
+        assert_eq!(queue.backlog(5 * SECOND), 0, "nothing is late");
+        tokio::time::advance(5 * SECOND).await;
+        assert_eq!(queue.backlog(5 * SECOND), 2, "c is not due");
+        let key = queue.next().await;
+        assert_eq!((key, queue.backlog(5 * SECOND)), ("a", 0), "b is not late");
+        assert_eq!(queue.backlog(3 * SECOND), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -321,7 +321,7 @@ async fn copies(fleet: &Fleet) -> BTreeMap<String, Option<String>> {
 }
 
 fn timeless(value: Value) -> Value {
-    const TOLD: [&str; 8] = [
+    const TOLD: [&str; 9] = [
         "uid",
         "resourceVersion",
         "generation",
@@ -330,6 +330,7 @@ fn timeless(value: Value) -> Value {
         "lastTransitionTime",
         "managedFields",
         "startTime",
+        "since",
     ];
     match value {
         Value::Object(fields) => {

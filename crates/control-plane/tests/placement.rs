@@ -11,6 +11,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Service;
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
+use kfed_control_plane::overview::{Placed, explain, overview};
 use kfed_replica_scheduler::{Member, Request, Scheduler, Verdict};
 use kube::api::{Api, DeleteParams};
 use support::{API_SILENT, BOUNDED, FINE, Fleet, HANG, MINUTE, SECOND, SPREAD};
@@ -208,4 +209,12 @@ async fn a_filter_of_the_assembler_is_asked() {
     fleet.replica_set("roaming", 4, Some(SPREAD)).await;
     fleet.is_spread("roaming", &[("fed-east", 4)]).await;
     assert!(!fleet.spread("roaming").await.contains_key("fed-west"));
+    fleet.says("ReplicaSet", "roaming", "Scheduled", "True Placed").await;
+    // All have a place: that is no reason to keep quiet about who has none.
+    let explained = explain(&fleet.client, "rs", "default", "roaming", 5 * SECOND).await.unwrap().unwrap();
+    let west = Placed { why: "may run none: it is on trial (closed)".into(), ..Placed::default() };
+    assert_eq!(explained.members["fed-west"], west);
+    let held = overview(&fleet.client, 5 * SECOND).await.unwrap().members;
+    let held: Vec<_> = held.iter().map(|member| (member.name.as_str(), member.objects)).collect();
+    assert_eq!(held, [("fed-east", 1), ("fed-west", 0)]);
 }

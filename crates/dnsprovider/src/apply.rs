@@ -86,6 +86,8 @@ struct Run<'a> {
     provider: DnsProvider,
     zone: &'a ZoneId,
     mood: &'a Mood,
+    /// How many changes are still to be made.
+    left: &'a AtomicUsize,
 }
 
 /// What came of an [`AtName`].
@@ -122,7 +124,19 @@ pub async fn apply_until(
     snapshot: &mut ZoneSnapshot,
     urgent: impl Future<Output = ()>,
 ) -> Applied {
-    run(provider, zone, changes, snapshot, CONCURRENCY, urgent).await
+    apply_counting(provider, zone, changes, snapshot, urgent, &AtomicUsize::default()).await
+}
+
+/// [`apply_until`] that counts down in `left` as changes are made.
+pub(crate) async fn apply_counting(
+    provider: &DnsProvider,
+    zone: &ZoneId,
+    changes: &ChangeSet,
+    snapshot: &mut ZoneSnapshot,
+    urgent: impl Future<Output = ()>,
+    left: &AtomicUsize,
+) -> Applied {
+    run(provider, zone, changes, snapshot, CONCURRENCY, urgent, left).await
 }
 
 /// [`apply`] with another limit than [`CONCURRENCY`].
@@ -133,7 +147,7 @@ pub async fn apply_with(
     snapshot: &mut ZoneSnapshot,
     concurrency: NonZeroUsize,
 ) -> Applied {
-    run(provider, zone, changes, snapshot, concurrency, std::future::pending()).await
+    run(provider, zone, changes, snapshot, concurrency, std::future::pending(), &AtomicUsize::default()).await
 }
 
 async fn run(
@@ -143,6 +157,7 @@ async fn run(
     snapshot: &mut ZoneSnapshot,
     concurrency: NonZeroUsize,
     urgent: impl Future<Output = ()>,
+    left: &AtomicUsize,
 ) -> Applied {
     let grace = once(async { tokio::time::sleep(GRACE).await });
     let mut ends = std::pin::pin!(once(urgent).chain(grace));
@@ -152,7 +167,7 @@ async fn run(
     let mood = Mood::default();
     for (urgency, stage) in stages(changes) {
         let priority = if urgency == Urgency::WrongNow { Priority::Urgent } else { Priority::Normal };
-        let run = &Run { provider: provider.with_priority(priority), zone, mood: &mood };
+        let run = &Run { provider: provider.with_priority(priority), zone, mood: &mood, left };
         let names = by_name(stage, &broken);
         if applied.interrupted {
             outcomes.extend(names.into_iter().flat_map(|at| at.changes).map(|(n, _)| (n, Outcome::Skipped)));
@@ -284,6 +299,7 @@ impl Run<'_> {
             match self.make(change).await {
                 Ok(known) => {
                     self.mood.takes.store(true, Ordering::Relaxed);
+                    let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
                     outcomes.known.push(known);
                     outcomes.changes.push((n, Outcome::Done));
                 }

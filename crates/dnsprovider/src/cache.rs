@@ -1,12 +1,14 @@
 //! What a zone holds, kept up by what is written to it, and read anew as seldom as that can be trusted.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::apply::{Applied, apply_until};
+use crate::apply::{Applied, apply_counting};
 use crate::backoff::Backoff;
 use crate::error::DnsError;
 use crate::plan::{Change, ChangeSet};
@@ -62,6 +64,7 @@ pub struct ZoneCache {
     written: BTreeSet<RecordSetKey>,
     backoff: Backoff,
     failed: Option<DnsError>,
+    left: Arc<AtomicUsize>,
 }
 
 impl ZoneCache {
@@ -79,7 +82,15 @@ impl ZoneCache {
             written: BTreeSet::new(),
             backoff: Backoff::default(),
             failed: None,
+            left: Arc::default(),
         }
+    }
+
+    /// The same, counting down in `left` as changes are made: whoever plans them sets it to how many there are, and others see how far
+    /// they have come.
+    #[must_use]
+    pub fn counting(self, left: Arc<AtomicUsize>) -> Self {
+        Self { left, ..self }
     }
 
     /// The zone.
@@ -119,7 +130,7 @@ impl ZoneCache {
         self.apply_until(changes, std::future::pending()).await
     }
 
-    /// [`apply`](Self::apply) that [ends early](apply_until) when `urgent` does. What it gave up may arrive after it has been read
+    /// [`apply`](Self::apply) that [ends early](crate::apply_until) when `urgent` does. What it gave up may arrive after it has been read
     /// again, so the zone is swept when that is over.
     pub async fn apply_until(&mut self, changes: &ChangeSet, urgent: impl Future<Output = ()>) -> Applied {
         if changes.changes.is_empty() {
@@ -130,7 +141,10 @@ impl ZoneCache {
         }
         // Whoever drops this half-way has answers under way that nobody will hear.
         let in_doubt = std::mem::replace(&mut self.in_doubt, true);
-        let applied = apply_until(&self.provider, &self.zone.id, changes, &mut self.snapshot, urgent).await;
+        let applied = {
+            let (provider, zone, left) = (&self.provider, &self.zone.id, &*self.left);
+            apply_counting(provider, zone, changes, &mut self.snapshot, urgent, left).await
+        };
         self.in_doubt = in_doubt || !applied.unread.is_empty();
         if !applied.given_up.is_empty() {
             self.arrived_at = Some(Instant::now() + ON_ITS_WAY);

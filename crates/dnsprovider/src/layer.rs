@@ -51,7 +51,7 @@ pub fn stack(provider: DnsProvider, settings: &Settings) -> (DnsProvider, Budget
         .layer(&DeadlineLayer::new(settings.deadline))
         .layer(&settings.metrics.layer())
         .layer(&GlobalConcurrencyLimitLayer::new(settings.concurrency.get()))
-        .layer(&budget.layer())
+        .within(&budget)
         .layer(&RetryLayer::new(settings.retry, settings.seed))
         .layer(&TraceLayer);
     (provider, budget)

@@ -9,6 +9,7 @@ use tower::util::{BoxCloneSyncService, ServiceExt};
 use tower::{Layer, Service};
 
 use crate::error::{DnsError, ErrorClass};
+use crate::layer::Budget;
 use crate::name::DnsName;
 use crate::operation::{
     DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, Page, Precondition, Priority, PutRecordSet,
@@ -69,6 +70,7 @@ pub struct DnsProvider {
     put: Boxed<PutRecordSet>,
     delete: Boxed<DeleteRecordSet>,
     priority: Priority,
+    budget: Option<Budget>,
 }
 
 // === impl Boxed ===
@@ -145,6 +147,7 @@ impl DnsProvider {
             put: Boxed::<PutRecordSet>::new(service.clone()),
             delete: Boxed::<DeleteRecordSet>::new(service),
             priority: Priority::Normal,
+            budget: None,
         }
     }
 
@@ -158,7 +161,19 @@ impl DnsProvider {
             put: Boxed::<PutRecordSet>::new(layer.layer(self.put)),
             delete: Boxed::<DeleteRecordSet>::new(layer.layer(self.delete)),
             priority: self.priority,
+            budget: self.budget,
         }
+    }
+
+    /// The same with every request waiting for its turn in `budget`, which [can be asked for](Self::budget) from now on.
+    #[must_use]
+    pub fn within(self, budget: &Budget) -> Self {
+        Self { budget: Some(budget.clone()), ..self.layer(&budget.layer()) }
+    }
+
+    /// The budget that requests wait for, if there is one.
+    pub fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
     }
 
     /// The same provider, asked with `priority`: where requests wait for a [budget](crate::layer::Budget), urgent ones go first.

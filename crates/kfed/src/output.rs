@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use serde::Serialize;
 
 use crate::error::Error;
 
@@ -22,11 +21,6 @@ pub(crate) enum Format {
 pub(crate) fn line(text: impl Display) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-}
-
-/// `value` as JSON, indented.
-pub(crate) fn json(value: &impl Serialize) {
-    line(serde_json::to_string_pretty(value).expect("keys are texts and nothing fails to be written"));
 }
 
 /// Rows under their heads, in columns that are as wide as their widest cell; the last column is as wide as it is.

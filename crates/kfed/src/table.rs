@@ -24,8 +24,16 @@ pub(crate) struct Table {
 
 /// Prints `value` for machines, or the table that `table` makes of it for people; it is told whether a wide one is asked for.
 pub(crate) fn print(format: Format, value: &impl Serialize, table: impl FnOnce(bool) -> Table) {
+    print_text(format, value, |wide| table(wide).lines().join("\n"));
+}
+
+/// Prints `value` for machines, or the text that `text` makes of it for people; it is told whether a wide one is asked for.
+pub(crate) fn print_text(format: Format, value: &impl Serialize, text: impl FnOnce(bool) -> String) {
     match format {
-        Format::Table | Format::Wide => table(format == Format::Wide).lines().iter().for_each(line),
+        Format::Table | Format::Wide => match text(format == Format::Wide).trim_end() {
+            "" => {}
+            text => line(text),
+        },
         Format::Json => line(serde_json::to_string_pretty(value).expect("texts, numbers and lists are JSON")),
         Format::Yaml => {
             line(serde_saphyr::to_string(value).expect("texts, numbers and lists are YAML").trim_end());

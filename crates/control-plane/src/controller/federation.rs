@@ -10,13 +10,13 @@ use kube::Api;
 use kube::runtime::watcher;
 use tokio::task::JoinSet;
 
-use super::watch::follow;
+use super::watch::{follow, follow_as};
 use super::{Key, Shared, ever};
 use crate::effect::member::api;
 use crate::effect::within;
 use crate::kinds::ObjectKey;
 use crate::object::is_orphaned;
-use crate::world::{Change, is_ours};
+use crate::world::{Change, is_ours, kept};
 
 /// Spawns the watches of the federation API.
 pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
@@ -25,7 +25,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         let shared = shared.clone();
         tasks.spawn(ever("a watch of the federation API", move || {
             let (shared, objects) = (shared.clone(), api(&shared.parts.federation, kind, ""));
-            follow(objects, watcher::Config::default(), move |change| {
+            follow_as(objects, watcher::Config::default(), kept::federated, move |change| {
                 let mut keys = {
                     let mut world = shared.world();
                     match &change {

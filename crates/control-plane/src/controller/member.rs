@@ -8,13 +8,14 @@ use k8s_openapi::api::core::v1::{Node, Secret};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_api::{Cluster, SYSTEM_NAMESPACE, keys};
 use kfed_cluster_health::monitor;
+use kube::core::{DynamicObject, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use super::watch::follow;
+use super::watch::follow_as;
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
 use crate::effect::breaker::Breaker;
@@ -24,7 +25,7 @@ use crate::kinds::ObjectKey;
 use crate::membership;
 use crate::object::seconds;
 use crate::probe::{ApiProbe, MemberClock};
-use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member};
+use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member, Shown, kept};
 
 /// How long a member whose credentials cannot be used waits for its next try.
 pub(super) const RECONNECT: Duration = Duration::from_secs(2);
@@ -322,10 +323,14 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 watcher::Config::default().labels(&format!("{}={}", keys::MANAGED_BY, shared.settings().federation))
             }
         };
-        let (shared, name, objects) = (shared.clone(), name.to_owned(), api(client, kind, ""));
+        let (shared, name, client) = (shared.clone(), name.to_owned(), client.clone());
         watches.spawn(ever("a watch of a member", move || {
-            let (shared, name, objects, config) = (shared.clone(), name.clone(), objects.clone(), config.clone());
-            follow(objects, config, move |change| {
+            let (shared, name, client, config) = (shared.clone(), name.clone(), client.clone(), config.clone());
+            let keep = {
+                let shared = shared.clone();
+                move |object| kept::in_member(kind, &shared.settings().federation, object)
+            };
+            let tell = move |change| {
                 let (reset, interrupted) = news(&change);
                 let unserved = matches!(change, Change::NotServed);
                 let (keys, news) = {
@@ -357,14 +362,24 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     shared.look_at_everything();
                 }
                 shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
-            })
+            };
+            async move {
+                // Of a namespace kfed sends metadata alone; all else is compared as a whole with what it is to be.
+                match kind.is_namespace() {
+                    true => {
+                        let namespaces = Api::all_with(client, &kind.api_resource());
+                        follow_as(namespaces, config, |partial| keep(of_metadata(partial)), tell).await;
+                    }
+                    false => follow_as(api(&client, kind, ""), config, keep, tell).await,
+                }
+            }
         }));
     }
     watches.spawn({
         let (shared, name, slices) = (shared.clone(), name.to_owned(), Api::<EndpointSlice>::all(client.clone()));
         ever("a watch of a member", move || {
             let (shared, name) = (shared.clone(), name.clone());
-            follow(slices.clone(), watcher::Config::default(), move |change| {
+            follow_as(slices.clone(), watcher::Config::default(), Shown::of, move |change| {
                 let (reset, interrupted) = news(&change);
                 if interrupted {
                     unlisted(&mut shared.world(), &name, ENDPOINT_SLICES);
@@ -373,9 +388,9 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     let mut world = shared.world();
                     let known = &mut world.members.entry(name.clone()).or_default().endpoints;
                     match change {
-                        Change::Apply(slice) => known.apply(&slice),
+                        Change::Apply(slice) => known.apply(*slice),
                         Change::Delete(slice) => known.delete(&slice),
-                        Change::Reset(slices) => known.replace(&slices),
+                        Change::Reset(slices) => known.replace(slices),
                         Change::Interrupted | Change::NotServed => false,
                     }
                 };
@@ -411,6 +426,11 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
         })
     });
     watches
+}
+
+/// An object of which only the metadata is known.
+fn of_metadata(PartialObjectMeta { types, metadata, .. }: PartialObjectMeta) -> DynamicObject {
+    DynamicObject { types, metadata, data: serde_json::Value::Null }
 }
 
 /// Whether the member is asked for kinds that give permissions: it wants them, or may hold some that are to go.
@@ -456,19 +476,20 @@ async fn version(shared: &Arc<Shared>, name: &str, client: &Client) {
 
 async fn nodes(shared: &Arc<Shared>, name: &str, client: &Client) {
     let mut nodes: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
-    let place = |node: &Node| {
+    // Their labels are all that is asked: nodes tell of their images and of themselves all the time.
+    let place = |node: PartialObjectMeta<Node>| {
         let label = |key: &str| node.metadata.labels.as_ref()?.get(key).cloned();
         let region =
             label("topology.kubernetes.io/region").or_else(|| label("failure-domain.beta.kubernetes.io/region"));
         let zone = label("topology.kubernetes.io/zone").or_else(|| label("failure-domain.beta.kubernetes.io/zone"));
         (node.metadata.name.clone().unwrap_or_default(), (region, zone))
     };
-    follow(Api::<Node>::all(client.clone()), watcher::Config::default(), |change| {
+    follow_as(Api::<PartialObjectMeta<Node>>::all(client.clone()), watcher::Config::default(), place, |change| {
         match change {
-            Change::Apply(node) => nodes.extend([place(&node)]),
-            Change::Delete(node) => drop(nodes.remove(&place(&node).0)),
+            Change::Apply(node) => nodes.extend([*node]),
+            Change::Delete(node) => drop(nodes.remove(&node.0)),
             Change::Interrupted | Change::NotServed => return,
-            Change::Reset(all) => nodes = all.iter().map(place).collect(),
+            Change::Reset(all) => nodes = all.into_iter().collect(),
         }
         let region = nodes.values().find_map(|(region, _)| region.clone());
         let zones = nodes.values().filter_map(|(_, zone)| zone.clone()).collect();

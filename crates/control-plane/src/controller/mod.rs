@@ -16,6 +16,7 @@ mod watch;
 mod writes;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kfed_api::conditions::reasons;
 use kfed_dnsprovider::DnsProvider;
+use kfed_dnsprovider::layer::Budget;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Resource};
 use tokio::sync::Notify;
@@ -38,6 +40,7 @@ use crate::effect::member::MemberEffects;
 use crate::kinds::{Kinds, ObjectKey};
 use crate::leader::{GuardLayer, Tenure, guarded};
 use crate::plan::Note;
+use crate::plan::load::Load;
 use crate::queue::WorkQueue;
 use crate::resolve::HostResolver;
 use crate::world::World;
@@ -85,6 +88,8 @@ struct Shared {
     dns: Notify,
     /// Something has died or come back: a plan of the zone that does not know it has become old.
     alarm: Notify,
+    /// How many record sets are to be changed and have not been.
+    unchanged: Arc<AtomicUsize>,
     addresses: addresses::Monitors,
     hosts: hosts::Hosts,
     /// Members that have been connected.
@@ -136,6 +141,7 @@ async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
         queue: WorkQueue::new(),
         dns: Notify::new(),
         alarm: Notify::new(),
+        unchanged: Arc::default(),
         addresses: addresses::Monitors::default(),
         hosts: hosts::Hosts::default(),
         members: Mutex::default(),
@@ -162,6 +168,9 @@ async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
     shutdown.cancelled().await;
     tasks.shutdown().await;
 }
+
+/// How long something waits before it counts as waiting.
+const LATE: Duration = Duration::from_secs(5);
 
 /// How long a task that has panicked waits before it starts anew.
 const RESTART: Duration = Duration::from_secs(1);
@@ -266,6 +275,16 @@ impl Shared {
 
     fn client(&self, member: &str) -> Option<Client> {
         lock(&self.members).get(member).map(|connected| connected.client.clone())
+    }
+
+    /// How much waits. What has just come is not late, and counts for nothing.
+    fn load(&self) -> Load {
+        Load {
+            objects: self.queue.backlog(LATE),
+            writes: self.writes.backlog(LATE),
+            changes: self.unchanged.load(Ordering::Relaxed),
+            budget: self.parts.dns.budget().map(Budget::state).unwrap_or_default(),
+        }
     }
 
     /// `member` has answered a watch with a list.

@@ -35,6 +35,8 @@ struct Attempt {
     wanted: bool,
     failures: u32,
     not_before: Option<Instant>,
+    /// When it was first tried.
+    since: Option<Instant>,
 }
 
 /// What a write that is wanted has to wait for.
@@ -63,6 +65,7 @@ impl Writes {
         }
         self.pace.take(place).map_err(Wait::BackOff)?;
         attempt.wanted = false;
+        attempt.since.get_or_insert(now);
         attempt.task = Some(spawn());
         Ok(())
     }
@@ -93,6 +96,17 @@ impl Writes {
     pub(super) fn hurry(&self, member: &str) {
         for (_, attempt) in self.lock().iter_mut().filter(|((_, other), _)| other == member) {
             (attempt.failures, attempt.not_before) = (0, None);
+        }
+    }
+
+    /// How many writes have not been taken, if one of them has not for so long as `late`.
+    pub(super) fn backlog(&self, late: Duration) -> usize {
+        let attempts = self.lock();
+        let is_late = |attempt: &Attempt| attempt.since.is_some_and(|since| since.elapsed() >= late);
+        if attempts.values().any(is_late) {
+            attempts.values().filter(|attempt| attempt.since.is_some()).count()
+        } else {
+            0
         }
     }
 
@@ -146,12 +160,19 @@ mod tests {
         }
         assert_eq!(writes.start(&place, never), Ok(()));
         writes.finish(&place, false);
+        let tried = Duration::from_millis(700);
+        assert_eq!(
+            (writes.backlog(tried), writes.backlog(tried + Duration::from_millis(1))),
+            (1, 0),
+            "it is one write"
+        );
         writes.hurry("fed-east");
         assert!(matches!(writes.start(&place, never), Err(Wait::BackOff(_))));
         writes.hurry("fed-west");
         assert_eq!(writes.start(&place, never), Ok(()));
         writes.finish(&place, false);
         writes.retain(&place.0, |_| false);
+        assert_eq!(writes.backlog(Duration::ZERO), 0);
         assert_eq!(writes.start(&place, never), Ok(()));
         assert_eq!(writes.finish(&place, false), Some(FIRST_BACKOFF));
     }

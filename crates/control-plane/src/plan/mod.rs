@@ -7,6 +7,7 @@ mod combinations;
 mod deletion;
 pub(crate) mod evict;
 mod intent;
+pub(crate) mod load;
 mod merge;
 mod names;
 mod object;

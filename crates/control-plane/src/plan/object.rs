@@ -11,7 +11,7 @@ use kube::core::DynamicObject;
 use super::intent::{Intents, Numbers, is_current};
 use super::overrides::overrides;
 use super::place::{Placement, place, steps};
-use super::select::{is_selected, selector};
+use super::select::{is_selected, selector, unmet};
 use super::{FederationWrite, MemberWrite, ObjectPlan, deletion, status};
 use crate::kinds::{Replicas, controlled};
 use crate::object::{annotation, conditions_of, finalizers_with, has_finalizer, is_deleted, number, since};
@@ -81,6 +81,8 @@ pub(super) struct Applied {
     pub(super) current: BTreeSet<String>,
     /// What is wrong in a member that nobody else tells of.
     pub(super) problems: BTreeMap<String, (&'static str, String)>,
+    /// Why others are not to hold it, of objects without replicas.
+    pub(super) left_out: BTreeMap<String, String>,
     /// What is wrong with the selector of an object without replicas: copies stay where they are.
     pub(super) selection: Option<String>,
     /// Whether a selector says anything at all.
@@ -141,6 +143,11 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
             },
         };
         let fate = if member.lack == Some(Lack::Permission) { Fate::Gone } else { fate };
+        if matches!(fate, Fate::Gone) && placement.is_none() {
+            let lack = member.lack.map(|lack| format!("it {}", lack.phrase()));
+            let why = lack.or_else(|| unmet(selector.as_ref().ok()?, member));
+            applied.left_out.extend(why.map(|why| (name.clone(), why)));
+        }
         match fate {
             Fate::Held(numbers) => {
                 applied.belongs.insert(name.clone());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use kfed_api::policy::{InvalidPolicy, PlacementPolicy};
 use kfed_replica_scheduler::{Member, Reason, Request};
 
-use super::select::{fail_on_errors, selector};
+use super::select::{fail_on_errors, selector, unmet};
 use crate::kinds::Replicas;
 use crate::object::{annotation, conditions_of, holds, number};
 use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView};
@@ -69,6 +69,7 @@ fn spread(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, want
     for (name, member) in &view.members {
         if let Some(lack) = member.lack {
             placement.obstacles.push(format!("{name} {}", lack.phrase()));
+            placement.whys.insert(name.clone(), format!("it {}", lack.phrase()));
             continue;
         }
         match member.state {
@@ -127,9 +128,15 @@ fn beside(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, scal
                 let asks = scaling.targets.get(name).is_some_and(|most| *most > 0);
                 let least = scaling.seconds.get(name).copied().unwrap_or(1);
                 let held = member.share.map(|share| share.replicas);
-                let may = policy.cluster_selector.iter().all(|one| one.matches(&member.attributes.labels));
-                let target = if asks && may { Some(held.unwrap_or(least)) } else { held.map(|_| 0) };
+                let unmet = unmet(&policy.cluster_selector, member);
+                let target = if asks && unmet.is_none() { Some(held.unwrap_or(least)) } else { held.map(|_| 0) };
                 placement.targets.extend(target.map(|target| (name.clone(), target)));
+                if !asks || unmet.is_some() {
+                    let its = scaling.whys.get(name).map(|why| format!(": {why}")).unwrap_or_default();
+                    let why =
+                        unmet.unwrap_or_else(|| format!("its autoscaler {} may have none there{its}", scaler.key.name));
+                    placement.whys.insert(name.clone(), why);
+                }
             }
             _ => drop(placement.keep(name, member, replicas)),
         }
@@ -221,11 +228,12 @@ impl Placement {
                 target(held, "it is dead: its replicas are planned elsewhere soon");
                 self.wait_for(Some(evict_in));
             }
-            MemberState::Dead if replicas.stays => {
+            MemberState::Dead if replicas.stays && held.is_some() => {
                 target(held, "it is dead: what it runs may still hold its volumes, and is not planned elsewhere");
             }
             MemberState::Dead => {
                 self.obstacles.push(format!("{name} is dead"));
+                self.whys.insert(name.to_owned(), "it is dead".to_owned());
                 return 0;
             }
             MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. } => {

@@ -21,6 +21,12 @@ pub(super) fn is_selected(selector: &[SelectorRequirement], member: &MemberView)
     selector.iter().all(|requirement| requirement.matches(&member.attributes.labels))
 }
 
+/// What of it the labels of `member` are not; none where it is one of those.
+pub(super) fn unmet(selector: &[SelectorRequirement], member: &MemberView) -> Option<String> {
+    let unmet = selector.iter().find(|requirement| !requirement.matches(&member.attributes.labels));
+    unmet.map(|requirement| format!("its labels are not {requirement}"))
+}
+
 /// The first error of `policy`, which stands in `annotation`.
 pub(super) fn fail_on_errors(annotation: &str, policy: &PlacementPolicy) -> Result<(), String> {
     let error = policy.check(None).into_iter().find(|finding| finding.severity == Severity::Error);

@@ -1,5 +1,6 @@
 //! What the federated object tells its user: the members' numbers and addresses, conditions, and where it is.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use kfed_api::conditions::{reasons, types};
@@ -32,7 +33,7 @@ pub(super) fn plan(
     // Failover goes by what workloads have; of all else one word when it has arrived is enough.
     let has_arrived = nothing_to_write || !problems(view, applied).is_empty();
     if placement.is_some() || has_arrived {
-        let summary = summary(view, placement, applied);
+        let summary = summary(view, federated, placement, applied);
         if annotation(federated, keys::PLACEMENT) != Some(&summary) {
             write.placement = Some(summary);
         }
@@ -163,27 +164,52 @@ struct Problem<'a> {
     message: &'a str,
 }
 
-/// `{"fed-east":{"ready":4,"replicas":4,"why":"…"}}`: what is counted on. A dead member drops out when its replicas are planned
-/// elsewhere, and comes in again only when it shows itself.
-fn summary(view: &ObjectView, placement: Option<&Placement>, applied: &Applied) -> String {
+/// Of how many members at most it is told why they have nothing: an object has room for so many words.
+const MOST_LEFT_OUT: usize = 32;
+
+/// `{"fed-east":{"ready":4,"replicas":4,"why":"…"},"fed-west":{"why":"…"}}`: what is counted on, and of members that have nothing only
+/// why. A dead member is counted on no more when its replicas are planned elsewhere, and is again only when it shows itself.
+fn summary(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placement>, applied: &Applied) -> String {
     let stays = view.key.kind.replicas.is_some_and(|replicas| replicas.stays);
     let counts = |member: &MemberView| match member.state {
         MemberState::Dead => stays,
         state => state != MemberState::Joining,
     };
     let problems = problems(view, applied);
-    let members = view.members.iter().filter(|(_, member)| counts(member)).filter_map(|(name, member)| {
-        let problem = problems.get(name.as_str());
+    let told = LazyCell::new(|| told_why(federated));
+    let whys = placement.map_or(&applied.left_out, |placement| &placement.whys);
+    let mut left_out = 0;
+    let members = view.members.iter().filter_map(|(name, member)| {
+        let problem = problems.get(name.as_str()).filter(|_| counts(member));
         let problem = problem.map(|(reason, message)| Problem { reason, message });
         let held = match view.key.kind.replicas {
             Some(_) => member.share.is_some(),
             None => member.copy.is_some(),
         };
-        let why = placement.and_then(|placement| placement.whys.get(name)).map_or("", String::as_str);
-        (held || problem.is_some()).then_some((name, Entry { share: member.share, why, problem }))
+        let why = whys.get(name).map(String::as_str);
+        if (counts(member) && held) || problem.is_some() {
+            let why = why.unwrap_or_default();
+            return Some((name.clone(), json!(Entry { share: member.share, why, problem })));
+        }
+        let why = match member.state {
+            MemberState::Available | MemberState::Dead | MemberState::Leaving { .. } => why?,
+            // Nothing has been decided about it: what was said before still is why.
+            MemberState::Frozen | MemberState::Returning | MemberState::Dying { .. } => told.get(name)?.as_str(),
+            MemberState::Joining => return None,
+        };
+        left_out += 1;
+        let entry = json!(Entry { share: None, why, problem: None });
+        (left_out <= MOST_LEFT_OUT).then(|| (name.clone(), entry))
     });
-    let members: BTreeMap<_, _> = members.collect();
-    json!(members).to_string()
+    Value::Object(members.collect()).to_string()
+}
+
+/// Of members that have nothing: why, as was last told.
+fn told_why(federated: &DynamicObject) -> BTreeMap<String, String> {
+    let told = annotation(federated, keys::PLACEMENT);
+    let told = told.and_then(|json| serde_json::from_str::<BTreeMap<String, Value>>(json).ok()).unwrap_or_default();
+    let alone = told.into_iter().filter(|(_, entry)| entry.as_object().is_some_and(|entry| entry.len() == 1));
+    alone.filter_map(|(name, entry)| Some((name, entry["why"].as_str()?.to_owned()))).collect()
 }
 
 /// What each member does not hold as it should, and why.

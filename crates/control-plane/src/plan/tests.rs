@@ -480,6 +480,7 @@ fn a_plan_that_has_been_carried_out_plans_nothing_more() {
     assert_eq!(third, ObjectPlan::default());
 }
 
+mod left_out;
 mod numbers;
 
 mod properties {

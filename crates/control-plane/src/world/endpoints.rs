@@ -18,6 +18,15 @@ pub(crate) struct Endpoints {
 /// Namespace and name.
 type SliceName = (String, String);
 
+/// What is kept of an EndpointSlice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown {
+    name: SliceName,
+    /// None where it belongs to no Service.
+    service: Option<ObjectKey>,
+    slice: Slice,
+}
+
 /// What an EndpointSlice shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Slice {
@@ -41,21 +50,21 @@ impl Endpoints {
     }
 
     /// Takes in a slice as it is now. Whether a Service has lost its last ready endpoint by it.
-    pub(crate) fn apply(&mut self, slice: &EndpointSlice) -> bool {
-        let Some(name) = name(slice) else { return false };
-        let Some(service) = service(slice) else { return self.forget(&name) };
+    pub(crate) fn apply(&mut self, shown: Shown) -> bool {
+        let Shown { name, service, slice } = shown;
+        let Some(service) = service else { return self.forget(&name) };
         let other = self.service_of.get(&name).is_some_and(|before| *before != service);
         let lost = other && self.forget(&name);
-        self.insert(name, service, Slice::of(slice)) || lost
+        self.insert(name, service, slice) || lost
     }
 
     /// The slice is gone. Whether a Service has lost its last ready endpoint by it.
-    pub(crate) fn delete(&mut self, slice: &EndpointSlice) -> bool {
-        name(slice).is_some_and(|name| self.forget(&name))
+    pub(crate) fn delete(&mut self, shown: &Shown) -> bool {
+        self.forget(&shown.name)
     }
 
     /// These are all that there are. Whether a Service has lost its last ready endpoint.
-    pub(crate) fn replace(&mut self, slices: &[EndpointSlice]) -> bool {
+    pub(crate) fn replace(&mut self, slices: Vec<Shown>) -> bool {
         let before = std::mem::take(self);
         for slice in slices {
             self.apply(slice);
@@ -88,14 +97,20 @@ impl Endpoints {
     }
 }
 
-fn name(slice: &EndpointSlice) -> Option<SliceName> {
-    Some((slice.metadata.namespace.clone()?, slice.metadata.name.clone()?))
-}
-
 fn service(slice: &EndpointSlice) -> Option<ObjectKey> {
     let kind = FederatedKind::named("Service")?;
     let name = slice.metadata.labels.as_ref()?.get("kubernetes.io/service-name")?.clone();
     Some(ObjectKey { kind, namespace: slice.metadata.namespace.clone()?, name })
+}
+
+// === impl Shown ===
+
+impl Shown {
+    pub(crate) fn of(slice: EndpointSlice) -> Self {
+        let (service, shown) = (service(&slice), Slice::of(&slice));
+        let name = (slice.metadata.namespace.unwrap_or_default(), slice.metadata.name.unwrap_or_default());
+        Self { name, service, slice: shown }
+    }
 }
 
 // === impl Slice ===
@@ -122,12 +137,13 @@ mod tests {
 
     use super::*;
 
-    fn slice(name: &str, service: &str, ready: &[bool]) -> EndpointSlice {
+    fn slice(name: &str, service: &str, ready: &[bool]) -> Shown {
         let endpoint = |(at, ready): (usize, &bool)| json!({"addresses": [format!("10.0.0.{at}")], "conditions": {"ready": ready}});
         let endpoints: Vec<_> = ready.iter().enumerate().map(endpoint).collect();
         let labels = json!({"kubernetes.io/service-name": service});
         let metadata = json!({"name": name, "namespace": "default", "labels": labels});
-        serde_json::from_value(json!({"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints})).unwrap()
+        let slice = json!({"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints});
+        Shown::of(serde_json::from_value(slice).unwrap())
     }
 
     fn key(service: &str) -> ObjectKey {
@@ -138,10 +154,10 @@ mod tests {
     #[test]
     fn the_loss_of_a_last_ready_endpoint_is_told_once() {
         let mut endpoints = Endpoints::default();
-        assert!(!endpoints.apply(&slice("a", "web", &[true, false, true])));
-        assert!(!endpoints.apply(&slice("b", "web", &[true])));
+        assert!(!endpoints.apply(slice("a", "web", &[true, false, true])));
+        assert!(!endpoints.apply(slice("b", "web", &[true])));
         assert_eq!(endpoints.ready(&key("web")), 3);
-        assert!(!endpoints.apply(&slice("a", "web", &[false])), "b has one");
+        assert!(!endpoints.apply(slice("a", "web", &[false])), "b has one");
         assert!(endpoints.delete(&slice("b", "web", &[])));
         assert!(!endpoints.delete(&slice("b", "web", &[])), "it is gone already");
         assert_eq!(endpoints.ready(&key("web")), 0);
@@ -150,8 +166,8 @@ mod tests {
     #[test]
     fn a_slice_that_becomes_another_services_leaves_the_first() {
         let mut endpoints = Endpoints::default();
-        endpoints.apply(&slice("a", "web", &[true]));
-        assert!(endpoints.apply(&slice("a", "other", &[true])), "web has none left");
+        endpoints.apply(slice("a", "web", &[true]));
+        assert!(endpoints.apply(slice("a", "other", &[true])), "web has none left");
         assert_eq!((endpoints.ready(&key("web")), endpoints.ready(&key("other"))), (0, 1));
         assert_eq!(endpoints.by_service.len(), 1);
     }
@@ -159,10 +175,10 @@ mod tests {
     #[test]
     fn a_whole_list_replaces_what_was_known() {
         let mut endpoints = Endpoints::default();
-        endpoints.apply(&slice("a", "web", &[true]));
-        endpoints.apply(&slice("b", "other", &[true]));
-        assert!(!endpoints.replace(&[slice("c", "web", &[true]), slice("b", "other", &[true])]));
-        assert!(endpoints.replace(&[slice("c", "web", &[true])]), "other is gone");
+        endpoints.apply(slice("a", "web", &[true]));
+        endpoints.apply(slice("b", "other", &[true]));
+        assert!(!endpoints.replace(vec![slice("c", "web", &[true]), slice("b", "other", &[true])]));
+        assert!(endpoints.replace(vec![slice("c", "web", &[true])]), "other is gone");
         assert_eq!((endpoints.ready(&key("web")), endpoints.ready(&key("other"))), (1, 0));
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here is the truth: every event may have been lost or come late, and a relist repairs it.
 
 mod endpoints;
+pub(crate) mod kept;
 mod member;
 mod objects;
 mod pods;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use kfed_api::{Cluster, Federation, keys};
 use kfed_dnsprovider::{DnsName, Resource};
 
+pub(crate) use endpoints::Shown;
 #[cfg(test)]
 pub(crate) use endpoints::Slice;
 pub(crate) use member::{

@@ -55,9 +55,7 @@ impl Objects {
         self.0.get(key)
     }
 
-    fn insert(&mut self, kind: &'static FederatedKind, mut object: DynamicObject) -> ObjectKey {
-        // Nobody here asks who wrote what, and it is a large part of many objects.
-        object.metadata.managed_fields = None;
+    fn insert(&mut self, kind: &'static FederatedKind, object: DynamicObject) -> ObjectKey {
         let key = kind.key(&object);
         self.0.insert(key.clone(), Arc::new(object));
         key

@@ -10,3 +10,4 @@ mod propagation;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod watches;

@@ -135,7 +135,7 @@ impl Fleet {
 
     /// A control plane with the parts of this federation.
     pub(crate) fn builder(&self, clock: Clock) -> ControlPlaneBuilder {
-        let dns = DnsProvider::new(self.dns.clone()).layer(&Budget::new(self.limits.clone()).layer());
+        let dns = DnsProvider::new(self.dns.clone()).within(&Budget::new(self.limits.clone()));
         self.builder_with(dns, clock)
     }
 
@@ -150,7 +150,12 @@ impl Fleet {
 
     /// A control plane with another provider.
     pub(crate) fn builder_with(&self, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
-        ControlPlane::builder(self.client.clone(), self.settings.clone(), dns, clock)
+        self.builder_of(self.client.clone(), dns, clock)
+    }
+
+    /// A control plane that sees the federation API through `client`.
+    pub(crate) fn builder_of(&self, client: Client, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
+        ControlPlane::builder(client, self.settings.clone(), dns, clock)
             .connector(connector(&self.members, &self.clocks, self.clock()))
             .address_probe(self.address_probe())
     }

@@ -1,5 +1,6 @@
 //! What stands between a control plane and all that it writes to: it counts, hangs, and kills.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -34,6 +35,18 @@ pub(crate) struct Write {
     pub(crate) at: Instant,
 }
 
+/// A request that reads a list, or follows one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Look {
+    /// The federation, or a member's name.
+    pub(crate) at: String,
+    pub(crate) path: String,
+    /// The labels that are asked for.
+    pub(crate) labels: String,
+    /// Whether nothing but metadata is asked for.
+    pub(crate) metadata: bool,
+}
+
 /// When the control plane dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
@@ -54,6 +67,7 @@ pub(crate) struct Tap {
 #[derive(Default)]
 struct State {
     writes: Vec<Write>,
+    looks: BTreeSet<Look>,
     fatal: Option<(usize, When)>,
     dead: Option<Write>,
 }
@@ -89,6 +103,11 @@ impl Tap {
         self.state.lock().unwrap().writes.iter().filter(|write| !is_lease(write)).cloned().collect()
     }
 
+    /// What was read, each once.
+    pub(crate) fn looks(&self) -> BTreeSet<Look> {
+        self.state.lock().unwrap().looks.clone()
+    }
+
     /// Waits until nothing has been written for so long.
     pub(crate) async fn rests(&self, quiet: Duration) {
         let start = Instant::now();
@@ -116,6 +135,9 @@ impl Tap {
             async move {
                 let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
                 let what = writes.then(|| format!("{} {}", request.method(), request.uri().path()));
+                if !writes {
+                    tap.state.lock().unwrap().looks.insert(Look::of(&to, &request));
+                }
                 tap.pass(to, what, client.send(request)).await
             }
         });
@@ -148,6 +170,22 @@ impl Tap {
         }
         self.died.notify_one();
         std::future::pending().await
+    }
+}
+
+// === impl Look ===
+
+impl Look {
+    fn of(at: &str, request: &Request<Body>) -> Self {
+        let query = request.uri().query().unwrap_or_default().split('&');
+        let labels = query.filter_map(|part| part.strip_prefix("labelSelector=")).next().unwrap_or_default();
+        let accept = request.headers().get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        Self {
+            at: at.to_owned(),
+            path: request.uri().path().to_owned(),
+            labels: labels.to_owned(),
+            metadata: accept.is_some_and(|accept| accept.contains("as=PartialObjectMetadata")),
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Limit {
 ///
 /// let minute = Duration::from_secs(60);
 /// let budget = Budget::new(Limits::default().with(OperationKind::Create, 200, minute).with(OperationKind::List, 60, minute));
-/// let provider = DnsProvider::new(MemoryProvider::with_zone("example.com".parse()?)).layer(&budget.layer());
+/// let provider = DnsProvider::new(MemoryProvider::with_zone("example.com".parse()?)).within(&budget);
 /// # Ok::<(), kfed_dnsprovider::InvalidName>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kfed_api::keys;
 use kfed_api::policy::{Mode, PlacementPolicy};
 use kfed_replica_scheduler::{Member, Request};
+use serde::Deserialize;
 
 use super::change::Replicas;
 use super::cluster::{self, Cluster};
@@ -59,6 +60,14 @@ struct Draft {
     clusters: Option<Vec<Cluster>>,
     placement: BTreeMap<String, i64>,
     span: Span,
+}
+
+/// What annotation `kfed.io/placement` says of a member.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Noted {
+    /// None where it is told of only for why it runs nothing.
+    replicas: Option<i64>,
 }
 
 // === impl Workload ===
@@ -257,7 +266,9 @@ impl Draft {
         }
         if let Some(placement) = annotated(keys::PLACEMENT) {
             let without = "it is taken to run nowhere";
-            self.placement = reader.optional_inside(placement, keys::PLACEMENT, without).unwrap_or_default();
+            let noted: Option<BTreeMap<String, Noted>> = reader.optional_inside(placement, keys::PLACEMENT, without);
+            let runs = noted.unwrap_or_default().into_iter().filter_map(|(name, noted)| Some((name, noted.replicas?)));
+            self.placement = runs.collect();
         }
     }
 

@@ -173,7 +173,7 @@ workload:
     name: web
     annotations:
       federation.alpha.kubernetes.io/cluster-selector: '[{"key": "tier", "operator": "in", "values": ["gold"]}]'
-      kfed.io/placement: '{"x": 2, "z": 1}'
+      kfed.io/placement: '{"x":{"ready":1,"replicas":2,"why":"2 for its weight"},"y":{"why":"it is dead"},"z":{"ready":1,"replicas":1}}'
   spec: {replicas: 4}
 clusters: [{name: x, labels: {tier: gold}}, {name: y, labels: {tier: tin}}, {name: z, current: 0, labels: {tier: gold}}]
 "#);

@@ -4,7 +4,8 @@ use kfed_control_plane::overview::{Explanation, explain};
 
 use crate::error::Error;
 use crate::kubeconfig::{DEADLINE, Place};
-use crate::output::{self, Format, table};
+use crate::output::table;
+use crate::table::{Format, print_text};
 
 /// Explain where an object is: in which members, how many of it, why, and what is wrong there
 #[derive(Debug, clap::Args)]
@@ -32,10 +33,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Error> {
     let Some(explained) = explained else {
         return Err(Error::NoObject { kind: args.kind, name: args.name, namespace: args.namespace });
     };
-    match args.output {
-        Format::Json => output::json(&explained),
-        Format::Table => output::line(text(&explained).trim_end()),
-    }
+    print_text(args.output, &explained, |_| text(&explained));
     Ok(())
 }
 

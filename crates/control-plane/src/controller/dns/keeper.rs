@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kfed_api::conditions::{reasons, types};
@@ -118,7 +119,8 @@ impl Keeper {
         Self {
             owner: Owner(settings.federation.clone()),
             naming: Naming { federation: settings.federation.clone(), zone: settings.zone.clone() },
-            cache: ZoneCache::new(shared.parts.dns.clone(), zone, settings.dns_sweep),
+            cache: ZoneCache::new(shared.parts.dns.clone(), zone, settings.dns_sweep)
+                .counting(shared.unchanged.clone()),
             refused: BTreeMap::new(),
             held: None,
             empty_since: BTreeMap::new(),
@@ -150,6 +152,7 @@ impl Keeper {
         let shared = self.shared.clone();
         if shared.world().names == Names::Left {
             self.share(DnsState::default());
+            shared.unchanged.store(0, Ordering::Relaxed);
             return Ok(Instant::now() + shared.settings().dns_sweep);
         }
         self.cache.refresh().await?;
@@ -170,6 +173,7 @@ impl Keeper {
             tracing::debug!(zone = %self.cache.zone().name, ?changes, "planned");
         }
         self.held.clone_from(&changes.guarded);
+        shared.unchanged.store(changes.changes.len(), Ordering::Relaxed);
         self.leave_out_refused(&mut changes);
         let applied = self.cache.apply_until(&changes, alarm).await;
         let interrupted = applied.interrupted;

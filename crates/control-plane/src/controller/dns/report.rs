@@ -17,6 +17,7 @@ use crate::controller::Shared;
 use crate::effect::{EffectError, manager, within};
 use crate::object::{WantedCondition, conditions};
 use crate::plan::approval::{Approved, Waiting, approved};
+use crate::plan::load::{Gauge, Told};
 
 /// How often it is looked how things stand; while something waits for an approval, one is looked for as often.
 const POLL: Duration = Duration::from_secs(5);
@@ -28,6 +29,8 @@ struct Said {
     zone: Option<Standing>,
     /// Members that are dead, where they are so many that nothing is evicted for it.
     mass_failure: Option<Vec<String>>,
+    /// How much waits.
+    load: Told,
 }
 
 /// Reports whenever things stand otherwise; passes on what is approved.
@@ -38,8 +41,13 @@ pub(super) async fn run(
 ) {
     let mut reported = None;
     let mut due = Instant::now();
+    let mut gauge = Gauge::default();
     loop {
-        let said = Said { zone: standing.borrow_and_update().clone(), mass_failure: mass_failure(shared) };
+        let said = Said {
+            zone: standing.borrow_and_update().clone(),
+            mass_failure: mass_failure(shared),
+            load: gauge.see(&shared.load(), shared.now()).clone(),
+        };
         let waits = said.mass_failure.is_some() || said.zone.as_ref().is_some_and(|zone| zone.held.is_some());
         let known = said.zone.is_some() || said.mass_failure.is_some();
         if known && (waits || reported.as_ref() != Some(&said) || due <= Instant::now()) {
@@ -115,8 +123,15 @@ async fn report(shared: &Shared, said: &Said) -> Result<Approved, EffectError> {
     let status = federation.status.unwrap_or_default();
     let before = serde_json::to_value(&status.conditions).unwrap_or_default();
     let after = conditions(Some(&before), &wanted, shared.now());
-    if before.as_array() != Some(&after) || status.awaiting != awaiting || status.records.as_ref() != Some(&records) {
-        let patch = Patch::Merge(json!({"status": {"conditions": after, "awaiting": awaiting, "records": records}}));
+    let Told { queue, dns } = &said.load;
+    let stands = before.as_array() == Some(&after)
+        && status.awaiting == awaiting
+        && status.records.as_ref() == Some(&records)
+        && status.queue.as_ref() == Some(queue)
+        && status.dns.as_ref() == Some(dns);
+    if !stands {
+        let status = json!({"conditions": after, "awaiting": awaiting, "records": records, "queue": queue, "dns": dns});
+        let patch = Patch::Merge(json!({"status": status}));
         let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         within(deadline, federations.patch_status(name, &how, &patch)).await?;
     }
