@@ -85,6 +85,11 @@ impl TxtNames {
         Ok(names)
     }
 
+    /// What stands for an asterisk; empty where nothing does.
+    pub fn wildcard(&self) -> &str {
+        &self.wildcard
+    }
+
     /// The name of the mark of `set`.
     ///
     /// # Errors

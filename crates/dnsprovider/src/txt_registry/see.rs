@@ -99,7 +99,7 @@ mod tests {
 
     /// One of what may be in a zone: sets, marks of two owners, external-dns' entries, and texts.
     fn set() -> impl Strategy<Value = RecordSet> {
-        let name = || prop::sample::select(vec!["web", "a-web", "b", "*.b"]);
+        let name = || prop::sample::select(vec!["web", "a-web", "wildcard.b", "*.b"]);
         let data = |record_type| match record_type {
             "A" => "192.0.2.1",
             "AAAA" => "2001:db8::1",

@@ -67,7 +67,7 @@ async fn each_request_of_a_write_takes_its_turn_in_the_budget() {
 }
 
 #[tokio::test]
-async fn a_list_below_a_name_has_what_marks_below_it_say() {
+async fn what_is_listed_or_read_is_what_marks_say_and_not_the_marks() {
     let memory = memory();
     let names = TxtNames::try_new("%{record_type}.", "", "").unwrap();
     let provider = memory.provider().with_txt_registry(names.clone());
@@ -78,6 +78,7 @@ async fn a_list_below_a_name_has_what_marks_below_it_say() {
     let below = provider.snapshot_below(&zone_id(), &key("A", "web").name).await.unwrap();
     let names: Vec<_> = below.iter().map(|set| (set.key.clone(), owner().owns(set))).collect();
     assert_eq!(names, [(key("A", "x.web"), true), (key("A", "y.x.web"), true)]);
+    assert_eq!(provider.get(&zone_id(), &key("TXT", "a.x.web")).await.unwrap(), None, "nor is a mark read by its name");
     let page = provider.list_record_sets(&zone_id(), None, Some("2".into())).await;
     assert_eq!(page.unwrap_err().class, ErrorClass::Invalid);
 }
