@@ -81,10 +81,11 @@ async fn deaths_after_each_write_for_a_member_do_no_harm() {
 
 /// Between a mark and its set there is a write more to die at.
 #[tokio::test(start_paused = true)]
-async fn deaths_at_each_write_do_no_harm_where_marks_are_texts() {
+async fn deaths_at_each_write_to_a_zone_of_marks_do_no_harm() {
     for when in [When::Before, When::After] {
         let fleet = over(MemoryProvider::with_zone(ZONE.parse().unwrap()).without_metadata()).await;
-        every_write_in(fleet, &[Step::Join("fed-west"), Step::Join("fed-east")], &OBJECTS, when).await;
+        let first = [Step::Join("fed-west"), Step::Join("fed-east")];
+        every_write_in(fleet, &first, &OBJECTS, |tap, n| tap.arm_zone(n, when)).await;
     }
 }
 
@@ -113,10 +114,10 @@ async fn deaths_in_a_federation_that_has_just_been_made_do_no_harm() {
 /// Goes round `ring` in a federation in which `first` has happened, with a death at write number 0 of each step, then at number 1 of
 /// each, until no step has so many.
 async fn every_write(first: &[Step], ring: &[Step], when: When) {
-    every_write_in(federation().await, first, ring, when).await;
+    every_write_in(federation().await, first, ring, |tap, n| tap.arm(n, when)).await;
 }
 
-async fn every_write_in(fleet: Fleet, first: &[Step], ring: &[Step], when: When) {
+async fn every_write_in(fleet: Fleet, first: &[Step], ring: &[Step], arm: impl Fn(&Tap, usize)) {
     let mut life = Life::start(&fleet, Tap::new());
     for step in first {
         assert_eq!(life.through(&fleet, *step).await, None);
@@ -132,12 +133,12 @@ async fn every_write_in(fleet: Fleet, first: &[Step], ring: &[Step], when: When)
     for n in 0.. {
         let mut died_in = 0;
         for (step, expected) in ring.iter().zip(&expected) {
-            life.tap.arm(n, when);
+            arm(&life.tap, n);
             let stays = matches!(step, Step::Restart | Step::Change);
             let before = if stays { copies(&fleet).await } else { BTreeMap::new() };
             if let Some(died) = life.through(&fleet, *step).await {
                 died_in += 1;
-                same(expected, &picture(&fleet).await, &format!("{when:?} write {n} of {step:?}, {died}"));
+                same(expected, &picture(&fleet).await, &format!("write {n} of {step:?}, {died}"));
             }
             if stays {
                 assert_eq!(copies(&fleet).await, before, "copies are changed, and not made anew");

@@ -55,6 +55,8 @@ pub(crate) struct Tap {
 struct State {
     writes: Vec<Write>,
     fatal: Option<(usize, When)>,
+    /// Where the writes go that count until then; everywhere if none.
+    counts: Option<&'static str>,
     dead: Option<Write>,
 }
 
@@ -75,7 +77,13 @@ impl Tap {
     /// The control plane dies at write number `n` from now on. Events do not count: nothing depends on them.
     pub(crate) fn arm(&self, n: usize, when: When) {
         let mut state = self.state.lock().unwrap();
-        state.fatal = Some((n, when));
+        (state.fatal, state.counts) = (Some((n, when)), None);
+    }
+
+    /// The same, where writes to the zone alone count.
+    pub(crate) fn arm_zone(&self, n: usize, when: When) {
+        let mut state = self.state.lock().unwrap();
+        (state.fatal, state.counts) = (Some((n, when)), Some(ZONE));
     }
 
     /// Whatever is asked of the federation API from now on, answers included, hangs; or goes on.
@@ -161,7 +169,7 @@ impl State {
         }
         let write = Write { to: to.to_owned(), what: what?, at: Instant::now() };
         self.writes.push(write.clone());
-        if write.what.ends_with("/events") {
+        if write.what.ends_with("/events") || self.counts.is_some_and(|counts| counts != to) {
             return None;
         }
         let (left, when) = self.fatal.take()?;
