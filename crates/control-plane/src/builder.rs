@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kfed_cluster_health::{AddressTarget, Probe, ProbeOutcome};
-use kfed_dnsprovider::DnsProvider;
+use kfed_dnsprovider::{DnsProvider, TxtNames};
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 use tower::util::BoxCloneSyncService;
@@ -43,12 +43,15 @@ pub struct ControlPlaneBuilder {
 
 impl ControlPlane {
     /// A control plane of the federation API behind `federation`, publishing through `dns`, with time from `clock`.
+    ///
+    /// Where `dns` [keeps no metadata](DnsProvider::keeps_metadata) whose the records are is kept in TXT sets; who wants other names for them
+    /// gives it a [registry](DnsProvider::with_txt_registry) before.
     pub fn builder(federation: Client, settings: Settings, dns: DnsProvider, clock: Clock) -> ControlPlaneBuilder {
         ControlPlaneBuilder {
             federation,
             settings,
             clock,
-            dns,
+            dns: dns.with_txt_registry(TxtNames::default()),
             connector: None,
             address_probe: None,
             resolver: None,

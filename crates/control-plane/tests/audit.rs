@@ -10,15 +10,17 @@ use kfed_api::{Unjoin, keys};
 use kfed_control_plane::membership::unjoin;
 use kfed_control_plane::published::read;
 use kfed_dnsprovider::memory::Call;
-use kfed_dnsprovider::{DnsProvider, ErrorClass, OperationKind};
-use kfed_service_dns::{Audit, Verdict, audit};
+use kfed_dnsprovider::{
+    ErrorClass, MemoryProvider, OperationKind, RecordData, RecordSet, RecordSetKey, RecordType, TxtNames, apply,
+};
+use kfed_service_dns::{Audit, Verdict, adopt, audit};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use support::{API_SILENT, FINE, Fleet, HANG, HOSTNAME, LB_SILENT, MINUTE, SECOND};
+use support::{API_SILENT, FINE, Fleet, HANG, HOSTNAME, LB_SILENT, MINUTE, SECOND, ZONE};
 
 async fn audited(fleet: &Fleet) -> Audit {
-    let dns = DnsProvider::new(fleet.dns.clone());
-    let zone = dns.find_zone(&support::ZONE.parse().unwrap()).await.unwrap();
+    let dns = fleet.dns.provider().with_txt_registry(TxtNames::default());
+    let zone = dns.find_zone(&ZONE.parse().unwrap()).await.unwrap();
     let snapshot = dns.snapshot(&zone.id).await.unwrap();
     audit(&snapshot, &read(&fleet.client).await.unwrap().view(&zone, &snapshot))
 }
@@ -164,4 +166,50 @@ async fn the_settings_of_the_control_plane_are_known() {
     finds(&fleet, &[("wanted", 5)]).await;
     let audit = audited(&fleet).await;
     assert!(audit.sets.iter().all(|set| set.ttl == Some(77) && set.verdict == Verdict::Wanted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_marks_are_texts_an_audit_reads_them_and_an_adoption_takes_an_entrys_place() {
+    let mut fleet = Fleet::idle().await;
+    fleet.dns = MemoryProvider::with_zone(ZONE.parse().unwrap()).without_metadata();
+    fleet.run();
+    let mut fleet = fleet.serving(&["a", "b"]).await;
+    finds(&fleet, &[("wanted", 5)]).await;
+
+    // What is withdrawn half stays to be seen, as a set that holds nothing.
+    let texts = |call: &Call| call.record_set.as_ref().is_some_and(|key| key.record_type == RecordType::Txt);
+    fleet.refuse(ErrorClass::Unavailable, move |call| call.kind == OperationKind::Delete && texts(call));
+    annotate(&fleet, json!({keys::PUBLISH: "false"})).await;
+    finds(&fleet, &[("orphaned not-published", 5)]).await;
+    assert_eq!(fleet.answer(HOSTNAME).len(), 0);
+    fleet.heal_zone();
+    annotate(&fleet, json!({keys::PUBLISH: null})).await;
+    finds(&fleet, &[("wanted", 5)]).await;
+
+    // external-dns takes the name meanwhile.
+    fleet.kill().await;
+    let name = HOSTNAME.parse().unwrap();
+    let key = RecordSetKey::new(name, RecordType::A);
+    let place = RecordSetKey::new(TxtNames::default().mark(&key).unwrap(), RecordType::Txt);
+    let theirs = fleet.plant(HOSTNAME);
+    let entry = "heritage=external-dns,external-dns/owner=other,external-dns/resource=service/a/b";
+    let entry =
+        RecordSet { key: place.clone(), data: [RecordData::Txt(vec![entry.to_owned()])].into(), ..theirs.clone() };
+    fleet.dns.insert(&fleet.zone, entry.clone());
+    fleet.run();
+    finds(&fleet, &[("wanted", 4), ("conflict foreign-owner", 1)]).await;
+    assert_eq!(fleet.dns.contents(&fleet.zone).get(&key).map(|set| &set.data), Some(&theirs.data));
+
+    let dns = fleet.dns.provider().with_txt_registry(TxtNames::default());
+    let zone = dns.find_zone(&ZONE.parse().unwrap()).await.unwrap();
+    let mut snapshot = dns.snapshot(&zone.id).await.unwrap();
+    let view = read(&fleet.client).await.unwrap().view(&zone, &snapshot);
+    let adoption = adopt(&snapshot, &view, &key.name, None, false).unwrap();
+    for changes in [&adoption.marks, &adoption.registrations] {
+        let applied = apply(&dns, &zone.id, changes, &mut snapshot).await;
+        assert!(applied.failed.is_empty() && applied.done == 1, "{applied:?}");
+    }
+    finds(&fleet, &[("wanted", 5)]).await;
+    assert_eq!(fleet.answer(HOSTNAME).len(), 2);
+    assert_eq!(fleet.dns.contents(&fleet.zone).len(), 10, "a mark for each, and nothing else");
 }

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use kfed_api::keys;
 use kfed_cluster_emulator::ClusterEmulator;
+use kfed_dnsprovider::ownership::OWNER_KEY;
+use kfed_dnsprovider::txt_registry::see;
+use kfed_dnsprovider::{MemoryProvider, TxtNames};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -20,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use support::tap::{Tap, When};
-use support::{Fleet, SPREAD};
+use support::{Fleet, SPREAD, ZONE};
 
 /// Longer than anything waits that is tried again.
 const QUIET: Duration = Duration::from_secs(45);
@@ -76,6 +79,16 @@ async fn deaths_after_each_write_for_a_member_do_no_harm() {
     every_write(&[Step::Join("fed-east"), Step::Create], &MEMBERSHIP, When::After).await;
 }
 
+/// Between a mark and its set there is a write more to die at.
+#[tokio::test(start_paused = true)]
+async fn deaths_at_each_write_to_a_zone_of_marks_do_no_harm() {
+    for when in [When::Before, When::After] {
+        let fleet = over(MemoryProvider::with_zone(ZONE.parse().unwrap()).without_metadata()).await;
+        let first = [Step::Join("fed-west"), Step::Join("fed-east")];
+        every_write_in(fleet, &first, &OBJECTS, |tap, n| tap.arm_zone(n, when)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn deaths_in_a_federation_that_has_just_been_made_do_no_harm() {
     let live = async |tap: Tap| {
@@ -101,7 +114,10 @@ async fn deaths_in_a_federation_that_has_just_been_made_do_no_harm() {
 /// Goes round `ring` in a federation in which `first` has happened, with a death at write number 0 of each step, then at number 1 of
 /// each, until no step has so many.
 async fn every_write(first: &[Step], ring: &[Step], when: When) {
-    let fleet = federation().await;
+    every_write_in(federation().await, first, ring, |tap, n| tap.arm(n, when)).await;
+}
+
+async fn every_write_in(fleet: Fleet, first: &[Step], ring: &[Step], arm: impl Fn(&Tap, usize)) {
     let mut life = Life::start(&fleet, Tap::new());
     for step in first {
         assert_eq!(life.through(&fleet, *step).await, None);
@@ -117,12 +133,12 @@ async fn every_write(first: &[Step], ring: &[Step], when: When) {
     for n in 0.. {
         let mut died_in = 0;
         for (step, expected) in ring.iter().zip(&expected) {
-            life.tap.arm(n, when);
+            arm(&life.tap, n);
             let stays = matches!(step, Step::Restart | Step::Change);
             let before = if stays { copies(&fleet).await } else { BTreeMap::new() };
             if let Some(died) = life.through(&fleet, *step).await {
                 died_in += 1;
-                same(expected, &picture(&fleet).await, &format!("{when:?} write {n} of {step:?}, {died}"));
+                same(expected, &picture(&fleet).await, &format!("write {n} of {step:?}, {died}"));
             }
             if stays {
                 assert_eq!(copies(&fleet).await, before, "copies are changed, and not made anew");
@@ -209,7 +225,13 @@ fn same(expected: &Picture, seen: &Picture, what: &str) {
 
 /// Two clusters, in one of which some of what is to come is there already, and somebody's records in the zone.
 async fn federation() -> Fleet {
-    let fleet = Fleet::idle().await;
+    over(MemoryProvider::with_zone(ZONE.parse().unwrap())).await
+}
+
+/// The same with this zone.
+async fn over(dns: MemoryProvider) -> Fleet {
+    let mut fleet = Fleet::idle().await;
+    fleet.dns = dns;
     for (name, region) in MEMBERS.into_iter().zip(["westus", "eastus"]) {
         fleet.emulate(ClusterEmulator::builder(name).region(region).zones(["1"]).nodes(1)).await;
     }
@@ -296,8 +318,15 @@ async fn picture(fleet: &Fleet) -> Picture {
             }
         }
     }
-    for set in fleet.dns.contents(&fleet.zone).iter() {
-        let mut set = set.clone();
+    let zone = fleet.dns.contents(&fleet.zone);
+    let mut seen: Vec<_> = zone.iter().cloned().collect();
+    if !fleet.dns.provider().keeps_metadata() {
+        seen = see(&TxtNames::default(), seen);
+        // A mark may remember more or less, but each set of ours has one, and there is none beside.
+        let ours = seen.iter().filter(|set| set.metadata.get(OWNER_KEY).is_some()).count();
+        picture.insert("zone marks".to_owned(), json!([ours, zone.len() - seen.len()]));
+    }
+    for mut set in seen {
         set.etag = None;
         picture.insert(format!("zone {}", set.key), json!(named(format!("{set:?}"))));
     }

@@ -10,10 +10,10 @@ use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
 use kfed_control_plane::approval;
 use kfed_dnsprovider::layer::Limits;
 use kfed_dnsprovider::memory::Fault;
-use kfed_dnsprovider::{DnsError, ErrorClass, OperationKind};
-use kube::api::{Patch, PatchParams};
+use kfed_dnsprovider::{DnsError, ErrorClass, MemoryProvider, OperationKind};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
-use support::{API_SILENT, FINE, Fleet, HANG, HOSTNAME, LB_SILENT, MINUTE, REFUSE, SECOND, SPREAD};
+use support::{API_SILENT, FINE, Fleet, HANG, HOSTNAME, LB_SILENT, MINUTE, REFUSE, SECOND, SPREAD, ZONE};
 
 /// 3 periods, a deadline and what a period may be off by: what the defaults take to see a death.
 const DETECTION: Duration = Duration::from_secs(18);
@@ -41,6 +41,33 @@ async fn a_member_that_hangs_or_refuses_leaves_the_answers_in_time() {
         let took = fleet.eventually("its replicas are elsewhere", all).await;
         assert!(took >= 50 * SECOND, "{took:?} after both signals");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_marks_are_texts_a_withdrawal_and_a_return_take_one_write_a_name() {
+    let mut fleet = Fleet::idle().await;
+    fleet.dns = MemoryProvider::with_zone(ZONE.parse().unwrap()).without_metadata();
+    fleet.run();
+    let fleet = fleet.serving(&["a", "b"]).await;
+    let (a, zone) = (fleet.address("a").await, fleet.zone.clone());
+    let strange = fleet.plant("a-hostname.example.com.");
+    // The first time the names of its region and zone learn of the other's address.
+    for (turn, most) in [(1, 1 + 2 + 2), (2, 3), (3, 3)] {
+        fleet.dns.forget_calls();
+        fleet.set("a", HANG);
+        let took = fleet.eventually("its address is gone", async || without(&fleet, &a)).await;
+        assert!(took <= DETECTION + 2 * SECOND, "{took:?}");
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(fleet.writes(), most, "turn {turn}: {:?}", fleet.dns.calls());
+        fleet.dns.forget_calls();
+        fleet.set("a", FINE);
+        fleet.eventually("it is back", async || fleet.answer(HOSTNAME).len() == 2).await;
+        tokio::time::sleep(20 * MINUTE).await;
+        assert_eq!(fleet.writes(), 3, "turn {turn}: {:?}", fleet.dns.calls());
+    }
+    fleet.services().delete("hostname", &DeleteParams::default()).await.unwrap();
+    fleet.eventually("all marks go with their sets", async || fleet.dns.contents(&zone).len() == 1).await;
+    assert_eq!(fleet.dns.contents(&zone).get(&strange.key), Some(&strange));
 }
 
 #[tokio::test(start_paused = true)]

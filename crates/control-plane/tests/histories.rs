@@ -3,6 +3,7 @@
 //! second what is answered is held against what is true, from outside; in the end all heals, and nothing may be left over.
 //!
 //! `KFED_HISTORY_SEEDS=1..=10000` runs these; `KFED_HISTORY_SEED=7` one, and tells what happened; `KFED_HISTORY_STEPS=0,3` with these of its steps.
+//! `KFED_HISTORY_MARKS=1` beside them keeps whose a set is in TXT sets.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 #![allow(clippy::print_stderr, reason = "whoever asks for a history wants to see it")]
@@ -17,6 +18,8 @@ mod draw;
 mod hand;
 #[path = "histories/history.rs"]
 mod history;
+#[path = "histories/marks.rs"]
+mod marks;
 #[path = "histories/names.rs"]
 mod names;
 #[path = "histories/rest.rs"]
@@ -90,10 +93,16 @@ fn shrink(history: &History) -> (Vec<usize>, Told) {
     (kept, failure)
 }
 
-/// Lets the history of each seed happen; tells of the first that fails, as small as it can be made.
-fn hold(seeds: impl Iterator<Item = u64>) {
-    for seed in seeds {
-        let history = History::new(seed);
+/// The history of a seed, as one asks for it.
+fn of(seed: u64) -> History {
+    let history = History::new(seed);
+    if std::env::var_os("KFED_HISTORY_MARKS").is_some() { history.with_marks() } else { history }
+}
+
+/// Lets each history happen; tells of the first that fails, as small as it can be made.
+fn hold(histories: impl Iterator<Item = History>) {
+    for history in histories {
+        let seed = history.seed;
         eprintln!("KFED_HISTORY_SEED={seed}");
         let (_, Err(what)) = run(&history) else { continue };
         eprintln!("KFED_HISTORY_SEED={seed}: {what}; looking for less that fails");
@@ -116,7 +125,7 @@ fn number(text: &str) -> u64 {
 #[test]
 fn a_history_by_its_seed() {
     let Ok(seed) = std::env::var("KFED_HISTORY_SEED") else { return };
-    let mut history = History::new(number(&seed));
+    let mut history = of(number(&seed));
     if let Ok(steps) = std::env::var("KFED_HISTORY_STEPS") {
         let kept: Vec<_> = steps.split(',').filter(|n| !n.is_empty()).map(|n| number(n) as usize).collect();
         history = history.only(&kept);
@@ -136,7 +145,7 @@ fn histories_by_their_seeds() {
         if seed.is_multiple_of(100) {
             eprintln!("as far as {seed}");
         }
-        if let (_, Err(what)) = run(&History::new(seed)) {
+        if let (_, Err(what)) = run(&of(seed)) {
             eprintln!("KFED_HISTORY_SEED={seed}: {what}");
             failed.push(seed);
         }
@@ -144,13 +153,15 @@ fn histories_by_their_seeds() {
     assert!(failed.is_empty(), "{} histories failed: {failed:?}", failed.len());
 }
 
-/// Three hundred, on as many cores as there are.
+/// Three hundred, and some over marks, on as many cores as there are.
 mod histories_hold {
+    use super::{History, hold};
+
     macro_rules! hold {
         ($($name:ident: $seeds:expr;)*) => {
             $(#[test]
             fn $name() {
-                super::hold($seeds);
+                hold(($seeds).map(History::new));
             })*
         };
     }
@@ -168,5 +179,10 @@ mod histories_hold {
         from_226: 226..=250;
         from_251: 251..=275;
         from_276: 276..=300;
+    }
+
+    #[test]
+    fn over_marks() {
+        hold((101..=120).map(|seed| History::new(seed).with_marks()));
     }
 }

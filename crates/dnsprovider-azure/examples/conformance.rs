@@ -1,7 +1,7 @@
 //! What `kfed_dnsprovider::conformance` asks of every provider, and what came of it, a line a check.
 //!
-//! Without arguments: the memory provider, and both kinds of Azure's zones over the emulator in this process. With `dns.conf ZONE [private]`:
-//! that zone, below `kfed-conformance`, in some ten minutes.
+//! Without arguments: the memory provider, with metadata and with a TXT registry in their place, and both kinds of Azure's zones over the
+//! emulator in this process. With `dns.conf ZONE [private]`: that zone, below `kfed-conformance`, in some ten minutes.
 
 #![allow(clippy::print_stdout, reason = "it prints its result")]
 
@@ -13,7 +13,7 @@ use kfed_azure_emulator::{
     AzureEmulator, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Fault, FaultRule, Faults, Limits, Operation,
 };
 use kfed_dnsprovider::conformance::{Provoked, Report, Suite};
-use kfed_dnsprovider::{DnsName, DnsProvider, MemoryProvider, RecordType, ZoneId};
+use kfed_dnsprovider::{DnsName, DnsProvider, MemoryProvider, RecordType, TxtNames, ZoneId};
 use kfed_dnsprovider_azure::transport::in_process;
 use kfed_dnsprovider_azure::{AzureConfig, AzureDns, Clock, PRIVATE, PUBLIC, ZoneFlavour};
 
@@ -38,12 +38,18 @@ fn show(provider: &str, report: &Report) {
 
 /// Everything that needs no network, in virtual time.
 async fn here() -> Result<(), Box<dyn Error>> {
-    let memory = DnsProvider::new(MemoryProvider::with_zone(ZONE.parse()?));
-    let mut suite = Suite::new(memory, ZoneId(ZONE.to_owned())).types(RecordType::ALL);
-    for how in [Provoked::Forbidden, Provoked::Unauthenticated, Provoked::Throttled, Provoked::Unavailable] {
-        suite = suite.never(how, "a zone in memory refuses nobody");
+    let memory = MemoryProvider::with_zone(ZONE.parse()?);
+    let marked = MemoryProvider::with_zone(ZONE.parse()?).without_metadata();
+    for (name, provider) in [
+        ("memory", memory.provider()),
+        ("memory, with a TXT registry", marked.provider().with_txt_registry(TxtNames::default())),
+    ] {
+        let mut suite = Suite::new(provider, ZoneId(ZONE.to_owned())).types(RecordType::ALL);
+        for how in [Provoked::Forbidden, Provoked::Unauthenticated, Provoked::Throttled, Provoked::Unavailable] {
+            suite = suite.never(how, "a zone in memory refuses nobody");
+        }
+        show(name, &suite.run().await);
     }
-    show("memory", &suite.run().await);
     for flavour in [&PUBLIC, &PRIVATE] {
         show(flavour.provider, &emulated(flavour).await?);
     }

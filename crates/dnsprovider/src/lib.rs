@@ -51,6 +51,7 @@ pub mod ownership;
 pub mod plan;
 pub mod record;
 pub mod registered;
+pub mod txt_registry;
 pub mod zone;
 
 mod packed;
@@ -89,6 +90,7 @@ pub use record::{
     Caa, DataSet, DataSources, Etag, InvalidData, Members, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv,
 };
 pub use registered::{Registered, Registration};
+pub use txt_registry::TxtNames;
 pub use zone::{Zone, ZoneId, ZoneSnapshot};
 
 #[cfg(feature = "tower")]
@@ -101,3 +103,5 @@ pub use memory::MemoryProvider;
 pub use provider::{DnsProvider, OperationService, Provider};
 #[cfg(feature = "tower")]
 pub use registry::Registry;
+#[cfg(feature = "tower")]
+pub use txt_registry::{TxtRegistry, TxtRegistryLayer};

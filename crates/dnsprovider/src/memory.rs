@@ -10,8 +10,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::DnsError;
+use crate::metadata::Metadata;
 use crate::name::DnsName;
 use crate::operation::{Operation, OperationKind};
+use crate::provider::DnsProvider;
 use crate::record::{RecordSet, RecordSetKey};
 use crate::zone::{Zone, ZoneId, ZoneSnapshot};
 
@@ -70,6 +72,8 @@ struct State {
     page_size: usize,
     /// Whether each write gives every set of its zone a new version.
     version_per_zone: bool,
+    /// Whether what is beside the records of a set is kept.
+    metadata: bool,
     calls: Vec<Call>,
     hook: Option<Hook>,
     /// The last version that was given out.
@@ -82,8 +86,15 @@ impl MemoryProvider {
     /// A provider of `zones`, all empty.
     pub fn new(zones: impl IntoIterator<Item = Zone>) -> Self {
         let zones = zones.into_iter().map(|zone| (zone.id.clone(), MemoryZone::new(zone))).collect();
-        let state =
-            State { zones, page_size: usize::MAX, version_per_zone: false, calls: Vec::new(), hook: None, version: 0 };
+        let state = State {
+            zones,
+            page_size: usize::MAX,
+            version_per_zone: false,
+            metadata: true,
+            calls: Vec::new(),
+            hook: None,
+            version: 0,
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -105,6 +116,19 @@ impl MemoryProvider {
     pub fn version_per_zone(self) -> Self {
         self.lock().version_per_zone = true;
         self
+    }
+
+    /// The same, which keeps no [metadata](RecordSet::metadata): as servers that hold records and nothing else.
+    #[must_use]
+    pub fn without_metadata(self) -> Self {
+        self.lock().metadata = false;
+        self
+    }
+
+    /// The provider that it is.
+    pub fn provider(&self) -> DnsProvider {
+        let provider = DnsProvider::new(self.clone());
+        if self.lock().metadata { provider } else { provider.without_metadata() }
     }
 
     /// Asks `hook` about every request from now on; what it returns goes wrong.
@@ -139,6 +163,7 @@ impl MemoryProvider {
     pub fn insert(&self, zone: &ZoneId, mut set: RecordSet) -> RecordSet {
         let mut state = self.lock();
         set.etag = Some(state.next_version());
+        state.forget(&mut set);
         let zone = state.zones.get_mut(zone).expect("the zone was given when the provider was made");
         zone.sets.insert(set.key.clone(), set.clone());
         set
@@ -179,6 +204,13 @@ impl State {
         let fault = self.hook.as_mut().and_then(|hook| hook(&call));
         self.calls.push(call);
         fault
+    }
+
+    /// Leaves of `set` what is kept.
+    fn forget(&self, set: &mut RecordSet) {
+        if !self.metadata {
+            set.metadata = Metadata::default();
+        }
     }
 
     fn next_version(&mut self) -> crate::record::Etag {

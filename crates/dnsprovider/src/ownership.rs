@@ -127,6 +127,18 @@ pub fn sources(set: &RecordSet) -> DataSources {
     sources
 }
 
+/// The sources that `text` lists, whatever set they are of; none unless they would be written as the same text.
+pub(crate) fn parse_sources(text: &str) -> Option<DataSources> {
+    let mut sources = DataSources::new();
+    for pair in text.split(',') {
+        let (member, datum) = pair.split_once('=')?;
+        let name = || datum.ends_with('.').then(|| datum.parse().ok().map(RecordData::Cname)).flatten();
+        let address = || datum.parse().map(RecordData::A).or_else(|_| datum.parse().map(RecordData::Aaaa)).ok();
+        sources.members_mut(name().or_else(address)?).insert(member);
+    }
+    (Sources(&sources).to_text() == text).then_some(sources)
+}
+
 /// Writes `member=datum` pairs. Only addresses and names are written: they hold neither `=` nor `,`, and neither do the names of
 /// Kubernetes objects.
 pub(crate) struct Sources<'a>(pub(crate) &'a DataSources);
@@ -137,6 +149,12 @@ impl<'a> Sources<'a> {
             |datum: &RecordData| matches!(datum, RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Cname(_));
         let data = self.0.iter().filter(move |(datum, _)| written(datum));
         data.flat_map(|(datum, members)| members.iter().map(move |member| (member, datum)))
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
     }
 
     fn write(&self, text: &mut String) {

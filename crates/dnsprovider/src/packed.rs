@@ -5,7 +5,7 @@
 const BITS: u32 = 6;
 const MORE: u8 = 1 << BITS;
 
-/// The texts that [`push`] has written.
+/// The texts that [`push`] has written; of what it has not written, whatever there is to be read.
 #[derive(Debug, Clone)]
 pub(crate) struct Texts<'a>(pub(crate) &'a str);
 
@@ -59,7 +59,7 @@ impl<'a> Iterator for Texts<'a> {
                 break;
             }
         }
-        let (text, rest) = self.0[at..].split_at(length);
+        let (text, rest) = self.0[at..].split_at_checked(length)?;
         self.0 = rest;
         Some(text)
     }

@@ -24,6 +24,7 @@ use crate::record::{DataSet, DataSources, Etag, RecordData, RecordSet, RecordSet
 use crate::zone::ZoneSnapshot;
 
 pub use crate::ownership::sources;
+pub(crate) use diff::Fnv;
 
 /// A record set that somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

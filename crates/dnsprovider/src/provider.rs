@@ -15,6 +15,7 @@ use crate::operation::{
     DeleteRecordSet, GetRecordSet, ListRecordSets, ListZones, Operation, Page, Precondition, Priority, PutRecordSet,
 };
 use crate::record::{Etag, RecordSet, RecordSetKey};
+use crate::txt_registry::{TxtNames, TxtRegistryLayer};
 use crate::zone::{Zone, ZoneId, ZoneSnapshot};
 
 /// A service for one operation, whatever is under it.
@@ -71,6 +72,7 @@ pub struct DnsProvider {
     delete: Boxed<DeleteRecordSet>,
     priority: Priority,
     budget: Option<Budget>,
+    keeps_metadata: bool,
 }
 
 // === impl Boxed ===
@@ -148,6 +150,33 @@ impl DnsProvider {
             delete: Boxed::<DeleteRecordSet>::new(service),
             priority: Priority::Normal,
             budget: None,
+            keeps_metadata: true,
+        }
+    }
+
+    /// The same, of which is said that it keeps nothing beside the records of a set: whose they are is lost, and nothing may be written
+    /// before it is kept [elsewhere](Self::with_txt_registry).
+    #[must_use]
+    pub fn without_metadata(self) -> Self {
+        Self { keeps_metadata: false, ..self }
+    }
+
+    /// Whether [`RecordSet::metadata`] are kept.
+    pub fn keeps_metadata(&self) -> bool {
+        self.keeps_metadata
+    }
+
+    /// The same with a place for metadata: under a [`TxtRegistry`](crate::txt_registry::TxtRegistry) if it keeps none itself. What is
+    /// layered around it later sees a write as one request, however many it is.
+    #[must_use]
+    pub fn with_txt_registry(self, names: TxtNames) -> Self {
+        match self.keeps_metadata {
+            true => self,
+            false => Self {
+                priority: self.priority,
+                budget: self.budget.clone(),
+                ..Self::new(TxtRegistryLayer::new(names).layer(self))
+            },
         }
     }
 
@@ -162,6 +191,7 @@ impl DnsProvider {
             delete: Boxed::<DeleteRecordSet>::new(layer.layer(self.delete)),
             priority: self.priority,
             budget: self.budget,
+            keeps_metadata: self.keeps_metadata,
         }
     }
 
@@ -269,6 +299,33 @@ impl DnsProvider {
         let request = DeleteRecordSet { zone: zone.clone(), key: key.clone(), unchanged, priority: self.priority };
         self.delete.clone().oneshot(request).await
     }
+}
+
+/// The operations as they are, each with the priority that it has itself.
+macro_rules! operations {
+    ($($operation:ident: $service:ident,)*) => {
+        $(impl Service<$operation> for DnsProvider {
+            type Response = <$operation as Operation>::Response;
+            type Error = DnsError;
+            type Future = <Boxed<$operation> as Service<$operation>>::Future;
+
+            fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
+                self.$service.poll_ready(cx)
+            }
+
+            fn call(&mut self, request: $operation) -> Self::Future {
+                self.$service.call(request)
+            }
+        })*
+    };
+}
+
+operations! {
+    ListZones: list_zones,
+    ListRecordSets: list_record_sets,
+    GetRecordSet: get,
+    PutRecordSet: put,
+    DeleteRecordSet: delete,
 }
 
 impl fmt::Debug for DnsProvider {

@@ -26,7 +26,7 @@ pub(crate) struct Federation {
     /// The DNS provider: azure-azuredns, or memory to try things out
     #[arg(long, value_name = "NAME", default_value = providers::AZURE)]
     pub(crate) dns_provider: String,
-    /// The provider's configuration, a file in the form of dns.conf
+    /// The provider's configuration, a file in the form of dns.conf; for memory, `registry = txt` in it marks records as elsewhere
     #[arg(long, value_name = "FILE")]
     pub(crate) dns_provider_config: Option<PathBuf>,
     /// The zone that services are published in; every name ends in it

@@ -19,6 +19,7 @@ mod error;
 mod files;
 mod kubeconfig;
 mod listen;
+mod memory;
 mod output;
 mod providers;
 mod schedule;

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kfed_dnsprovider::registry::{BoxError, Factory};
-use kfed_dnsprovider::{DnsName, DnsProvider, MemoryProvider, Registry, Zone};
+use kfed_dnsprovider::registry::Factory;
+use kfed_dnsprovider::{DnsName, DnsProvider, Registry, Zone};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::memory::MemoryConfig;
 
 /// Federation v1's name of Azure DNS.
 pub(crate) const AZURE: &str = "azure-azuredns";
@@ -51,13 +52,8 @@ fn registry(zone: &DnsName, clock: &Clock) -> Result<Registry, Error> {
 
 fn memory(zone: DnsName) -> Factory {
     Box::new(move |config| {
-        let refused: Option<BoxError> = config.map(|_| "it reads no --dns-provider-config".into());
+        let config = config.map_or_else(|| Ok(MemoryConfig::default()), MemoryConfig::read);
         let zone = zone.clone();
-        Box::pin(async move {
-            match refused {
-                Some(why) => Err(why),
-                None => Ok(DnsProvider::new(MemoryProvider::with_zone(zone))),
-            }
-        })
+        Box::pin(async move { Ok(config?.provider(zone)) })
     })
 }

@@ -178,6 +178,25 @@ fn a_dns_conf_that_cannot_be_used_is_shown_with_its_lines() {
 }
 
 #[test]
+fn a_configuration_of_the_memory_provider_is_read_and_its_mistakes_are_told_with_their_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, kubeconfig) = api_server(directory.path());
+    let conf = directory.path().join("memory.conf");
+    let memory = ["--dns-provider", "memory", "--dns-provider-config", conf.to_str().unwrap()];
+    let (code, said) = controller_manager(&kubeconfig, &memory);
+    assert!(code == Some(1) && said.contains("cannot read") && said.contains("memory.conf"), "{said}");
+    for (text, says) in [
+        ("[Global]\nregistry = dynamodb\n", "memory.conf:2: registry: `dynamodb` is none; it is metadata or txt"),
+        ("[Global]\n\ntxt-prfix = x\n", "memory.conf:3: key `txt-prfix` is not known"),
+    ] {
+        fs::write(&conf, text).unwrap();
+        let (code, said) = controller_manager(&kubeconfig, &memory);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("could not set up DNS provider `memory`") && said.contains(says), "{said}");
+    }
+}
+
+#[test]
 fn an_unknown_provider_is_told_the_known_ones() {
     let directory = tempfile::tempdir().unwrap();
     let (_server, kubeconfig) = api_server(directory.path());
@@ -231,7 +250,9 @@ fn a_member_that_refuses_leaves_nothing_half_made() {
     let directory = tempfile::tempdir().unwrap();
     let (_server, federation) = api_server(directory.path());
     let mut command = kfed(["controller-manager", "--federation-name", "fed", "--dns-zone-name", "example.com"]);
-    command.args(["--dns-provider", "memory", "--kubeconfig"]).arg(&federation);
+    let conf = directory.path().join("memory.conf");
+    fs::write(&conf, "[Global]\nregistry = txt\ntxt-prefix = _kfed-\n").unwrap();
+    command.args(["--dns-provider", "memory", "--dns-provider-config"]).arg(&conf).arg("--kubeconfig").arg(&federation);
     let mut manager = Running::start(&mut command);
 
     let member = directory.path().join("member");

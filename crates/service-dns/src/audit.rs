@@ -291,7 +291,7 @@ pub(crate) fn is_unmarked(set: &RecordSet, naming: &Naming, registered: &Registe
 
 /// Whether anything answers at `name`, which is in the zone: a set, a wildcard (RFC 4592), or another zone that begins above it.
 fn is_answered(zone: &ZoneSnapshot, name: &DnsName, apex: &DnsName) -> bool {
-    let answers = |name: &DnsName| zone.at(name).any(|set| set.key.record_type.answers());
+    let answers = |name: &DnsName| zone.at(name).any(|set| set.key.record_type.answers() && !set.data.is_empty());
     if answers(name) {
         return true;
     }

@@ -256,6 +256,7 @@ fn a_cname_to_a_name_that_is_not_there_dangles() {
     let dangles = [format!("dangling CNAME {GLOBAL}: target-missing")];
     assert_eq!(leads_to("db.example.com", &[]), dangles);
     assert_eq!(leads_to("db.example.com", &[bare("TXT", "db", &["x"])]), dangles);
+    assert_eq!(leads_to("db.example.com", &[bare("A", "db", &[])]), dangles, "a mark without its set");
     assert_eq!(leads_to("db.example.com", &[bare("A", "db", &[WEST])]), [""; 0]);
     assert_eq!(leads_to("a.db.example.com", &[bare("A", "*.db", &[WEST])]), [""; 0]);
     assert_eq!(leads_to("a.db.example.com", &[bare("NS", "db", &["ns.example.net"])]), [""; 0]);

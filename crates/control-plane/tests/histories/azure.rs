@@ -11,7 +11,7 @@ use kfed_azure_emulator::{
     AzureEmulator, DEFAULT_SUBSCRIPTION, DEFAULT_TENANT, Fault, FaultRule, Faults, Limits, Operation,
 };
 use kfed_control_plane::Clock;
-use kfed_dnsprovider::DnsProvider;
+use kfed_dnsprovider::{DnsProvider, TxtNames};
 use kfed_dnsprovider_azure::transport::{HttpService, http_service, in_process};
 use kfed_dnsprovider_azure::{AzureConfig, AzureDns, PUBLIC};
 use tower::ServiceExt;
@@ -45,8 +45,13 @@ pub(crate) fn provider(watch: &Arc<Mutex<Watch>>, way: &Arc<Mutex<Way>>, clock: 
         "[Global]\nsubscription-id = {DEFAULT_SUBSCRIPTION}\ntenant-id = {DEFAULT_TENANT}\nclient-id = kfed\nsecret = secret\nresourceGroup = dns\n"
     );
     let (config, _) = AzureConfig::parse(&text, Path::new("dns.conf")).unwrap();
-    let emulator = watch.lock().unwrap().emulator.clone();
-    AzureDns::over(&PUBLIC, &config, transport(in_process(emulator), watch, way), clock).into_provider()
+    let (emulator, marks) = {
+        let watch = watch.lock().unwrap();
+        (watch.emulator.clone(), watch.history.marks)
+    };
+    let azure = AzureDns::over(&PUBLIC, &config, transport(in_process(emulator), watch, way), clock).into_provider();
+    // The registry neither writes metadata nor reads any.
+    if marks { azure.without_metadata().with_txt_registry(TxtNames::default()) } else { azure }
 }
 
 fn transport(azure: HttpService, watch: &Arc<Mutex<Watch>>, way: &Arc<Mutex<Way>>) -> HttpService {

@@ -14,8 +14,8 @@ const ENTRY: &str = "heritage=external-dns,external-dns/owner=other,external-dns
 
 /// Makes the edit, where there is something to edit.
 pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
-    let ours: Vec<_> =
-        watch.emulator.record_sets(ZONE).into_iter().filter(|set| set.metadata.contains_key("kfed-owner")).collect();
+    let is_ours = |set: &RecordSetView| set.metadata.contains_key("kfed-owner") && !set.data.is_empty();
+    let ours: Vec<_> = watch.sets().into_iter().filter(is_ours).collect();
     let pick = |n: usize| (!ours.is_empty()).then(|| ours[n % ours.len()].clone());
     match hand {
         Hand::Deletes(n) => {
@@ -27,6 +27,12 @@ pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
         Hand::Changes(n) => {
             if let Some(set) = pick(n) {
                 watch.touch(&set.name);
+                if watch.history.marks {
+                    // What is replaced as a whole is no longer what was marked: it would be theirs.
+                    let data: Vec<_> = set.data.iter().map(String::as_str).chain(["192.0.2.77"]).collect();
+                    let data = if set.record_type == RecordType::Cname { &data[..1] } else { &data };
+                    return watch.put(&set.name, set.record_type, 77, data, set.metadata);
+                }
                 let other = if set.record_type == RecordType::Cname { "elsewhere.example.org" } else { "192.0.2.77" };
                 watch.put(&set.name, set.record_type, 30, &[other], set.metadata);
             }
@@ -34,6 +40,7 @@ pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
         Hand::Takes(n) => {
             if let Some(set) = pick(n) {
                 let data: Vec<_> = set.data.iter().map(String::as_str).collect();
+                watch.remove_mark(&set);
                 watch.plant(&set.name, set.record_type, set.ttl, &data);
             }
         }
@@ -52,6 +59,7 @@ pub(crate) fn edit(watch: &mut Watch, hand: Hand) {
             let marks = [("kfed-owner", "fed"), ("kfed-resource", "service/default/gone")];
             let marks = marks.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
             watch.put("gone.default.fed.svc", RecordType::A, 30, &["192.0.2.7"], marks);
+            watch.put_mark(&watch.emulator.record_set(ZONE, "gone.default.fed.svc", RecordType::A).unwrap());
         }
         Hand::Removes(n) => {
             let Some((name, _)) = watch.foreign.keys().nth(n % watch.foreign.len().max(1)).cloned() else { return };

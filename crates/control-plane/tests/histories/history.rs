@@ -18,6 +18,8 @@ pub(crate) struct History {
     pub(crate) timing: Timing,
     /// What a level without addresses of its own answers.
     pub(crate) fallback: Fallback,
+    /// Whether whose a set is is kept in TXT sets, as if Azure kept no metadata.
+    pub(crate) marks: bool,
     /// A member in which nothing is ready in the end: its levels have no addresses of their own.
     pub(crate) bare: Option<usize>,
     /// Each at its time after the federation has come to rest for the first time.
@@ -158,7 +160,12 @@ impl History {
             happens(&mut steps, at, &mut draw, members, services);
         }
         steps.sort_by_key(|(at, _)| *at);
-        Self { seed, members, services, timing, fallback, bare, steps }
+        Self { seed, members, services, timing, fallback, marks: false, bare, steps }
+    }
+
+    /// The same over a zone whose marks are texts.
+    pub(crate) fn with_marks(self) -> Self {
+        Self { marks: true, ..self }
     }
 
     /// The same with these steps alone.

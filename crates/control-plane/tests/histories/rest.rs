@@ -8,7 +8,6 @@ use kfed_service_dns::Fallback;
 
 use crate::history::MemberSpec;
 use crate::names::Level;
-use crate::support::ZONE;
 use crate::truth::{Belongs, Member, PORT};
 use crate::watch::{ELSEWHERE, Watch, relative};
 
@@ -17,7 +16,7 @@ type Wanted = (RecordType, u32, BTreeSet<String>);
 
 /// What is not as it should be with the zone, if anything is.
 pub(crate) fn trouble(watch: &Watch) -> Option<String> {
-    let sets = watch.emulator.record_sets(ZONE);
+    let sets = watch.sets();
     let is_foreign = |set: &&RecordSetView| watch.foreign.contains_key(&(set.name.clone(), set.record_type));
     let is_azures = |set: &&RecordSetView| matches!(set.record_type, RecordType::Ns | RecordType::Soa);
     let mut held: BTreeMap<String, Wanted> = BTreeMap::new();

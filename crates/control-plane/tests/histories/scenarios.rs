@@ -23,6 +23,7 @@ fn history(steps: impl IntoIterator<Item = (Duration, Step)>) -> History {
             sweep: 5 * MINUTE,
         },
         fallback: Fallback::Addresses,
+        marks: false,
         bare: None,
         steps: steps.into_iter().collect(),
     }

@@ -135,14 +135,14 @@ impl Fleet {
 
     /// A control plane with the parts of this federation.
     pub(crate) fn builder(&self, clock: Clock) -> ControlPlaneBuilder {
-        let dns = DnsProvider::new(self.dns.clone()).within(&Budget::new(self.limits.clone()));
+        let dns = self.dns.provider().within(&Budget::new(self.limits.clone()));
         self.builder_with(dns, clock)
     }
 
     /// A control plane all of whose requests pass `tap`.
     pub(crate) fn tapped(&self, tap: &Tap) -> ControlPlaneBuilder {
         let client = tap.client(tap::FEDERATION, self.client.clone());
-        let dns = tap.dns(DnsProvider::new(self.dns.clone()));
+        let dns = tap.dns(self.dns.provider());
         ControlPlane::builder(client, self.settings.clone(), dns, self.clock())
             .connector(tap.connector(connector(&self.members, &self.clocks, self.clock())))
             .address_probe(address_probe(&self.members))

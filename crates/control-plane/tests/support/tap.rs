@@ -69,6 +69,8 @@ struct State {
     writes: Vec<Write>,
     looks: BTreeSet<Look>,
     fatal: Option<(usize, When)>,
+    /// Where the writes go that count until then; everywhere if none.
+    counts: Option<&'static str>,
     dead: Option<Write>,
 }
 
@@ -89,7 +91,13 @@ impl Tap {
     /// The control plane dies at write number `n` from now on. Events do not count: nothing depends on them.
     pub(crate) fn arm(&self, n: usize, when: When) {
         let mut state = self.state.lock().unwrap();
-        state.fatal = Some((n, when));
+        (state.fatal, state.counts) = (Some((n, when)), None);
+    }
+
+    /// The same, where writes to the zone alone count.
+    pub(crate) fn arm_zone(&self, n: usize, when: When) {
+        let mut state = self.state.lock().unwrap();
+        (state.fatal, state.counts) = (Some((n, when)), Some(ZONE));
     }
 
     /// Whatever is asked of the federation API from now on, answers included, hangs; or goes on.
@@ -199,7 +207,7 @@ impl State {
         }
         let write = Write { to: to.to_owned(), what: what?, at: Instant::now() };
         self.writes.push(write.clone());
-        if write.what.ends_with("/events") {
+        if write.what.ends_with("/events") || self.counts.is_some_and(|counts| counts != to) {
             return None;
         }
         let (left, when) = self.fatal.take()?;

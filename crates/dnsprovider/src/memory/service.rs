@@ -79,8 +79,10 @@ impl Run for GetRecordSet {
 impl Run for PutRecordSet {
     fn run(&self, state: &mut State) -> Result<Self::Response, DnsError> {
         let (version, per_zone) = (state.next_version(), state.version_per_zone);
+        let mut kept = self.clone();
+        state.forget(&mut kept.set);
         let zone = zone(state, &self.zone, self)?;
-        let set = zone.put(self, version.clone())?;
+        let set = zone.put(&kept, version.clone())?;
         if per_zone {
             zone.set_version(&version);
         }

@@ -55,7 +55,7 @@ impl Rank {
 }
 
 /// FNV-1a: small, stable between versions and machines, and not for secrets.
-pub(super) struct Fnv(u64);
+pub(crate) struct Fnv(u64);
 
 impl<'a> Diff<'a> {
     pub(super) fn new(snapshot: &'a ZoneSnapshot, desired: &'a Desired, owner: &'a Owner, policy: &'a Policy) -> Self {
@@ -495,13 +495,13 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
 
-    pub(super) fn finish(&self) -> u64 {
+    pub(crate) fn finish(&self) -> u64 {
         self.0
     }
 }
