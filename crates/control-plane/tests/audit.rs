@@ -20,7 +20,7 @@ use support::{API_SILENT, FINE, Fleet, HANG, HOSTNAME, LB_SILENT, MINUTE, SECOND
 
 async fn audited(fleet: &Fleet) -> Audit {
     let dns = fleet.dns.provider().with_txt_registry(TxtNames::default());
-    let zone = dns.find_zone(&support::ZONE.parse().unwrap()).await.unwrap();
+    let zone = dns.find_zone(&ZONE.parse().unwrap()).await.unwrap();
     let snapshot = dns.snapshot(&zone.id).await.unwrap();
     audit(&snapshot, &read(&fleet.client).await.unwrap().view(&zone, &snapshot))
 }
