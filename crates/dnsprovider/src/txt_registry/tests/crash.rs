@@ -192,8 +192,15 @@ async fn what_a_hand_does_to_a_set_of_ours_is_undone() {
     assert_eq!(held(&memory), ["TXT a-web", "A web"]);
     memory.remove(&zone_id(), &key("TXT", "a-web"));
     assert_eq!(settle(&memory, &wish).await.conflicts.len(), 1);
-    // Texts that are put beside the mark do not make it foreign.
+    memory.remove(&zone_id(), &key("A", "web"));
+    settle(&memory, &wish).await;
+    // Texts that are put beside the mark do not make it foreign, and go with it.
+    let mut mark = memory.contents(&zone_id()).get(&key("TXT", "a-web")).cloned().unwrap();
+    mark.data.insert(RecordData::Txt(vec!["a note".to_owned()]));
+    by_hand(&memory, mark);
+    assert_eq!(settle(&memory, &wish).await.conflicts, []);
     settle(&memory, &Desired::default()).await;
+    assert_eq!(held(&memory), Vec::<String>::new());
 }
 
 #[tokio::test]
