@@ -136,7 +136,7 @@ fn credentials(known: &mut BTreeMap<String, u64>, change: Change<Secret>) {
             known.remove(secret.metadata.name.as_deref().unwrap_or_default());
             known.extend(entry(&secret));
         }
-        Change::Interrupted | Change::NotServed => {}
+        Change::Interrupted | Change::Forbidden(_) | Change::NotServed => {}
         Change::Delete(secret) => drop(known.remove(secret.metadata.name.as_deref().unwrap_or_default())),
         Change::Reset(all) => *known = all.iter().filter_map(entry).collect(),
     }
@@ -155,7 +155,7 @@ fn apply(clusters: &mut BTreeMap<String, Arc<Cluster>>, change: Change<Cluster>)
             clusters.remove(&name);
             vec![name]
         }
-        Change::Interrupted | Change::NotServed => Vec::new(),
+        Change::Interrupted | Change::Forbidden(_) | Change::NotServed => Vec::new(),
         Change::Reset(all) => {
             let mut names: Vec<_> = std::mem::take(clusters).into_keys().collect();
             for cluster in all {

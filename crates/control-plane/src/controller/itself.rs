@@ -33,7 +33,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         let this = watcher::Config::default().fields(&format!("metadata.name={}", shared.settings().federation));
         follow(federations, this, move |change| {
             let seen = match change {
-                Change::Interrupted | Change::NotServed => return,
+                Change::Interrupted | Change::Forbidden(_) | Change::NotServed => return,
                 Change::Apply(federation) => Some(Arc::new(*federation)),
                 Change::Delete(_) => None,
                 Change::Reset(all) => all.into_iter().next().map(Arc::new),

@@ -47,7 +47,7 @@ pub(super) async fn run(parts: &Parts, told: watch::Sender<Option<Kinds>>) {
             (Change::NotServed, _) => *known = Some(BTreeMap::new()),
             (Change::Apply(entry), Some(known)) => known.extend([named(*entry)]),
             (Change::Delete(entry), Some(known)) => drop(known.remove(&entry.name_any())),
-            (Change::Interrupted, _) | (_, None) => {}
+            (Change::Interrupted | Change::Forbidden(_), _) | (_, None) => {}
         }
         drop(known);
         changed.notify_one();

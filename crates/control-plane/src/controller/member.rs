@@ -196,7 +196,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             let mut world = shared.world();
             let member = world.members.entry(name.clone()).or_default();
             if matches!(health, ApiHealth::Offline { .. }) {
-                member.listed.clear();
+                member.forget_lists();
             }
             let health = match (&member.api, health) {
                 // Dead since it was first seen to be.
@@ -333,6 +333,10 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
             let tell = move |change| {
                 let (reset, interrupted) = news(&change);
                 let unserved = matches!(change, Change::NotServed);
+                if let Change::Forbidden(why) = &change {
+                    forbid(&shared, &name, kind.id, why);
+                    return;
+                }
                 let (keys, news) = {
                     let mut world = shared.world();
                     if interrupted {
@@ -384,6 +388,10 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 if interrupted {
                     unlisted(&mut shared.world(), &name, ENDPOINT_SLICES);
                 }
+                if let Change::Forbidden(why) = &change {
+                    forbid(&shared, &name, ENDPOINT_SLICES, why);
+                    return;
+                }
                 let emptied = {
                     let mut world = shared.world();
                     let known = &mut world.members.entry(name.clone()).or_default().endpoints;
@@ -391,7 +399,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                         Change::Apply(slice) => known.apply(*slice),
                         Change::Delete(slice) => known.delete(&slice),
                         Change::Reset(slices) => known.replace(slices),
-                        Change::Interrupted | Change::NotServed => false,
+                        Change::Interrupted | Change::Forbidden(_) | Change::NotServed => false,
                     }
                 };
                 if emptied {
@@ -443,6 +451,20 @@ fn news<K>(change: &Change<K>) -> (bool, bool) {
     (matches!(change, Change::Reset(_) | Change::NotServed), matches!(change, Change::Interrupted))
 }
 
+/// The member does not let kfed list `what`: of a kind nothing is written there until it does.
+fn forbid(shared: &Arc<Shared>, name: &str, what: &'static str, why: &str) {
+    let mut news = false;
+    tombstones::lists(shared, name, |member| {
+        member.listed.remove(what);
+        news = member.forbidden.insert(what, why.to_owned()).as_deref() != Some(why);
+    });
+    if news {
+        tracing::warn!(member = name, what, why, "kfed may not list it in the member");
+        shared.queue.add(Key::Cluster(name.to_owned()), Duration::ZERO);
+        shared.look_at_everything();
+    }
+}
+
 /// What is known of `what` may be old: the member takes no writes until it has been listed anew.
 fn unlisted(world: &mut crate::world::World, name: &str, what: &'static str) {
     if let Some(member) = world.members.get_mut(name) {
@@ -488,7 +510,7 @@ async fn nodes(shared: &Arc<Shared>, name: &str, client: &Client) {
         match change {
             Change::Apply(node) => nodes.extend([*node]),
             Change::Delete(node) => drop(nodes.remove(&node.0)),
-            Change::Interrupted | Change::NotServed => return,
+            Change::Interrupted | Change::Forbidden(_) | Change::NotServed => return,
             Change::Reset(all) => nodes = all.into_iter().collect(),
         }
         let region = nodes.values().find_map(|(region, _)| region.clone());

@@ -83,7 +83,7 @@ async fn watch(shared: std::sync::Weak<Shared>, (key, member): Place, client: Cl
                     pods.iter().for_each(|pod| known.insert(pod));
                 }
                 // What was known of them is old, and a list follows.
-                Change::Interrupted | Change::NotServed => return,
+                Change::Interrupted | Change::Forbidden(_) | Change::NotServed => return,
             }
         }
         shared.queue.add(Key::Object(key.clone()), Duration::ZERO);

@@ -13,7 +13,7 @@ use crate::effect::{EffectError, federation, within};
 use crate::kinds::ObjectKey;
 use crate::object::{is_deleted, is_managed};
 use crate::plan::{ANY_COPY, MemberWrite};
-use crate::world::TOMBSTONES;
+use crate::world::{Member, TOMBSTONES};
 
 /// How soon a copy that has been told to go is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -48,11 +48,29 @@ pub(super) async fn read(shared: &Shared, name: &str) -> BTreeMap<ObjectKey, Str
 
 /// A list of `what` in member `name` is complete. After the last, its tombstones are due.
 pub(super) fn listed(shared: &Shared, name: &str, what: &'static str) {
+    let mut permitted = false;
+    lists(shared, name, |member| {
+        member.listed.insert(what);
+        member.shown.insert(what);
+        permitted = member.forbidden.remove(what).is_some();
+        if permitted && member.buried.keys().any(|key| key.kind.id == what) {
+            member.listed.remove(TOMBSTONES);
+        }
+    });
+    if permitted {
+        tracing::info!(member = name, what, "kfed may list it in the member again");
+        shared.queue.add(Key::Cluster(name.to_owned()), Duration::ZERO);
+        shared.look_at_everything();
+    }
+}
+
+/// Lists of member `name` become complete, or need not be, by `change`.
+pub(super) fn lists(shared: &Shared, name: &str, change: impl FnOnce(&mut Member)) {
     let (due, complete) = {
         let mut world = shared.world();
         let member = world.members.entry(name.to_owned()).or_default();
         let before = member.is_listed();
-        member.listed.insert(what);
+        change(member);
         (member.is_seen() && !member.is_listed(), member.is_listed() && !before)
     };
     if due {
@@ -108,6 +126,9 @@ async fn carry_out(
 ) -> (ObjectKey, State) {
     let is_there = {
         let world = shared.world();
+        if world.members.get(name).is_some_and(|member| member.forbidden.contains_key(key.kind.id)) {
+            return (key.clone(), State::Refused);
+        }
         let copy = world.members.get(name).and_then(|member| member.objects.get(key));
         copy.is_some_and(|copy| {
             let ours = is_managed(copy, &shared.settings().federation);

@@ -16,7 +16,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
 
 /// Follows what `objects` holds for ever, telling every change. A watch that fails starts anew with a list: what came
-/// between may be lost, and decisions must not be taken on it. A kind that is not known is asked for again and again: it may come.
+/// between may be lost, and decisions must not be taken on it. A kind that is not known, or forbidden, is asked for again and again.
 pub(super) async fn follow<K>(objects: Api<K>, config: watcher::Config, tell: impl FnMut(Change<K>))
 where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -36,7 +36,7 @@ pub(super) async fn follow_as<K, T>(
 {
     let mut backoff = FIRST_BACKOFF;
     loop {
-        let mut served = true;
+        let mut end = Change::Interrupted;
         let mut events = std::pin::pin!(watcher(objects.clone(), config.clone()));
         let mut listed = Vec::new();
         while let Some(event) = events.next().await {
@@ -50,19 +50,25 @@ pub(super) async fn follow_as<K, T>(
                 Ok(watcher::Event::Apply(object)) => tell(Change::Apply(Box::new(keep(object)))),
                 Ok(watcher::Event::Delete(object)) => tell(Change::Delete(Box::new(keep(object)))),
                 Err(error) => {
-                    served = !is_unknown(&error);
+                    end = refusal(&error).unwrap_or(Change::Interrupted);
                     tracing::debug!(error = crate::effect::chain(&error), "a watch failed and starts anew");
                     break;
                 }
             }
         }
-        tell(if served { Change::Interrupted } else { Change::NotServed });
+        tell(end);
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }
 
-/// Whether the API server has nothing under that path.
-fn is_unknown(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404)
+/// What it means that the API server refuses a list: it has nothing under that path, or does not show it.
+fn refusal<T>(error: &watcher::Error) -> Option<Change<T>> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404 => Some(Change::NotServed),
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 403 => {
+            Some(Change::Forbidden(status.message.clone()))
+        }
+        _ => None,
+    }
 }

@@ -9,7 +9,7 @@ use kfed_cluster_health::Damper;
 use crate::object::seconds;
 use crate::plan::Note;
 use crate::plan::unjoin::Departure;
-use crate::world::{ApiHealth, Member};
+use crate::world::{ApiHealth, ENDPOINT_SLICES, Member};
 
 /// The status of `cluster`, whose member is known as `member`, in a federation whose API has version `federation`.
 pub(crate) fn status(
@@ -109,9 +109,12 @@ pub(crate) fn status(
     });
     let versions =
         tells(types::VERSION_SKEWED, versions, reasons::VERSIONS_MATCH, "its version is near the federation API's");
+    let forbidden = (!member.forbidden.is_empty()).then(|| forbidden(member));
+    let forbidden =
+        tells(types::KINDS_FORBIDDEN, forbidden, reasons::KINDS_PERMITTED, "kfed may list every kind there");
     ClusterStatus {
         phase: Some(phase),
-        conditions: [Some(ready), Some(offline), draining, quarantined, clock, versions]
+        conditions: [Some(ready), Some(offline), draining, quarantined, clock, versions, forbidden]
             .into_iter()
             .flatten()
             .collect(),
@@ -140,6 +143,21 @@ fn is_far(member: &str, federation: &str) -> bool {
     };
     let (Some(member), Some(federation)) = (parse(member), parse(federation)) else { return false };
     member.0 != federation.0 || member.1.abs_diff(federation.1) > SKEW
+}
+
+fn forbidden(member: &Member) -> (&'static str, String) {
+    let kinds: Vec<_> = member.forbidden.keys().copied().collect();
+    let says = member.forbidden.values().next().map(String::as_str).unwrap_or_default();
+    let what = match member.forbidden.contains_key(ENDPOINT_SLICES) {
+        true => "nothing is",
+        false => "none of these are",
+    };
+    let message = format!(
+        "kfed may not list {}, so that {what} written there ({says}); allow kfed's user there to get, list, watch, create, patch and \
+         delete them, or join it again with other credentials",
+        kinds.join(", ")
+    );
+    (reasons::KIND_FORBIDDEN, message)
 }
 
 fn quarantine(member: &Member, until: Timestamp) -> (&'static str, String) {

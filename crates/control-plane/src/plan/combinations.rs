@@ -1,6 +1,7 @@
 //! Every combination of the two signals, through the whole of the decision: what probes found, what is made of it, what becomes of the
 //! address and of the replicas. The table in `docs/failover.md` is written and checked here.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ fn names(members: Vec<(&str, &str, Member)>) -> String {
     let mut world = World::default();
     world.members.extend(members.into_iter().map(|(name, _, member)| (name.to_owned(), member)));
     let service = object("Service", "");
-    let observation = publish::observe(&world, &key("Service"), &service, &in_zone, &settings());
+    let observation = publish::observe(&world, &key("Service"), &service, &in_zone, &BTreeSet::new(), &settings());
     let naming = Naming { federation: "fed".into(), zone: "example.com".parse().unwrap() };
     let plan = kfed_service_dns::plan(&naming, &observation, &Rules { has_records: true, ..Rules::default() });
     let (_, _, of_address) = plan.addresses.iter().find(|(name, ..)| name == "west").unwrap();

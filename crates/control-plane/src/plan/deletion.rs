@@ -6,7 +6,7 @@ use kube::core::DynamicObject;
 
 use super::{ANY_COPY, FederationWrite, MemberWrite, ObjectPlan};
 use crate::object::{annotation, has_finalizer, is_deleted};
-use crate::world::{MemberState, ObjectView};
+use crate::world::{Lack, MemberState, ObjectView};
 
 pub(super) fn plan(view: &ObjectView, federated: &DynamicObject) -> ObjectPlan {
     let mut plan = ObjectPlan::default();
@@ -35,6 +35,11 @@ pub(super) fn plan(view: &ObjectView, federated: &DynamicObject) -> ObjectPlan {
         let going = member.copy.as_deref().is_some_and(is_deleted);
         match member.state {
             MemberState::Dead if orphaned => {}
+            // What cannot be seen there goes when it can.
+            _ if member.lack == Some(Lack::Sight) && orphaned => {}
+            _ if member.lack == Some(Lack::Sight) => {
+                plan.tombstones.insert(name.clone(), uid);
+            }
             MemberState::Dead => {
                 plan.tombstones.insert(name.clone(), uid);
             }

@@ -131,6 +131,17 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
             }
             continue;
         }
+        if let Some(why) = member.forbidden.as_ref().filter(|_| member.lack == Some(Lack::Sight)) {
+            if selector.as_ref().is_ok_and(|selector| is_selected(selector, member)) {
+                let kind = view.key.kind.resource();
+                let message = format!(
+                    "its API server does not let kfed list {kind}, so none are written there ({why}); allow kfed's user there to \
+                     get, list, watch, create, patch and delete {kind}"
+                );
+                applied.problems.insert(name.clone(), (reasons::KIND_FORBIDDEN, message));
+            }
+            continue;
+        }
         let fate = match (view.key.kind.replicas, &steps) {
             (Some(replicas), Some((placement, steps))) => {
                 let planned = Planned { replicas, placement, step: steps.get(name).copied(), selector: &selector };
@@ -171,6 +182,8 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
                     }
                 }
             }
+            // As with a member that leaves: its address goes first, and that waits for another one.
+            Fate::Gone if is_named(view, name) => {}
             Fate::Gone => {
                 let copy = member.copy.as_deref().filter(|copy| takes_writes && !is_deleted(copy));
                 let uid = copy.and_then(|copy| copy.metadata.uid.clone());
@@ -180,6 +193,11 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
         }
     }
     applied
+}
+
+/// Whether the zone leads to the object in `member`, or may.
+fn is_named(view: &ObjectView, member: &str) -> bool {
+    view.key.kind.published && view.dns.as_ref().is_none_or(|dns| dns.addresses.contains_key(member))
 }
 
 /// What the placement of a workload says of one member.

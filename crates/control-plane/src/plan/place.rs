@@ -69,6 +69,8 @@ fn spread(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, want
     for (name, member) in &view.members {
         if let Some(lack) = member.lack {
             placement.obstacles.push(format!("{name} {}", lack.phrase()));
+        }
+        if let Some(lack) = member.lack.filter(|lack| lack.excludes()) {
             placement.whys.insert(name.clone(), format!("it {}", lack.phrase()));
             continue;
         }
@@ -120,7 +122,7 @@ fn beside(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, scal
     let scaling = place(scaler);
     let mut placement = Placement { scaled_by: Some(scaler.key.name.clone()), ..Placement::default() };
     for (name, member) in &view.members {
-        if member.lack.is_some() {
+        if member.lack.is_some_and(Lack::excludes) {
             continue;
         }
         match member.state {
@@ -260,6 +262,12 @@ impl Lack {
         match self {
             Self::Kind => "does not serve the kind",
             Self::Permission => "does not want permissions from the federation (spec.federateRbac)",
+            Self::Sight => "does not let kfed list the kind",
         }
+    }
+
+    /// Whether the member has nothing of the kind from kfed.
+    pub(super) fn excludes(self) -> bool {
+        matches!(self, Self::Kind | Self::Permission)
     }
 }

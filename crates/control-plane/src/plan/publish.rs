@@ -2,6 +2,7 @@
 
 mod check;
 mod condition;
+mod left_out;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 
 pub(crate) use condition::{Standing, condition};
+pub(crate) use left_out::left_out;
 
 use crate::Settings;
 use crate::kinds::ObjectKey;
@@ -118,12 +120,13 @@ pub(crate) fn leads_to(service: &DynamicObject) -> Option<LeadsTo> {
     }
 }
 
-/// What is seen of `service` in every member.
+/// What is seen of `service` in every member; those that are `left_out` leave.
 pub(crate) fn observe(
     world: &World,
     key: &ObjectKey,
     service: &DynamicObject,
     in_zone: &InZone,
+    left_out: &BTreeSet<String>,
     settings: &Settings,
 ) -> ServiceObservation {
     let exposure = exposure(service);
@@ -132,7 +135,7 @@ pub(crate) fn observe(
         let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
         let targets = targets_of(member, key, exposure, here, settings);
         let remembered = world.clusters.get(name).and_then(|cluster| cluster.status.as_ref());
-        let belongs = match member.known {
+        let belongs = match member.knows(key.kind) {
             true => member.objects.get(key).is_some_and(|copy| is_managed(copy, &settings.federation)),
             // Not heard of since the start: what was once reached is taken to run what every member runs.
             false => remembered.is_some_and(|status| status.region.is_some()),
@@ -187,7 +190,7 @@ pub(crate) fn observe(
             ready_endpoints: member.ready_endpoints(key),
             addresses: ips.collect(),
             hosts: hosts.collect(),
-            leaving: member.leaving.is_some(),
+            leaving: member.leaving.is_some() || left_out.contains(name),
         })
     });
     let left =
@@ -288,7 +291,7 @@ fn targets_of(
     if exposure == Some(Exposure::ExternalName) {
         return Vec::new();
     }
-    if !member.known {
+    if !member.knows(key.kind) {
         return in_zone.to_vec();
     }
     let Some(copy) = member.objects.get(key).filter(|copy| is_managed(copy, &settings.federation)) else {

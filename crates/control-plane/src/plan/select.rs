@@ -9,9 +9,18 @@ use crate::world::{MemberView, ObjectView};
 
 /// What the labels of a member must be for the object in `view` to go there: all of these. Else what is wrong with an annotation.
 pub(super) fn selector(view: &ObjectView) -> Result<Vec<SelectorRequirement>, String> {
-    let mut selector = view.federated.as_deref().map(of).transpose()?.unwrap_or_default();
-    if let Some(namespace) = &view.namespace {
-        selector.extend(of(namespace).map_err(|mistake| format!("namespace {}: {mistake}", view.key.namespace))?);
+    selector_of(&view.key.namespace, view.federated.as_deref(), view.namespace.as_deref())
+}
+
+/// The same of an object in `namespace`, which is called `name`.
+pub(super) fn selector_of(
+    name: &str,
+    object: Option<&DynamicObject>,
+    namespace: Option<&DynamicObject>,
+) -> Result<Vec<SelectorRequirement>, String> {
+    let mut selector = object.map(of).transpose()?.unwrap_or_default();
+    if let Some(namespace) = namespace {
+        selector.extend(of(namespace).map_err(|mistake| format!("namespace {name}: {mistake}"))?);
     }
     Ok(selector)
 }

@@ -58,6 +58,7 @@ fn member(state: MemberState, copy: Option<DynamicObject>) -> MemberView {
         share,
         foreign: false,
         lack: None,
+        forbidden: None,
         room: None,
         has_namespace: true,
         refusal: None,

@@ -33,10 +33,14 @@ pub(crate) struct Member {
     pub(crate) buried: BTreeMap<ObjectKey, String>,
     /// Kinds that have been listed in full since the member last came (back).
     pub(crate) listed: BTreeSet<&'static str>,
+    /// Kinds that have been listed in full at least once.
+    pub(crate) shown: BTreeSet<&'static str>,
     /// The kinds that it is asked for; the built-in ones until it is known which.
     pub(crate) kinds: Option<Vec<&'static FederatedKind>>,
     /// Kinds that its API server does not know.
     pub(crate) unserved: BTreeSet<&'static str>,
+    /// Kinds that its API server does not let kfed list, and what it says.
+    pub(crate) forbidden: BTreeMap<&'static str, String>,
     /// The pods of workloads that are not fully ready.
     pub(crate) pods: BTreeMap<ObjectKey, Pods>,
     /// Whether everything has been listed at least once, so that what is known of it was true at one time.
@@ -175,7 +179,8 @@ impl Member {
 
     /// Whether every list is complete.
     pub(crate) fn is_seen(&self) -> bool {
-        let is_listed = |kind: &FederatedKind| self.listed.contains(kind.id);
+        // What is forbidden stops that kind alone: nothing is written of it.
+        let is_listed = |kind: &FederatedKind| self.listed.contains(kind.id) || self.forbidden.contains_key(kind.id);
         let kinds = match &self.kinds {
             Some(kinds) => kinds.iter().all(|kind| is_listed(kind)),
             None => FEDERATED_KINDS.iter().filter(|kind| !kind.permits).all(is_listed),
@@ -183,9 +188,15 @@ impl Member {
         kinds && self.listed.contains(ENDPOINT_SLICES) && self.listed.contains(IDENTITY)
     }
 
-    /// Whether it is seen to hold roles or bindings that kfed made.
+    /// Whether it is seen to hold roles or bindings that kfed made, or may.
     pub(crate) fn holds_permissions(&self) -> bool {
-        self.objects.keys().any(|key| key.kind.permits)
+        let may = |kind: &&'static FederatedKind| kind.permits && self.forbidden.contains_key(kind.id);
+        self.objects.keys().any(|key| key.kind.permits) || self.kinds.iter().flatten().any(may)
+    }
+
+    /// Whether what is known of its objects of `kind` was true at one time.
+    pub(crate) fn knows(&self, kind: &FederatedKind) -> bool {
+        self.known && (self.shown.contains(kind.id) || !self.forbidden.contains_key(kind.id))
     }
 
     /// Whether it can be given objects of `kind`.
@@ -193,9 +204,15 @@ impl Member {
         !self.unserved.contains(kind.id)
     }
 
+    /// What it holds has to be seen again.
+    pub(crate) fn forget_lists(&mut self) {
+        self.listed.clear();
+        self.forbidden.clear();
+    }
+
     /// It is reached by other credentials now: what it is and holds has to be seen again. One that is dead stays so until it answers.
     pub(crate) fn reconnects(&mut self) {
-        self.listed.clear();
+        self.forget_lists();
         if !matches!(self.api, ApiHealth::Offline { .. }) {
             self.api = ApiHealth::Unknown;
         }

@@ -22,6 +22,8 @@ pub(crate) enum Change<K> {
     Reset(Vec<K>),
     /// The API server does not know the kind.
     NotServed,
+    /// The API server does not let kfed list the kind, and says so.
+    Forbidden(String),
     /// The watch has failed: until the next [`Reset`](Self::Reset) nothing is known for sure.
     Interrupted,
 }
@@ -38,7 +40,7 @@ impl Objects {
                 self.0.remove(&key);
                 vec![key]
             }
-            Change::Interrupted => Vec::new(),
+            Change::Interrupted | Change::Forbidden(_) => Vec::new(),
             Change::Reset(objects) => {
                 let mut touched: Vec<_> = self.0.keys().filter(|key| key.kind == kind).cloned().collect();
                 self.0.retain(|key, _| key.kind != kind);

@@ -57,6 +57,8 @@ pub(crate) struct MemberView {
     pub(crate) foreign: bool,
     /// Why it cannot be given objects of this kind.
     pub(crate) lack: Option<Lack>,
+    /// What its API server says where it does not let kfed list the kind.
+    pub(crate) forbidden: Option<String>,
     /// For workloads that are not fully ready there: what its pods tell.
     pub(crate) room: Option<Room>,
     /// Whether the namespace that the object lives in is there.
@@ -73,6 +75,8 @@ pub(crate) enum Lack {
     Kind,
     /// The kind gives permissions, and its Cluster does not want them.
     Permission,
+    /// Its API server does not let kfed see what there is of the kind.
+    Sight,
 }
 
 /// Replicas of a workload in a member, as annotation `kfed.io/placement` keeps them.
@@ -131,6 +135,15 @@ impl MemberState {
         matches!(self, Self::Available | Self::Returning | Self::Leaving { reachable: true, .. })
     }
 
+    /// The same of a member that can be told nothing now.
+    fn without_writes(self) -> Self {
+        match self {
+            Self::Available | Self::Returning => Self::Frozen,
+            Self::Leaving { stage, .. } => Self::Leaving { stage, reachable: false },
+            other => other,
+        }
+    }
+
     /// Whether what it shows of what it runs counts.
     pub(crate) fn shows_itself(self) -> bool {
         self.is_reachable() && self != Self::Returning
@@ -166,12 +179,21 @@ pub(super) fn view(
             Some(stage) => MemberState::Leaving { stage, reachable: member.is_reachable() },
             None => state(member, cluster, key, suspended, settings, now),
         };
+        let forbidden = member.forbidden.get(key.kind.id).cloned();
+        let state = if forbidden.is_some() { state.without_writes() } else { state };
         let asked = copy.is_none() && world.unseen.contains(&(key.clone(), name.clone()));
         let wants_permissions = cluster.is_some_and(|cluster| cluster.spec.federate_rbac);
         let lack = if !member.serves(key.kind) {
             Some(Lack::Kind)
+        } else if key.kind.permits && !wants_permissions {
+            Some(Lack::Permission)
         } else {
-            (key.kind.permits && !wants_permissions).then_some(Lack::Permission)
+            forbidden.as_ref().map(|_| Lack::Sight)
+        };
+        let unseen = match lack {
+            Some(Lack::Sight) => copy.is_none(),
+            Some(Lack::Kind | Lack::Permission) => false,
+            None => asked || (!member.known && state != MemberState::Joining),
         };
         let shown = || copy.as_deref().zip(key.kind.replicas.as_ref());
         let view = MemberView {
@@ -182,10 +204,11 @@ pub(super) fn view(
                 placement.get(name).copied()
             },
             room: member.pods.get(key).map(|pods| pods.room(now)),
-            unseen: (asked || (!member.known && state != MemberState::Joining)) && lack.is_none(),
+            unseen,
             copy,
             foreign,
             lack,
+            forbidden,
             has_namespace: namespace.as_ref().is_none_or(|namespace| member.objects.get(namespace).is_some()),
             refusal: world.refusals.get(&(key.clone(), name.clone())).cloned(),
             attributes: if asks { attributes(member, cluster) } else { Attributes::default() },

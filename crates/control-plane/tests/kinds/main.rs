@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 
 mod custom;
+mod forbidden;
 mod numbers;
 mod objects;
 mod overview;

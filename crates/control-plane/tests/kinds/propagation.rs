@@ -228,3 +228,34 @@ async fn a_thousand_objects_in_ten_members_are_looked_at_again_without_a_write()
     fleet.in_member("m4", "ConfigMap").delete("c8", &DeleteParams::default()).await.unwrap();
     fleet.eventually("it is there again", async || !fleet.copy("m4", "ConfigMap", "c8").await.is_null()).await;
 }
+
+/// A Service moves from member to member by its selector: nobody is ever sent where it is not, and somebody always answers.
+#[tokio::test(start_paused = true)]
+async fn a_service_leaves_a_member_after_its_address_and_that_after_another_has_come() {
+    let fleet = Fleet::published().await;
+    fleet.label("fed-west", json!({"tier": "1"})).await;
+    fleet.label("fed-east", json!({"tier": "2"})).await;
+    let addresses = [fleet.address("fed-west").await, fleet.address("fed-east").await];
+    let selects = |tier: &str| {
+        let selector = format!(r#"[{{"key": "tier", "operator": "in", "values": ["{tier}"]}}]"#);
+        json!({"metadata": {"annotations": {"federation.alpha.kubernetes.io/cluster-selector": selector}}})
+    };
+    let mut gaps = 0;
+    for (tier, members) in [("2", &["fed-east"][..]), ("1", &["fed-west"]), ("3", &[])] {
+        let patch = Patch::Merge(selects(tier));
+        fleet.services().patch("hostname", &Default::default(), &patch).await.unwrap();
+        for _ in 0..1200 {
+            let answer = fleet.answer(crate::support::HOSTNAME);
+            for (member, address) in ["fed-west", "fed-east"].iter().zip(&addresses) {
+                let copy = fleet.in_member(member, "Service").get_opt("hostname").await.unwrap();
+                // Another copy may be given another address; the old one is nobody's then.
+                assert!(copy.is_some() || !answer.contains(address), "{member} is led to, and has it no more");
+            }
+            gaps += usize::from(answer.is_empty() && tier != "3");
+            tokio::time::sleep(SECOND / 20).await;
+        }
+        fleet.is_in("Service", "hostname", members).await;
+        assert_eq!(fleet.answer(crate::support::HOSTNAME).len(), members.len(), "tier {tier}");
+    }
+    assert_eq!(gaps, 0, "there was a time without an answer");
+}

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use kfed_control_plane::{Connect, MemberConnector};
 use kfed_dnsprovider::{DnsError, DnsProvider, Operation, OperationService};
 use kube::Client;
 use kube::client::Body;
+use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
@@ -72,6 +73,8 @@ struct State {
     /// Where the writes go that count until then; everywhere if none.
     counts: Option<&'static str>,
     dead: Option<Write>,
+    /// What lists are refused, by whose they are and the end of their paths.
+    forbidden: BTreeSet<(String, String)>,
 }
 
 // === impl Tap ===
@@ -98,6 +101,16 @@ impl Tap {
     pub(crate) fn arm_zone(&self, n: usize, when: When) {
         let mut state = self.state.lock().unwrap();
         (state.fatal, state.counts) = (Some((n, when)), Some(ZONE));
+    }
+
+    /// From now on `at` refuses to list `plural`, or no longer does. Watches that are under way go on.
+    pub(crate) fn forbid(&self, at: &str, plural: &str, forbidden: bool) {
+        let list = (at.to_owned(), format!("/{plural}"));
+        let mut state = self.state.lock().unwrap();
+        match forbidden {
+            true => drop(state.forbidden.insert(list)),
+            false => drop(state.forbidden.remove(&list)),
+        }
     }
 
     /// Whatever is asked of the federation API from now on, answers included, hangs; or goes on.
@@ -143,6 +156,14 @@ impl Tap {
             async move {
                 let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
                 let what = writes.then(|| format!("{} {}", request.method(), request.uri().path()));
+                if !writes && tap.state.lock().unwrap().forbids(&to, request.uri().path()) {
+                    let status = json!({
+                        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
+                        "message": "it is forbidden: User \"kfed\" cannot list it"
+                    });
+                    let answer = Response::builder().status(403).header("content-type", "application/json");
+                    return Ok(answer.body(Body::from(status.to_string().into_bytes())).unwrap());
+                }
                 if !writes {
                     tap.state.lock().unwrap().looks.insert(Look::of(&to, &request));
                 }
@@ -200,6 +221,10 @@ impl Look {
 // === impl State ===
 
 impl State {
+    fn forbids(&self, at: &str, path: &str) -> bool {
+        self.forbidden.iter().any(|(whose, end)| whose == at && path.ends_with(end))
+    }
+
     /// Takes down what is written; whether its sender dies, before or after.
     fn write(&mut self, to: &str, what: Option<String>) -> Option<When> {
         if self.dead.is_some() {

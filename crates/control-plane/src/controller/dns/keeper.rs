@@ -246,7 +246,9 @@ impl Keeper {
                 if !publish::is_published(service, zone.private) {
                     continue;
                 }
-                let mut observation = publish::observe(&world, &key, service, in_zone.unwrap_or(&nothing), settings);
+                let left_out = publish::left_out(&world, &key, service, in_zone);
+                let here = in_zone.unwrap_or(&nothing);
+                let mut observation = publish::observe(&world, &key, service, here, &left_out, settings);
                 if let Some(claim) = claimed.get_mut(&key) {
                     let names = claim.names.iter().filter(|name| owners.get(*name) == Some(&key));
                     observation.hostnames = names.cloned().collect();
@@ -257,7 +259,8 @@ impl Keeper {
                     }));
                 }
                 wanted.wake(self.hold_on(&world, &mut observation));
-                (service.clone(), observation, publish::is_held(in_zone, |member| publish::stays(&world, member)))
+                let stays = |member: &str| publish::stays(&world, member) && !left_out.contains(member);
+                (service.clone(), observation, publish::is_held(in_zone, stays))
             };
             let held = self.steady.settle(&resource, &mut observation);
             wanted.wake(held.iter().map(|held| held.until).min());

@@ -4,7 +4,7 @@ use kfed_replica_scheduler::{Member, Request, Scheduler, Verdict};
 
 use super::*;
 use crate::Settings;
-use crate::world::{Change, World};
+use crate::world::{Change, Target, World};
 
 const GOLD: &str = r#"[{"key": "tier", "operator": "in", "values": ["gold"]}]"#;
 
@@ -112,4 +112,20 @@ fn who_has_nothing_is_counted_on_for_nothing() {
     let seen = world.view(&view.key, &Settings::new("fed", "example.com".parse().unwrap()), view.now);
     let counted_on: Vec<_> = seen.members.iter().map(|(name, member)| (name.as_str(), member.share)).collect();
     assert_eq!(counted_on, [("east", Some(Share { replicas: 4, ready: 4 })), ("west", None)]);
+}
+
+#[test]
+fn a_service_leaves_a_member_when_the_zone_does_not_lead_there_any_more() {
+    let named = |members: &[&str]| {
+        let to = vec![Target::Ip("192.0.2.1".parse().unwrap())];
+        let addresses = members.iter().map(|name| ((*name).to_owned(), to.clone())).collect();
+        ServiceDns { addresses, ..ServiceDns::default() }
+    };
+    let copy = || member(Available, Some(service(false)));
+    let mut view = selecting(view("Service", Some(service(false)), vec![("east", copy()), ("west", copy())]));
+    for (dns, goes) in [(None, false), (Some(named(&["east", "west"])), false), (Some(named(&["east"])), true)] {
+        view.dns = dns;
+        let deletes = matches!(plan(&view).members.get("west"), Some(MemberWrite::Delete { .. }));
+        assert_eq!(deletes, goes, "{:?}", view.dns);
+    }
 }
