@@ -1,16 +1,34 @@
-//! What this process takes of its machine; none where there is no `/proc`.
+//! What a process takes of its machine; none where there is no `/proc`.
 
 use std::time::Duration;
 
-/// How much memory it holds, in bytes.
+/// How much memory this process holds, in bytes.
 pub fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    memory("self", "VmRSS")
+}
+
+/// How much memory process `pid` holds by `field` of its status, in bytes.
+pub fn memory(pid: &str, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// How long its first thread has computed.
+/// How long this process's first thread has computed.
 pub fn cpu_time() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
+    cpu_time_of("/proc/self/schedstat")
+}
+
+/// How long this process's threads of a name have computed. A name has 15 characters at most.
+pub fn threads_cpu_time(name: &str) -> Option<Duration> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?.flatten().map(|task| task.path());
+    let is_one = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    tasks.filter(is_one).map(|task| cpu_time_of(task.join("schedstat"))).sum()
+}
+
+fn cpu_time_of(schedstat: impl AsRef<std::path::Path>) -> Option<Duration> {
+    let text = std::fs::read_to_string(schedstat).ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }

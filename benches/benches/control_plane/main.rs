@@ -1,0 +1,74 @@
+//! How fast the control plane is, and how much it takes: the figures that it is held to, each beside its target.
+//!
+//! Members are bare embedded API servers: they take what they are told and make no pods. Of a workload a stand-in says at once that all
+//! of it is ready. They have threads of their own, so that what the control plane computes is told apart from what they do. Time is real.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::unwrap_used, reason = "a benchmark ends where its federation fails")]
+
+mod figures;
+mod fleet;
+mod latency;
+mod looks;
+mod member;
+mod object;
+mod resync;
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+#[derive(Debug, Parser)]
+#[command(name = "control_plane")]
+struct Args {
+    /// What to measure [default: all of it]
+    #[arg(value_enum)]
+    what: Vec<What>,
+    /// How many members, in place of those that the target names
+    #[arg(long)]
+    members: Option<usize>,
+    /// How many objects, in place of those that the target names
+    #[arg(long)]
+    objects: Option<usize>,
+    /// How long the control plane is given before a figure is given up
+    #[arg(long, default_value_t = 600)]
+    patience: u64,
+    /// Cargo says so to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// From an object's creation until a member shows it
+    Latency,
+    /// Until every object has been looked at in every member
+    Resync,
+    /// Until a control plane that starts has seen and looked at everything
+    Start,
+}
+
+/// How large a measurement is.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    members: usize,
+    objects: usize,
+    patience: Duration,
+}
+
+fn main() {
+    let args = Args::parse();
+    let what = if args.what.is_empty() { What::value_variants() } else { &args.what };
+    for what in what {
+        let size = |members, objects| Size {
+            members: args.members.unwrap_or(members),
+            objects: args.objects.unwrap_or(objects),
+            patience: Duration::from_secs(args.patience),
+        };
+        match what {
+            What::Latency => latency::run(size(100, 200)),
+            What::Resync => resync::run(size(100, 1000)),
+            What::Start => resync::start(size(100, 300)),
+        }
+    }
+}
