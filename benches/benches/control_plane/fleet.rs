@@ -30,6 +30,8 @@ use crate::object::Kind;
 
 /// The name of the control plane's threads.
 pub(crate) const CONTROL_PLANE: &str = "control-plane";
+/// The name of the threads of all servers.
+pub(crate) const SERVERS: &str = "servers";
 const ZONE: &str = "example.com";
 const POLL: Duration = Duration::from_millis(20);
 /// A label of Clusters: three members have the same.
@@ -147,7 +149,7 @@ fn threads(name: &str) -> Runtime {
 
 /// Runs a measurement on the threads of the servers.
 pub(crate) fn on_servers<T>(measure: impl Future<Output = T>) -> T {
-    let servers = threads("servers");
+    let servers = threads(SERVERS);
     let result = servers.block_on(measure);
     servers.shutdown_background();
     result

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::fleet::{Fleet, on_servers};
 use crate::object::Kind;
+use crate::spent::Spent;
 use crate::{Size, figures};
 
 /// How often an object is made, whatever has become of those before it.
@@ -40,6 +41,7 @@ async fn measure(kind: Kind, size: Size) {
     // The first is not counted: everybody has to have begun.
     let mut made = BTreeMap::new();
     let mut seen = BTreeMap::<String, Vec<Duration>>::new();
+    let mut before = Spent::of(&fleet);
     let mut ticks = tokio::time::interval(EVERY);
     for n in 0..=size.objects {
         ticks.tick().await;
@@ -49,6 +51,8 @@ async fn measure(kind: Kind, size: Size) {
         fleet.create(kind, &object).await;
         if n == 0 {
             fleet.rests(Duration::from_secs(1)).await;
+            fleet.looks.forget();
+            before = Spent::of(&fleet);
             ticks.reset();
         }
     }
@@ -60,6 +64,8 @@ async fn measure(kind: Kind, size: Size) {
         count += 1;
         seen.entry(sighting.object.clone()).or_default().push(sighting.at - made[&sighting.object]);
     }
+    fleet.rests(Duration::from_secs(3)).await;
+    let spent = before.until(&Spent::of(&fleet), size.objects);
     seen.remove("object-0000");
     let each: Vec<_> = seen.values().flatten().copied().collect();
     let last: Vec<_> = seen.values().filter_map(|times| times.iter().max().copied()).collect();
@@ -69,6 +75,7 @@ async fn measure(kind: Kind, size: Size) {
     );
     println!("    a member       {}   (target: p50 100 ms, p99 500 ms)", figures::quantiles(each));
     println!("    the last one   {}", figures::quantiles(last));
+    println!("    {spent}");
     onlookers.shutdown().await;
     fleet.over().await;
 }

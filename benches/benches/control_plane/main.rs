@@ -13,6 +13,7 @@ mod looks;
 mod member;
 mod object;
 mod resync;
+mod spent;
 
 use std::time::Duration;
 
