@@ -28,6 +28,15 @@ pub fn threads_cpu_time(name: &str) -> Option<Duration> {
     tasks.filter(is_one).map(|task| cpu_time_of(task.join("schedstat"))).sum()
 }
 
+/// How long process `pid` has computed, to a hundredth of a second.
+pub fn process_cpu_time(pid: &str) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; user and system time are the 14th and 15th field (proc(5)).
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * 10))
+}
+
 fn cpu_time_of(schedstat: impl AsRef<std::path::Path>) -> Option<Duration> {
     let text = std::fs::read_to_string(schedstat).ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -26,17 +27,16 @@ use tower::util::BoxCloneSyncService;
 use crate::Size;
 use crate::looks::Looks;
 use crate::member::Member;
-use crate::object::Kind;
+use crate::object::{Kind, MEMBER};
 
 /// The name of the control plane's threads.
 pub(crate) const CONTROL_PLANE: &str = "control-plane";
 /// The name of the threads of all servers.
 pub(crate) const SERVERS: &str = "servers";
-const ZONE: &str = "example.com";
+pub(crate) const ZONE: &str = "example.com";
 const POLL: Duration = Duration::from_millis(20);
-/// A label of Clusters: three members have the same.
-pub(crate) const SHARD: &str = "shard";
-
+/// How many objects are created at once.
+const CREATED_AT_ONCE: usize = 8;
 pub(crate) struct Fleet {
     pub(crate) size: Size,
     pub(crate) api: Member,
@@ -65,19 +65,12 @@ impl Fleet {
             threads: threads(CONTROL_PLANE),
             running: None,
         };
-        let spec = FederationSpec { dns_zone_name: ZONE.into(), dns_provider: "memory".into() };
-        bootstrap(&fleet.api.inside(), "fed", spec, Duration::from_secs(10)).await.unwrap();
-        for (n, name) in fleet.members.keys().enumerate() {
-            join(&fleet.api.inside(), name, n / 3, b"in process").await;
+        bootstrapped(&fleet.api.inside()).await;
+        for name in fleet.members.keys() {
+            join(&fleet.api.inside(), name, b"in process").await;
         }
         fleet.run();
-        let clusters = Api::<Cluster>::all(fleet.api.inside());
-        let ready = async || {
-            let all = clusters.list(&ListParams::default()).await.unwrap();
-            let phase = |cluster: &Cluster| cluster.status.as_ref().and_then(|status| status.phase);
-            all.iter().all(|cluster| phase(cluster) == Some(ClusterPhase::Ready))
-        };
-        fleet.eventually("the members are Ready", ready).await;
+        eventually(size.patience, "the members are Ready", async || are_ready(&fleet.api.inside()).await).await;
         fleet
     }
 
@@ -106,16 +99,6 @@ impl Fleet {
         self.threads.shutdown_background();
     }
 
-    /// The federation's objects of a kind.
-    pub(crate) fn federated(&self, kind: Kind) -> Api<DynamicObject> {
-        Api::default_namespaced_with(self.api.inside(), &kind.resource())
-    }
-
-    pub(crate) async fn create(&self, kind: Kind, object: &Value) {
-        let object = serde_json::from_value(object.clone()).unwrap();
-        self.federated(kind).create(&PostParams::default(), &object).await.unwrap();
-    }
-
     /// How many writes have changed something anywhere.
     pub(crate) fn writes(&self) -> u64 {
         self.api.writes() + self.members.values().map(Member::writes).sum::<u64>()
@@ -132,14 +115,44 @@ impl Fleet {
             }
         }
     }
+}
 
-    pub(crate) async fn eventually(&self, what: &str, check: impl AsyncFn() -> bool) {
-        let start = Instant::now();
-        while !check().await {
-            assert!(start.elapsed() < self.size.patience, "it never came to be that {what}");
-            tokio::time::sleep(POLL).await;
-        }
+/// Waits until `check` holds.
+pub(crate) async fn eventually(patience: Duration, what: &str, check: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !check().await {
+        assert!(start.elapsed() < patience, "it never came to be that {what}");
+        tokio::time::sleep(POLL).await;
     }
+}
+
+/// Makes an empty API a federation's.
+pub(crate) async fn bootstrapped(federation: &Client) {
+    let spec = FederationSpec { dns_zone_name: ZONE.into(), dns_provider: "memory".into() };
+    bootstrap(federation, "fed", spec, Duration::from_secs(10)).await.unwrap();
+}
+
+/// Whether all members are Ready.
+pub(crate) async fn are_ready(federation: &Client) -> bool {
+    let all = Api::<Cluster>::all(federation.clone()).list(&ListParams::default()).await.unwrap();
+    let phase = |cluster: &Cluster| cluster.status.as_ref().and_then(|status| status.phase);
+    all.iter().all(|cluster| phase(cluster) == Some(ClusterPhase::Ready))
+}
+
+/// The objects of a kind.
+pub(crate) fn objects(api: Client, kind: Kind) -> Api<DynamicObject> {
+    Api::default_namespaced_with(api, &kind.resource())
+}
+
+pub(crate) async fn create(federation: &Client, kind: Kind, object: &Value) {
+    let object = serde_json::from_value(object.clone()).unwrap();
+    objects(federation.clone(), kind).create(&PostParams::default(), &object).await.unwrap();
+}
+
+/// Creates so many.
+pub(crate) async fn create_all(federation: &Client, kind: Kind, count: usize, object: impl Fn(usize) -> Value) {
+    let create = async |n| create(federation, kind, &object(n)).await;
+    futures::stream::iter(0..count).for_each_concurrent(CREATED_AT_ONCE, create).await;
 }
 
 /// Threads of a name, as many as `kfed controller-manager` has.
@@ -160,7 +173,7 @@ pub(crate) fn member_name(n: usize) -> String {
 }
 
 /// The two objects that make a member.
-pub(crate) async fn join(federation: &Client, name: &str, shard: usize, kubeconfig: &[u8]) {
+pub(crate) async fn join(federation: &Client, name: &str, kubeconfig: &[u8]) {
     let labels = |key: &str, value: String| Some(BTreeMap::from([(key.to_owned(), value)]));
     let metadata = ObjectMeta {
         name: Some(format!("{name}-credentials")),
@@ -173,7 +186,7 @@ pub(crate) async fn join(federation: &Client, name: &str, shard: usize, kubeconf
     secrets.create(&PostParams::default(), &secret).await.unwrap();
     let spec = ClusterSpec { secret_ref: SecretReference { name: secret.name_any() }, ..ClusterSpec::default() };
     let mut cluster = Cluster::new(name, spec);
-    cluster.metadata.labels = labels(SHARD, shard.to_string());
+    cluster.metadata.labels = labels(MEMBER, name.to_owned());
     Api::<Cluster>::all(federation.clone()).create(&PostParams::default(), &cluster).await.unwrap();
 }
 

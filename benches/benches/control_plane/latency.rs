@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::api::{Api, WatchEvent, WatchParams};
-use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::api::{WatchEvent, WatchParams};
+use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::fleet::{Fleet, on_servers};
-use crate::object::Kind;
+use crate::fleet::{Fleet, create, objects, on_servers};
+use crate::object::{Kind, object_name};
 use crate::spent::Spent;
 use crate::{Size, figures};
 
@@ -20,9 +20,9 @@ use crate::{Size, figures};
 const EVERY: Duration = Duration::from_millis(250);
 
 /// A member shows an object.
-pub(crate) struct Sighting {
-    pub(crate) object: String,
-    pub(crate) at: Instant,
+struct Sighting {
+    object: String,
+    at: Instant,
 }
 
 pub(crate) fn run(size: Size) {
@@ -45,10 +45,10 @@ async fn measure(kind: Kind, size: Size) {
     let mut ticks = tokio::time::interval(EVERY);
     for n in 0..=size.objects {
         ticks.tick().await;
-        let name = format!("object-{n:04}");
+        let name = object_name(n);
         let object = kind.object(&name, size.members);
         made.insert(name, Instant::now());
-        fleet.create(kind, &object).await;
+        create(&fleet.api.inside(), kind, &object).await;
         if n == 0 {
             fleet.rests(Duration::from_secs(1)).await;
             fleet.looks.forget();
@@ -65,8 +65,8 @@ async fn measure(kind: Kind, size: Size) {
         seen.entry(sighting.object.clone()).or_default().push(sighting.at - made[&sighting.object]);
     }
     fleet.rests(Duration::from_secs(3)).await;
-    let spent = before.until(&Spent::of(&fleet), size.objects);
-    seen.remove("object-0000");
+    let spent = before.until(&Spent::of(&fleet)).each(size.objects);
+    seen.remove(&object_name(0));
     let each: Vec<_> = seen.values().flatten().copied().collect();
     let last: Vec<_> = seen.values().filter_map(|times| times.iter().max().copied()).collect();
     println!(
@@ -81,8 +81,8 @@ async fn measure(kind: Kind, size: Size) {
 }
 
 /// Tells of every object of `kind` that a member comes to show.
-pub(crate) async fn look(member: Client, kind: Kind, tell: mpsc::UnboundedSender<Sighting>) {
-    let objects = Api::<DynamicObject>::default_namespaced_with(member, &kind.resource());
+async fn look(member: Client, kind: Kind, tell: mpsc::UnboundedSender<Sighting>) {
+    let objects = objects(member, kind);
     let how = WatchParams::default().labels("kfed.io/managed-by").timeout(290);
     let mut version = "0".to_owned();
     loop {

@@ -6,11 +6,13 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark ends where its federation fails")]
 
+mod curve;
 mod figures;
 mod fleet;
 mod latency;
 mod looks;
 mod member;
+mod memory;
 mod object;
 mod resync;
 mod spent;
@@ -47,6 +49,10 @@ enum What {
     Resync,
     /// Until a control plane that starts has seen and looked at everything
     Start,
+    /// What a process holds that is the control plane alone
+    Memory,
+    /// What a change costs beside ever more members and objects
+    Curve,
 }
 
 /// How large a measurement is.
@@ -57,7 +63,18 @@ struct Size {
     patience: Duration,
 }
 
+/// How far a curve goes.
+#[derive(Debug, Clone, Copy)]
+struct Curve {
+    members: [usize; 3],
+    objects: [usize; 2],
+    patience: Duration,
+}
+
 fn main() {
+    if let Ok(kubeconfig) = std::env::var(memory::KUBECONFIG) {
+        return memory::control_plane(&kubeconfig);
+    }
     let args = Args::parse();
     let what = if args.what.is_empty() { What::value_variants() } else { &args.what };
     for what in what {
@@ -70,6 +87,15 @@ fn main() {
             What::Latency => latency::run(size(100, 200)),
             What::Resync => resync::run(size(100, 1000)),
             What::Start => resync::start(size(100, 300)),
+            What::Memory => memory::run(size(50, 2000)),
+            What::Curve => {
+                let Size { members, objects, patience } = size(1000, 10_000);
+                curve::run(Curve {
+                    members: [members / 100, members / 10, members],
+                    objects: [objects / 10, objects],
+                    patience,
+                });
+            }
         }
     }
 }

@@ -1,13 +1,22 @@
 //! What is federated.
 
+use std::collections::BTreeMap;
+
 use kfed_api::keys;
 use serde_json::{Value, json};
+
+/// A label of Clusters: their names.
+pub(crate) const MEMBER: &str = "bench/member";
 
 /// A kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     ConfigMap,
     ReplicaSet,
+}
+
+pub(crate) fn object_name(n: usize) -> String {
+    format!("object-{n:05}")
 }
 
 // === impl Kind ===
@@ -18,6 +27,21 @@ impl Kind {
             Self::ConfigMap => kube::core::ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&()),
             Self::ReplicaSet => kube::core::ApiResource::erase::<k8s_openapi::api::apps::v1::ReplicaSet>(&()),
         }
+    }
+
+    /// An object that is in `members` alone, a replica in each.
+    pub(crate) fn among(self, name: &str, members: &[String]) -> Value {
+        let weights: BTreeMap<_, _> = members.iter().map(|member| (member, json!({"weight": 1}))).collect();
+        let mut object = self.object(name, members.len());
+        let annotation = match self {
+            Self::ConfigMap => {
+                let members = json!([{"key": MEMBER, "operator": "in", "values": members}]);
+                (keys::CLUSTER_SELECTOR, members)
+            }
+            Self::ReplicaSet => (keys::REPLICA_SET_PREFERENCES, json!({"clusters": weights})),
+        };
+        object["metadata"]["annotations"] = json!({annotation.0: annotation.1.to_string()});
+        object
     }
 
     /// An object as people write them, with `replicas` if it has some.

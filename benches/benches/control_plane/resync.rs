@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use kfed_api::Cluster;
 use kfed_benches::resources::threads_cpu_time;
 use kube::api::{Api, Patch, PatchParams};
@@ -11,15 +10,12 @@ use tokio::time::Instant;
 
 use crate::Size;
 use crate::figures::seconds;
-use crate::fleet::{CONTROL_PLANE, Fleet, member_name, on_servers};
-use crate::object::Kind;
+use crate::fleet::{CONTROL_PLANE, Fleet, create_all, member_name, on_servers};
+use crate::object::{Kind, object_name};
 
 /// For how long nothing must have been written for all to be as it should be: longer than anything waits.
 const QUIET: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
-/// How many objects are created at once.
-const CREATED_AT_ONCE: usize = 8;
-
 /// Every object in every member is looked at, and nothing differs.
 pub(crate) fn run(size: Size) {
     on_servers(async {
@@ -70,11 +66,8 @@ pub(crate) fn start(size: Size) {
 async fn spread(size: Size) -> Fleet {
     let fleet = Fleet::start(size).await;
     let begin = Instant::now();
-    let create = async |n| {
-        let name = format!("object-{n:05}");
-        fleet.create(Kind::ReplicaSet, &Kind::ReplicaSet.object(&name, size.members)).await;
-    };
-    futures::stream::iter(0..size.objects).for_each_concurrent(CREATED_AT_ONCE, create).await;
+    let object = |n| Kind::ReplicaSet.object(&object_name(n), size.members);
+    create_all(&fleet.api.inside(), Kind::ReplicaSet, size.objects, object).await;
     fleet.rests(QUIET).await;
     let copies = size.objects * size.members;
     let took = begin.elapsed().saturating_sub(QUIET);

@@ -35,15 +35,26 @@ impl Spent {
         }
     }
 
-    /// What has been spent until `after`, in which `count` things were done.
-    pub(crate) fn until(&self, after: &Self, count: usize) -> Each {
-        let all = Self {
+    /// What has been spent until `after`.
+    pub(crate) fn until(&self, after: &Self) -> Self {
+        Self {
             control_plane: after.control_plane - self.control_plane,
             servers: after.servers - self.servers,
             plans: after.plans - self.plans,
             federation_writes: after.federation_writes - self.federation_writes,
-        };
-        Each { all, count }
+        }
+    }
+
+    /// Without `times` of the CPU time that is spent by the way.
+    pub(crate) fn without(self, idle: &Self, times: f64) -> Self {
+        let control_plane = self.control_plane.saturating_sub(idle.control_plane.mul_f64(times));
+        let servers = self.servers.saturating_sub(idle.servers.mul_f64(times));
+        Self { control_plane, servers, ..self }
+    }
+
+    /// As what each of `count` things has cost.
+    pub(crate) fn each(self, count: usize) -> Each {
+        Each { all: self, count }
     }
 }
 
