@@ -16,22 +16,20 @@ use crate::object::{Kind, object_name};
 use crate::spent::Spent;
 use crate::{Size, figures};
 
-/// How often an object is made, whatever has become of those before it.
-const EVERY: Duration = Duration::from_millis(250);
-
 /// A member shows an object.
 struct Sighting {
     object: String,
     at: Instant,
 }
 
-pub(crate) fn run(size: Size) {
+/// `every` is how often an object is made, whatever has become of those before it.
+pub(crate) fn run(size: Size, every: Duration) {
     for kind in [Kind::ConfigMap, Kind::ReplicaSet] {
-        on_servers(measure(kind, size));
+        on_servers(measure(kind, size, every));
     }
 }
 
-async fn measure(kind: Kind, size: Size) {
+async fn measure(kind: Kind, size: Size, every: Duration) {
     let fleet = Fleet::start(size).await;
     let (tell, mut sightings) = mpsc::unbounded_channel();
     let mut onlookers = JoinSet::new();
@@ -42,7 +40,7 @@ async fn measure(kind: Kind, size: Size) {
     let mut made = BTreeMap::new();
     let mut seen = BTreeMap::<String, Vec<Duration>>::new();
     let mut before = Spent::of(&fleet);
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(every);
     for n in 0..=size.objects {
         ticks.tick().await;
         let name = object_name(n);
@@ -70,7 +68,7 @@ async fn measure(kind: Kind, size: Size) {
     let each: Vec<_> = seen.values().flatten().copied().collect();
     let last: Vec<_> = seen.values().filter_map(|times| times.iter().max().copied()).collect();
     println!(
-        "latency: {kind:?} created until visible in a member; {} members, {} objects, one each {EVERY:?}",
+        "latency: {kind:?} created until visible in a member; {} members, {} objects, one each {every:?}",
         size.members, size.objects
     );
     println!("    a member       {}   (target: p50 100 ms, p99 500 ms)", figures::quantiles(each));

@@ -33,6 +33,9 @@ struct Args {
     /// How many objects, in place of those that the target names
     #[arg(long)]
     objects: Option<usize>,
+    /// How many milliseconds lie between two objects whose way is timed
+    #[arg(long, default_value_t = 500)]
+    every: u64,
     /// How long the control plane is given before a figure is given up
     #[arg(long, default_value_t = 600)]
     patience: u64,
@@ -84,7 +87,7 @@ fn main() {
             patience: Duration::from_secs(args.patience),
         };
         match what {
-            What::Latency => latency::run(size(100, 200)),
+            What::Latency => latency::run(size(100, 100), Duration::from_millis(args.every)),
             What::Resync => resync::run(size(100, 1000)),
             What::Start => resync::start(size(100, 300)),
             What::Memory => memory::run(size(50, 2000)),
