@@ -45,12 +45,13 @@ async fn measure(kind: Kind, size: Size) {
     let idle = before.until(&Spent::of(&fleet));
 
     let changed = objects(federation, kind);
-    let name = object_name(size.objects / 2);
     let before = Spent::of(&fleet);
     let mut ticks = tokio::time::interval(EVERY);
     for n in 0..CHANGES {
         ticks.tick().await;
         let label = Patch::Merge(json!({"metadata": {"labels": {"change": n.to_string()}}}));
+        // One after the other: what is changed again and again is slowed down on purpose.
+        let name = object_name(n % size.objects);
         changed.patch(&name, &PatchParams::default(), &label).await.unwrap();
     }
     let all = before.until(&Spent::of(&fleet));

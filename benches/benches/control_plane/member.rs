@@ -93,7 +93,14 @@ where
             }
             answer
         });
-        async { answer.await.unwrap() }.boxed()
+        async {
+            match answer.await {
+                Ok(answer) => answer,
+                // The servers have ended, and whoever asks is about to.
+                Err(_) => std::future::pending().await,
+            }
+        }
+        .boxed()
     }
 }
 

@@ -328,6 +328,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
             follow(objects, config, move |change| {
                 let (reset, interrupted) = news(&change);
                 let unserved = matches!(change, Change::NotServed);
+                let one = matches!(change, Change::Apply(_));
                 let (keys, news) = {
                     let mut world = shared.world();
                     if interrupted {
@@ -342,7 +343,10 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     let keys = member.objects.change(kind, change);
                     (with_contents(&world, keys), news)
                 };
-                shared.look_at(keys);
+                match one {
+                    true => shared.look_at_soon(keys),
+                    false => shared.look_at(keys),
+                }
                 if reset {
                     shared.is_answered_by(&name);
                     tombstones::listed(&shared, &name, kind.id);

@@ -232,10 +232,10 @@ impl Keeper {
                 // What is there to be seen is the cause of all that becomes of its names, however many: what the user wants of
                 // it, where members are, which of them leave. Lost input looks like Services that are not there.
                 wanted.policy.caused.insert(resource.clone());
-                if !publish::is_published(service, zone.private) {
+                if !publish::is_published(&service, zone.private) {
                     continue;
                 }
-                let mut observation = publish::observe(&world, &key, service, in_zone.unwrap_or(&nothing), settings);
+                let mut observation = publish::observe(&world, &key, &service, in_zone.unwrap_or(&nothing), settings);
                 if let Some(claim) = claimed.get_mut(&key) {
                     let names = claim.names.iter().filter(|name| owners.get(*name) == Some(&key));
                     observation.hostnames = names.cloned().collect();
@@ -296,9 +296,9 @@ impl Keeper {
         let world = self.shared.world();
         let claim = |key: &ObjectKey| {
             let service = world.federation.get(key).filter(|s| publish::is_published(s, self.cache.zone().private))?;
-            let (names, mistakes) = publish::hostnames(service, &self.naming);
+            let (names, mistakes) = publish::hostnames(&service, &self.naming);
             let asks = !names.is_empty() || !mistakes.is_empty();
-            asks.then(|| (key.clone(), Claim { created: publish::created(service), names, mistakes }))
+            asks.then(|| (key.clone(), Claim { created: publish::created(&service), names, mistakes }))
         };
         services.iter().filter_map(claim).collect()
     }
@@ -452,7 +452,7 @@ impl Keeper {
             let differs = |key: &&ObjectKey| {
                 let resource = Resource::service(&key.namespace, &key.name);
                 before.services.get(&resource) != now.and_then(|state| state.services.get(&resource))
-                    || world.federation.get(key).is_some_and(|service| crate::object::is_deleted(service))
+                    || world.federation.get(key).is_some_and(|service| crate::object::is_deleted(&service))
             };
             let services = world.published().filter(differs).cloned().map(Key::Object);
             let leaving = world.members.iter().filter(|(_, member)| member.leaving.is_some());
