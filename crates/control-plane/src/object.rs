@@ -45,7 +45,16 @@ pub(crate) fn finalizers_without(metadata: &ObjectMeta, finalizer: &str) -> Vec<
 
 /// Whether federation `federation` made `object`.
 pub(crate) fn is_managed(object: &DynamicObject, federation: &str) -> bool {
-    label(object, kfed_api::keys::MANAGED_BY) == Some(federation)
+    is_ours(&object.metadata, federation)
+}
+
+/// Whether federation `federation` made the object of `metadata`.
+pub(crate) fn is_ours(metadata: &ObjectMeta, federation: &str) -> bool {
+    metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(kfed_api::keys::MANAGED_BY))
+        .is_some_and(|of| of == federation)
 }
 
 /// Whether somebody has asked for the deletion of `object`.

@@ -208,7 +208,7 @@ fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, sto
 
 /// How the address had answered when that was last written down: a dead one must not look private after a restart.
 fn remembered(shared: &Shared, (member, address): &Place) -> Option<AddressState> {
-    let service = shared.world().federation.get(&address.service).cloned()?;
+    let service = shared.world().federation.get(&address.service)?;
     publish::answered_before(&service, member, address.ip)
 }
 

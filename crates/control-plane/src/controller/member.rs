@@ -337,6 +337,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     forbid(&shared, &name, kind.id, why);
                     return;
                 }
+                let one = matches!(change, Change::Apply(_));
                 let (keys, news) = {
                     let mut world = shared.world();
                     if interrupted {
@@ -351,7 +352,10 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     let keys = member.objects.change(kind, change);
                     (with_contents(&world, keys), news)
                 };
-                shared.look_at(keys);
+                match one {
+                    true => shared.look_at_soon(keys),
+                    false => shared.look_at(keys),
+                }
                 if reset {
                     shared.is_answered_by(&name);
                     tombstones::listed(&shared, &name, kind.id);

@@ -172,6 +172,9 @@ async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
 /// How long something waits before it counts as waiting.
 const LATE: Duration = Duration::from_secs(5);
 
+/// What members tell of an object within this time is looked at together.
+const COALESCE: Duration = Duration::from_millis(100);
+
 /// How long a task that has panicked waits before it starts anew.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -312,7 +315,7 @@ impl Shared {
         }
         let message = format!("{member} keeps the namespace, which is no longer managed, for {}", others.join(", "));
         tracing::info!(%key, member, message);
-        let seen = self.world().federation.get(key).cloned();
+        let seen = self.world().federation.get(key);
         if let Some(seen) = seen {
             let reason = reasons::NAMESPACE_LEFT_TO_OTHERS.to_owned();
             let notes = [Note { warning: true, reason, message }];
@@ -324,10 +327,23 @@ impl Shared {
 
     /// Objects have changed, in the federation or in a member.
     fn look_at(&self, keys: Vec<ObjectKey>) {
+        self.look_at_after(Duration::ZERO, keys);
+    }
+
+    /// A member shows objects as they are now. Many tell of one object at about the same time, and each look at it costs as much as
+    /// there are members. What waits for a namespace waits for nothing else.
+    fn look_at_soon(&self, keys: Vec<ObjectKey>) {
+        let is_awaited = keys.iter().any(|key| key.kind.is_namespace());
+        self.look_at_after(if is_awaited { Duration::ZERO } else { COALESCE }, keys);
+    }
+
+    fn look_at_after(&self, delay: Duration, keys: Vec<ObjectKey>) {
         if keys.iter().any(|key| key.kind.published) {
             self.dns.notify_one();
         }
-        self.queue.add_all(keys.into_iter().map(Key::Object));
+        for key in keys {
+            self.queue.add(Key::Object(key), delay);
+        }
     }
 
     /// A member has changed so that anything may have to move.

@@ -131,9 +131,9 @@ async fn carry_out(
         }
         let copy = world.members.get(name).and_then(|member| member.objects.get(key));
         copy.is_some_and(|copy| {
-            let ours = is_managed(copy, &shared.settings().federation);
+            let ours = is_managed(&copy, &shared.settings().federation);
             let meant = uid == ANY_COPY || copy.metadata.uid.as_deref() == Some(uid);
-            meant && ours && !is_deleted(copy)
+            meant && ours && !is_deleted(&copy)
         })
     };
     if !is_there {

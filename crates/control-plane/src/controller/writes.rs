@@ -89,7 +89,13 @@ impl Writes {
 
     /// Forgets failures of writes to `key` that are no longer wanted anywhere but in `members`.
     pub(super) fn retain<'a>(&self, key: &ObjectKey, members: impl Fn(&str) -> bool + 'a) {
-        self.lock().retain(|(of, member), attempt| of != key || attempt.task.is_some() || members(member));
+        let mut attempts = self.lock();
+        let of_key = attempts.range((key.clone(), String::new())..).take_while(|((of, _), _)| of == key);
+        let unwanted = of_key.filter(|((_, member), attempt)| attempt.task.is_none() && !members(member));
+        let unwanted: Vec<_> = unwanted.map(|(place, _)| place.clone()).collect();
+        for place in unwanted {
+            attempts.remove(&place);
+        }
     }
 
     /// What failed in `member` may be tried again at once.

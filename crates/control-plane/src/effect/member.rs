@@ -16,7 +16,7 @@ use super::breaker::{Breaker, BreakerLayer};
 use super::{EffectError, manager};
 use crate::kinds::{FederatedKind, ObjectKey};
 use crate::leader::Tenure;
-use crate::object::is_managed;
+use crate::object::is_ours;
 use crate::plan::{ANY_COPY, MemberWrite, released};
 
 /// How many writes to one member are under way at once: enough to fill its pipe, too few to be a burden.
@@ -81,18 +81,19 @@ async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Resul
         MemberWrite::Apply { intent, new, adopt } => {
             if new && !adopt {
                 // The watch shows only what kfed made; what else has the name is seen by asking for it.
-                let there = objects.get_opt(&key.name).await?;
-                if there.is_some_and(|there| !is_managed(&there, federation)) {
+                let there = objects.get_metadata_opt(&key.name).await?;
+                if there.is_some_and(|there| !is_ours(&there.metadata, federation)) {
                     return Err(EffectError::NotAdopted);
                 }
             }
             let how = PatchParams::apply(FIELD_MANAGER).force();
-            objects.patch(&key.name, &how, &Patch::Apply(&intent)).await?;
+            // The watch tells what came of it: no need to be told twice.
+            objects.patch_metadata(&key.name, &how, &Patch::Apply(&intent)).await?;
         }
         MemberWrite::Delete { uid } => {
             let uid = match uid.as_str() {
-                ANY_COPY => match objects.get_opt(&key.name).await? {
-                    Some(there) if is_managed(&there, federation) => there.metadata.uid.unwrap_or_default(),
+                ANY_COPY => match objects.get_metadata_opt(&key.name).await? {
+                    Some(there) if is_ours(&there.metadata, federation) => there.metadata.uid.unwrap_or_default(),
                     _ => return Ok(Vec::new()),
                 },
                 _ => uid,
@@ -161,7 +162,7 @@ async fn others_in(client: &Client, namespace: &str, federation: &str) -> Result
                 ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default")
             );
             let owned = object.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
-            if is_managed(&object, federation) {
+            if is_ours(&object.metadata, federation) {
                 // The copies in it go first.
                 return Err(EffectError::Stale);
             }

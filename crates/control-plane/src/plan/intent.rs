@@ -1,5 +1,8 @@
 //! What a member is told: the user's object, without what API servers fill in, with kfed's marks.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use kfed_api::keys;
 use kfed_api::overrides::Operation;
 use kube::core::DynamicObject;
@@ -27,10 +30,12 @@ pub(super) struct Intents<'a> {
     federated: &'a DynamicObject,
     federation: &'a str,
     alike: Value,
+    /// What members are told that differ by numbers alone: most are told the same.
+    told: BTreeMap<Numbers, Arc<Value>>,
 }
 
 /// Numbers of one member: where they stand, and whether they are another's to change there.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Numbers {
     pub(super) at: Vec<(&'static str, i64)>,
     /// An autoscaler's: they are sent, since what is not sent is taken away, and do not count as differences.
@@ -42,13 +47,25 @@ pub(super) struct Numbers {
 impl<'a> Intents<'a> {
     /// Those of the federated object, which is of `kind`.
     pub(super) fn of(kind: &'static FederatedKind, federated: &'a DynamicObject, federation: &'a str) -> Self {
-        let mut intents = Self { kind, federated, federation, alike: Value::Null };
+        let mut intents = Self { kind, federated, federation, alike: Value::Null, told: BTreeMap::new() };
         intents.alike = intents.finish(intents.as_written());
         intents
     }
 
     /// The object to apply in one member, with what is different there.
-    pub(super) fn of_member(&self, patch: &[Operation], numbers: &Numbers) -> Result<Value, String> {
+    pub(super) fn of_member(&mut self, patch: &[Operation], numbers: &Numbers) -> Result<Arc<Value>, String> {
+        if !patch.is_empty() {
+            return self.with(patch, numbers).map(Arc::new);
+        }
+        if let Some(told) = self.told.get(numbers) {
+            return Ok(told.clone());
+        }
+        let told = Arc::new(self.with(patch, numbers)?);
+        self.told.insert(numbers.clone(), told.clone());
+        Ok(told)
+    }
+
+    fn with(&self, patch: &[Operation], numbers: &Numbers) -> Result<Value, String> {
         let mut object = if patch.is_empty() {
             self.alike.clone()
         } else {
@@ -179,7 +196,7 @@ mod tests {
     }
 
     fn intent(kind: &'static FederatedKind, federated: &DynamicObject) -> Value {
-        Intents::of(kind, federated, "fed").of_member(&[], &Numbers::default()).unwrap()
+        Arc::unwrap_or_clone(Intents::of(kind, federated, "fed").of_member(&[], &Numbers::default()).unwrap())
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is to be done about one object.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kfed_api::conditions::reasons;
@@ -113,7 +114,7 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
             return applied;
         }
     };
-    let intents = Intents::of(view.key.kind, federated, &view.federation);
+    let mut intents = Intents::of(view.key.kind, federated, &view.federation);
     let adopt = annotation(federated, keys::ADOPT) == Some("true");
     let steps = placement.map(|placement| (placement, steps(view, placement)));
     for (name, member) in &view.members {
@@ -177,6 +178,7 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
                     Some(copy) if is_deleted(copy) => {}
                     Some(copy) if is_current(copy, &intent, &numbers) => drop(applied.current.insert(name.clone())),
                     copy => {
+                        let intent = Arc::unwrap_or_clone(intent);
                         let write = MemberWrite::Apply { intent, new: copy.is_none(), adopt };
                         applied.writes.insert(name.clone(), write);
                     }

@@ -129,14 +129,14 @@ pub(crate) fn observe(
     left_out: &BTreeSet<String>,
     settings: &Settings,
 ) -> ServiceObservation {
-    let exposure = exposure(service);
+    let exposure = exposure(&service);
     let members = world.members.iter().filter(|(_, member)| member.same_as.is_none());
     let members = members.filter_map(|(name, member)| {
         let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
         let targets = targets_of(member, key, exposure, here, settings);
         let remembered = world.clusters.get(name).and_then(|cluster| cluster.status.as_ref());
         let belongs = match member.knows(key.kind) {
-            true => member.objects.get(key).is_some_and(|copy| is_managed(copy, &settings.federation)),
+            true => member.objects.get(key).is_some_and(|copy| is_managed(&copy, &settings.federation)),
             // Not heard of since the start: what was once reached is taken to run what every member runs.
             false => remembered.is_some_and(|status| status.region.is_some()),
         };
@@ -268,7 +268,7 @@ fn for_each_member(
     mut each: impl FnMut(&str, &DynamicObject, &[Target], &[Target]),
 ) {
     let Some(service) = world.federation.get(key).filter(|service| !is_deleted(service)) else { return };
-    let exposure = exposure(service);
+    let exposure = exposure(&service);
     if exposure != Some(Exposure::LoadBalancer) {
         return;
     }
@@ -276,7 +276,7 @@ fn for_each_member(
     let in_zone = world.dns.as_ref().and_then(|dns| dns.services.get(&resource)).map(|dns| &dns.addresses);
     for (name, member) in &world.members {
         let here = in_zone.and_then(|in_zone| in_zone.get(name)).map_or(&[][..], Vec::as_slice);
-        each(name, service, &targets_of(member, key, exposure, here, settings), here);
+        each(name, &service, &targets_of(member, key, exposure, here, settings), here);
     }
 }
 
@@ -300,7 +300,7 @@ fn targets_of(
     if exposure == Some(Exposure::Headless) {
         return member.endpoints.addresses(key).into_iter().map(Target::Ip).collect();
     }
-    let ingress = at(copy, "/status/loadBalancer/ingress").and_then(Value::as_array).into_iter().flatten();
+    let ingress = at(&copy, "/status/loadBalancer/ingress").and_then(Value::as_array).into_iter().flatten();
     let targets = ingress.filter_map(|entry| match entry["ip"].as_str().and_then(|ip| ip.parse().ok()) {
         Some(ip) => Some(Target::Ip(ip)),
         None => entry["hostname"].as_str()?.parse().ok().map(Target::Host),

@@ -139,8 +139,8 @@ fn homeless(world: &World, name: &str, settings: &Settings, now: Timestamp) -> V
 fn running(world: &World, name: &str) -> i64 {
     let Some(member) = world.members.get(name) else { return 0 };
     let copies = world.workloads().filter_map(|key| Some((key.kind.replicas.as_ref()?, member.objects.get(key)?)));
-    let runs = |(replicas, copy): (&Replicas, &Arc<DynamicObject>)| {
-        replicas.asked(copy).max(number(copy, replicas.running).unwrap_or(0))
+    let runs = |(replicas, copy): (&Replicas, Arc<DynamicObject>)| {
+        replicas.asked(&copy).max(number(&copy, replicas.running).unwrap_or(0))
     };
     copies.map(runs).sum()
 }

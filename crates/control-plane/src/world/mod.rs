@@ -6,6 +6,7 @@ mod endpoints;
 pub(crate) mod kept;
 mod member;
 mod objects;
+mod packed;
 mod pods;
 mod view;
 
@@ -158,10 +159,14 @@ impl World {
     pub(crate) fn dependents(&self, key: &ObjectKey) -> Vec<ObjectKey> {
         if key.kind.is_namespace() {
             let kinds = self.kinds.iter().filter(|kind| kind.namespaced);
-            return kinds.flat_map(|kind| self.federation.of(kind, &key.name)).map(|(key, _)| key.clone()).collect();
+            return kinds.flat_map(|kind| self.federation.of(kind, &key.name)).cloned().collect();
         }
-        let scaler = self.federation.get(key).and_then(|object| view::scaled_by(key, object));
-        scaler.and_then(|(kind, name)| self.scaled(key, kind, name)).into_iter().collect()
+        let scaled = || {
+            let scaler = (key.kind.id == view::SCALER).then(|| self.federation.get(key))??;
+            let (kind, name) = view::scaled_by(key, &scaler)?;
+            self.scaled(key, kind, name)
+        };
+        scaled().into_iter().collect()
     }
 
     /// The object of that kind and name beside `scaler`.
@@ -173,11 +178,15 @@ impl World {
     /// The autoscaler of `key`, if there is one in the federation: of several the first by name.
     pub(crate) fn scaler_of(&self, key: &ObjectKey) -> Option<&ObjectKey> {
         key.kind.replicas?;
-        let scalers = self.federation.of(FederatedKind::named("HorizontalPodAutoscaler")?, &key.namespace);
-        let scales = |scaler: &ObjectKey, object: &kube::core::DynamicObject| {
-            view::scaled_by(scaler, object) == Some((key.kind.kind, &key.name)) && !crate::object::is_deleted(object)
+        let scalers = self.federation.of(FederatedKind::named(view::SCALER)?, &key.namespace);
+        let scales = |scaler: &ObjectKey| {
+            let object = self.federation.get(scaler);
+            object.is_some_and(|object| {
+                view::scaled_by(scaler, &object) == Some((key.kind.kind, &key.name))
+                    && !crate::object::is_deleted(&object)
+            })
         };
-        scalers.filter(|(scaler, object)| scales(scaler, object)).map(|(scaler, _)| scaler).next()
+        scalers.into_iter().find(|scaler| scales(scaler))
     }
 
     /// What planners need of one object.
@@ -215,8 +224,8 @@ impl World {
         for name in paced {
             let counted_on = self.workloads().filter_map(|key| {
                 let workload = self.federation.get(key)?;
-                let runs = view::placement(workload).get(&name).is_some_and(|share| share.replicas > 0);
-                runs.then(|| (priority(workload).ok().flatten().unwrap_or_default(), key.clone()))
+                let runs = view::placement(&workload).get(&name).is_some_and(|share| share.replicas > 0);
+                runs.then(|| (priority(&workload).ok().flatten().unwrap_or_default(), key.clone()))
             });
             let evictions = evict::pace(counted_on, settings.evict_rate);
             if let Some(member) = self.members.get_mut(&name) {
@@ -229,7 +238,9 @@ impl World {
     /// have been shown. Whether anything was told of it.
     pub(crate) fn forget_unwanted(&mut self, view: &ObjectView, plan: &ObjectPlan) -> bool {
         let mut forgotten = false;
-        for (name, member) in &view.members {
+        // Most often there is nothing to forget.
+        let anything = !self.unseen.is_empty() || !self.refusals.is_empty();
+        for (name, member) in view.members.iter().filter(|_| anything) {
             let place = (view.key.clone(), name.clone());
             if member.copy.is_some() {
                 self.unseen.remove(&place);
@@ -254,7 +265,7 @@ impl World {
     /// What kfed made in `member`.
     pub(crate) fn copies_in(&self, member: &str, federation: &str) -> Vec<ObjectKey> {
         let Some(member) = self.members.get(member) else { return Vec::new() };
-        let managed = |key: &&ObjectKey| member.objects.get(key).is_some_and(|copy| is_managed(copy, federation));
+        let managed = |key: &&ObjectKey| member.objects.get(key).is_some_and(|copy| is_managed(&copy, federation));
         member.objects.keys().filter(managed).cloned().collect()
     }
 }

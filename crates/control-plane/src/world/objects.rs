@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use kube::core::DynamicObject;
 
+use super::packed::Packed;
 use crate::kinds::{FederatedKind, ObjectKey};
 
 /// Objects by key.
 #[derive(Debug, Default)]
-pub(crate) struct Objects(BTreeMap<ObjectKey, Arc<DynamicObject>>);
+pub(crate) struct Objects(BTreeMap<ObjectKey, Packed>);
 
 /// What a watch tells.
 #[derive(Debug)]
@@ -53,25 +54,26 @@ impl Objects {
         }
     }
 
-    pub(crate) fn get(&self, key: &ObjectKey) -> Option<&Arc<DynamicObject>> {
-        self.0.get(key)
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
+        self.0.get(key).map(Packed::object)
+    }
+
+    /// Whether there is one.
+    pub(crate) fn contains(&self, key: &ObjectKey) -> bool {
+        self.0.contains_key(key)
     }
 
     fn insert(&mut self, kind: &'static FederatedKind, object: DynamicObject) -> ObjectKey {
         let key = kind.key(&object);
-        self.0.insert(key.clone(), Arc::new(object));
+        self.0.insert(key.clone(), Packed::of(kind, object));
         key
     }
 
     /// Those of `kind` in `namespace`.
-    pub(crate) fn of(
-        &self,
-        kind: &'static FederatedKind,
-        namespace: &str,
-    ) -> impl Iterator<Item = (&ObjectKey, &Arc<DynamicObject>)> {
+    pub(crate) fn of(&self, kind: &'static FederatedKind, namespace: &str) -> impl Iterator<Item = &ObjectKey> {
         let first = ObjectKey { kind, namespace: namespace.to_owned(), name: String::new() };
         let of = (kind, namespace.to_owned());
-        self.0.range(first..).take_while(move |(key, _)| key.kind == of.0 && key.namespace == of.1)
+        self.0.range(first..).map(|(key, _)| key).take_while(move |key| key.kind == of.0 && key.namespace == of.1)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {

@@ -1,6 +1,6 @@
 //! What a planner is given of the world: one object, in the federation and in every member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,20 +158,22 @@ pub(super) fn view(
     settings: &Settings,
     now: Timestamp,
 ) -> ObjectView {
-    let federated = world.federation.get(key).cloned();
+    let federated = world.federation.get(key);
     let placement = federated.as_deref().map(placement).unwrap_or_default();
     let namespace = key.namespace_key();
-    let in_federation = namespace.as_ref().and_then(|namespace| world.federation.get(namespace)).cloned();
+    let in_federation = namespace.as_ref().and_then(|namespace| world.federation.get(namespace));
     // Without a word about members nobody asks what they are.
     let asks = |object: &Arc<DynamicObject>| {
         [keys::CLUSTER_SELECTOR, keys::OVERRIDES].iter().any(|key| annotation(object, key).is_some())
     };
     let asks = key.kind.replicas.is_some() || federated.iter().chain(&in_federation).any(asks);
+    let unseen: BTreeSet<&str> = of_key(&world.unseen, key).collect();
+    let refusals: BTreeMap<&str, &Refusal> = told_of(&world.refusals, key).collect();
     let suspended = world.mass_failure(settings) && !world.mass_failover;
     let members = world.members.iter().filter(|(_, member)| member.same_as.is_none()).map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
-            Some(object) if member.is_buried(key, object) => (None, false),
-            Some(object) if is_managed(object, &settings.federation) => (Some(object.clone()), false),
+            Some(object) if member.is_buried(key, &object) => (None, false),
+            Some(object) if is_managed(&object, &settings.federation) => (Some(object), false),
             other => (None, other.is_some()),
         };
         let cluster = world.clusters.get(name).map(AsRef::as_ref);
@@ -181,7 +183,7 @@ pub(super) fn view(
         };
         let forbidden = member.forbidden.get(key.kind.id).cloned();
         let state = if forbidden.is_some() { state.without_writes() } else { state };
-        let asked = copy.is_none() && world.unseen.contains(&(key.clone(), name.clone()));
+        let asked = copy.is_none() && unseen.contains(name.as_str());
         let wants_permissions = cluster.is_some_and(|cluster| cluster.spec.federate_rbac);
         let lack = if !member.serves(key.kind) {
             Some(Lack::Kind)
@@ -209,8 +211,8 @@ pub(super) fn view(
             foreign,
             lack,
             forbidden,
-            has_namespace: namespace.as_ref().is_none_or(|namespace| member.objects.get(namespace).is_some()),
-            refusal: world.refusals.get(&(key.clone(), name.clone())).cloned(),
+            has_namespace: namespace.as_ref().is_none_or(|namespace| member.objects.contains(namespace)),
+            refusal: refusals.get(name.as_str()).copied().cloned(),
             attributes: if asks { attributes(member, cluster) } else { Attributes::default() },
         };
         (name.clone(), view)
@@ -238,14 +240,32 @@ pub(super) fn view(
     }
 }
 
+/// Members in `places` of `key`.
+fn of_key<'a>(places: &'a BTreeSet<(ObjectKey, String)>, key: &'a ObjectKey) -> impl Iterator<Item = &'a str> {
+    let places = places.range((key.clone(), String::new())..);
+    places.take_while(move |(of, _)| of == key).map(|(_, member)| member.as_str())
+}
+
+/// What members have told of `key`.
+fn told_of<'a, T>(
+    told: &'a BTreeMap<(ObjectKey, String), T>,
+    key: &'a ObjectKey,
+) -> impl Iterator<Item = (&'a str, &'a T)> {
+    let told = told.range((key.clone(), String::new())..);
+    told.take_while(move |((of, _), _)| of == key).map(|((_, member), told)| (member.as_str(), told))
+}
+
 /// What a copy shows.
 fn share(copy: &DynamicObject, replicas: &Replicas) -> Share {
     Share { replicas: replicas.asked(copy), ready: replicas.serving(copy) }
 }
 
+/// The kind that scales others.
+pub(super) const SCALER: &str = "HorizontalPodAutoscaler";
+
 /// Kind and name of what `object` scales, if it is an autoscaler.
 pub(super) fn scaled_by<'a>(key: &ObjectKey, object: &'a DynamicObject) -> Option<(&'a str, &'a str)> {
-    let target = at(object, "/spec/scaleTargetRef").filter(|_| key.kind.id == "HorizontalPodAutoscaler")?;
+    let target = at(object, "/spec/scaleTargetRef").filter(|_| key.kind.id == SCALER)?;
     Some((target["kind"].as_str()?, target["name"].as_str()?))
 }
 

@@ -243,12 +243,12 @@ impl Keeper {
                 // What is there to be seen is the cause of all that becomes of its names, however many: what the user wants of
                 // it, where members are, which of them leave. Lost input looks like Services that are not there.
                 wanted.policy.caused.insert(resource.clone());
-                if !publish::is_published(service, zone.private) {
+                if !publish::is_published(&service, zone.private) {
                     continue;
                 }
-                let left_out = publish::left_out(&world, &key, service, in_zone);
+                let left_out = publish::left_out(&world, &key, &service, in_zone);
                 let here = in_zone.unwrap_or(&nothing);
-                let mut observation = publish::observe(&world, &key, service, here, &left_out, settings);
+                let mut observation = publish::observe(&world, &key, &service, here, &left_out, settings);
                 if let Some(claim) = claimed.get_mut(&key) {
                     let names = claim.names.iter().filter(|name| owners.get(*name) == Some(&key));
                     observation.hostnames = names.cloned().collect();
@@ -310,9 +310,9 @@ impl Keeper {
         let world = self.shared.world();
         let claim = |key: &ObjectKey| {
             let service = world.federation.get(key).filter(|s| publish::is_published(s, self.cache.zone().private))?;
-            let (names, mistakes) = publish::hostnames(service, &self.naming);
+            let (names, mistakes) = publish::hostnames(&service, &self.naming);
             let asks = !names.is_empty() || !mistakes.is_empty();
-            asks.then(|| (key.clone(), Claim { created: publish::created(service), names, mistakes }))
+            asks.then(|| (key.clone(), Claim { created: publish::created(&service), names, mistakes }))
         };
         services.iter().filter_map(claim).collect()
     }
@@ -470,7 +470,7 @@ impl Keeper {
                 let resource = Resource::service(&key.namespace, &key.name);
                 is_shown
                     || before.services.get(&resource) != now.and_then(|state| state.services.get(&resource))
-                    || world.federation.get(key).is_some_and(|service| crate::object::is_deleted(service))
+                    || world.federation.get(key).is_some_and(|service| crate::object::is_deleted(&service))
             };
             let services = world.published().filter(differs).cloned().map(Key::Object);
             let leaving = world.members.iter().filter(|(_, member)| member.leaving.is_some());

@@ -20,7 +20,7 @@ pub(crate) fn left_out(
 ) -> BTreeSet<String> {
     let namespace = key.namespace_key().and_then(|key| world.federation.get(&key));
     // What cannot be read changes nothing.
-    let selector = selector_of(&key.namespace, Some(service), namespace.map(AsRef::as_ref)).unwrap_or_default();
+    let selector = selector_of(&key.namespace, Some(service), namespace.as_deref()).unwrap_or_default();
     if selector.is_empty() {
         return BTreeSet::new();
     }
