@@ -36,7 +36,10 @@ struct Args {
     /// How many milliseconds lie between two objects whose way is timed
     #[arg(long, default_value_t = 500)]
     every: u64,
-    /// How long the control plane is given before a figure is given up
+    /// In how many members each workload is whose memory is measured
+    #[arg(long, default_value_t = 3)]
+    spread: usize,
+    /// How long, in seconds, the control plane is given before a figure is given up
     #[arg(long, default_value_t = 600)]
     patience: u64,
     /// Cargo says so to every benchmark
@@ -90,7 +93,7 @@ fn main() {
             What::Latency => latency::run(size(100, 100), Duration::from_millis(args.every)),
             What::Resync => resync::run(size(100, 1000)),
             What::Start => resync::start(size(100, 300)),
-            What::Memory => memory::run(size(50, 2000)),
+            What::Memory => memory::run(size(50, 2000), args.spread),
             What::Curve => {
                 let Size { members, objects, patience } = size(1000, 10_000);
                 curve::run(Curve {

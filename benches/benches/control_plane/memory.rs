@@ -35,10 +35,9 @@ struct Served {
 /// A process that is killed with its handle.
 struct Process(Child);
 
-pub(crate) fn run(size: Size) {
-    // Each workload in three members, as most are, and each in all of them, as a preference for everybody would have it.
-    on_servers(measure(size, 3.min(size.members)));
-    on_servers(measure(size, size.members));
+/// `spread` is in how many members each workload is.
+pub(crate) fn run(size: Size, spread: usize) {
+    on_servers(measure(size, spread.min(size.members)));
 }
 
 async fn measure(size: Size, spread: usize) {
