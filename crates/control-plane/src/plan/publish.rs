@@ -129,7 +129,7 @@ pub(crate) fn observe(
     left_out: &BTreeSet<String>,
     settings: &Settings,
 ) -> ServiceObservation {
-    let exposure = exposure(&service);
+    let exposure = exposure(service);
     let members = world.members.iter().filter(|(_, member)| member.same_as.is_none());
     let members = members.filter_map(|(name, member)| {
         let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
