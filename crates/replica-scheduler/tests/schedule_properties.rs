@@ -166,6 +166,8 @@ fn is_so(reason: &Reason, case: &Case, plan: &Plan, at: usize) -> bool {
     let later: i64 =
         placement.reasons.iter().filter(|r| matches!(r, Reason::Postponed { .. })).map(Reason::gives).sum();
     let planned = i128::from(placement.planned) - i128::from(later);
+    // What 64 bits do not hold is told as the last that they hold.
+    let is_planned = |number: i64| planned == i128::from(number) || [i64::MIN, i64::MAX].contains(&later);
     let proportional = case.policy.mode == Mode::Proportional;
     let least = if proportional { 0 } else { i64::MIN };
     match *reason {
@@ -181,12 +183,12 @@ fn is_so(reason: &Reason, case: &Case, plan: &Plan, at: usize) -> bool {
             weight == own.weight.max(least) && replicas >= 0 && of == weights(case, plan, name)
         }
         Reason::TakenBack { replicas } => {
-            let to_maximum = own.max_replicas.is_some_and(|max| planned == i128::from(max));
+            let to_maximum = own.max_replicas.is_some_and(is_planned);
             !proportional && 0 < replicas && (to_maximum || planned < 0)
         }
-        Reason::CutToMaximum { max } => own.max_replicas == Some(max) && planned == i128::from(max.max(least)),
+        Reason::CutToMaximum { max } => own.max_replicas == Some(max) && is_planned(max.max(least)),
         Reason::CutToCapacity { capacity: fits, .. } => {
-            capacity.map(|capacity| capacity.max(least)) == Some(fits) && planned == i128::from(fits)
+            capacity.map(|capacity| capacity.max(least)) == Some(fits) && is_planned(fits)
         }
         Reason::Scarce { missing } => {
             0 < missing && planned + i128::from(missing) <= i128::from(own.min_replicas.max(current))
