@@ -99,8 +99,6 @@ pub(crate) struct DnsState {
     pub(crate) members: BTreeSet<String>,
     /// Whether it is known to hold nothing of ours, and nothing is to come.
     pub(crate) is_withdrawn: bool,
-    /// Whether what it should hold was planned before all members were heard.
-    pub(crate) is_early: bool,
 }
 
 /// Whether kfed still has to do with the member: a Cluster that is being deleted and that kfed has let go of is others'.

@@ -31,7 +31,7 @@ pub(crate) struct ObjectView {
     /// For workloads that an autoscaler scales: that autoscaler.
     pub(crate) scaler: Option<Box<ObjectView>>,
     pub(crate) members: BTreeMap<String, MemberView>,
-    /// For kinds that are published: how the records stand; none while the zone has not been read, or members are not heard.
+    /// For kinds that are published: how the records stand; none while the zone has not been read.
     pub(crate) dns: Option<ServiceDns>,
     /// How long it may still take until members that nobody has heard of since the start are heard; none once all are, or have been
     /// waited for.
@@ -220,7 +220,7 @@ pub(super) fn view(
     let dns = world
         .dns
         .as_ref()
-        .filter(|dns| key.kind.published && !dns.is_early)
+        .filter(|_| key.kind.published)
         .map(|dns| dns.services.get(&Resource::service(&key.namespace, &key.name)).cloned().unwrap_or_default());
     let seen_orphaned = |object: &DynamicObject| {
         is_orphaned(&object.metadata) || object.metadata.uid.as_ref().is_some_and(|uid| world.orphaned.contains(uid))

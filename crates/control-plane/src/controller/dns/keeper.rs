@@ -61,8 +61,6 @@ struct Wanted {
     policy: Policy,
     /// When a hold is over.
     again: Option<Instant>,
-    /// Whether not all members were heard yet.
-    is_early: bool,
 }
 
 /// A Service that is to be found by name.
@@ -222,12 +220,7 @@ impl Keeper {
         let nothing = InZone::new();
         let empty_before = std::mem::take(&mut self.empty_since);
         let mut wanted = Wanted { policy: Policy { approved, ..Policy::default() }, ..Wanted::default() };
-        let (keys, settles_in): (Vec<ObjectKey>, _) = {
-            let world = self.shared.world();
-            (world.published().cloned().collect(), world.settles_in(self.shared.now()))
-        };
-        wanted.is_early = settles_in.is_some();
-        wanted.wake(settles_in.map(|wait| Instant::now() + wait));
+        let keys: Vec<ObjectKey> = self.shared.world().published().cloned().collect();
         let mut claimed = self.claimed(&keys);
         let owners = kfed_service_dns::settle(
             claimed.iter().map(|(key, claim)| (claim.created, key.clone(), claim.names.clone())),
@@ -407,7 +400,6 @@ impl Keeper {
         let mut world = self.shared.world();
         let keys: Vec<ObjectKey> = world.published().cloned().collect();
         let Some(dns) = &mut world.dns else { return };
-        dns.is_early = wanted.is_early;
         let changed = keys.into_iter().filter(|key| {
             let resource = Resource::service(&key.namespace, &key.name);
             let Some(Service { seen, .. }) = wanted.services.get(&resource) else { return false };
@@ -423,8 +415,7 @@ impl Keeper {
     fn tell(&self, names: Names, wanted: &Wanted, changes: &ChangeSet, failed: &BTreeMap<Resource, String>) {
         let snapshot = self.cache.snapshot();
         let is_empty = !snapshot.iter().any(|set| self.owner.owns(set));
-        let is_withdrawn = names == Names::Withdrawn && is_empty;
-        let mut state = DnsState { is_withdrawn, is_early: wanted.is_early, ..DnsState::default() };
+        let mut state = DnsState { is_withdrawn: names == Names::Withdrawn && is_empty, ..DnsState::default() };
         for set in snapshot.iter().filter(|set| self.owner.owns(set)) {
             if let Some(resource) = Resource::of(set) {
                 state.services.entry(resource).or_default().records += 1;
@@ -465,11 +456,9 @@ impl Keeper {
             let first = before.is_none();
             let before = before.unwrap_or_default();
             let now = world.dns.as_ref();
-            let is_shown = before.is_early && now.is_some_and(|state| !state.is_early);
             let differs = |key: &&ObjectKey| {
                 let resource = Resource::service(&key.namespace, &key.name);
-                is_shown
-                    || before.services.get(&resource) != now.and_then(|state| state.services.get(&resource))
+                before.services.get(&resource) != now.and_then(|state| state.services.get(&resource))
                     || world.federation.get(key).is_some_and(|service| crate::object::is_deleted(&service))
             };
             let services = world.published().filter(differs).cloned().map(Key::Object);
