@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::tap::Tap;
-use crate::support::{Fleet, HOSTNAME, MINUTE};
+use crate::support::{BOUNDED, Fleet, HOSTNAME, MINUTE};
 
 const WORDS: &str = "fed-west: its API server does not let kfed list ingresses.networking.k8s.io";
 
@@ -80,4 +80,23 @@ async fn names_stay_where_services_cannot_be_seen() {
     fleet.says("Cluster", "fed-west", "KindsForbidden", "True").await;
     let both = async || fleet.answer(HOSTNAME).len() == 2;
     fleet.always(Duration::from_secs(600), "both answer", both).await;
+}
+
+/// Who may not see the workloads of a member takes them to run on: nothing is moved for it.
+#[tokio::test(start_paused = true)]
+async fn replicas_stay_where_workloads_cannot_be_seen() {
+    let mut fleet = Fleet::published().await;
+    fleet.kill().await;
+    let tap = Tap::new();
+    tap.forbid("fed-west", "replicasets", true);
+    fleet.run_as(fleet.tapped(&tap));
+    fleet.says("Cluster", "fed-west", "KindsForbidden", "True").await;
+    let as_before = async || {
+        let (west, east) = (fleet.held("hostname", "fed-west").await, fleet.held("hostname", "fed-east").await);
+        (west.0, east.0) == (4, 4)
+    };
+    fleet.always(Duration::from_secs(600), "four run in each", as_before).await;
+    fleet.replica_set("hostname", 6, Some(BOUNDED)).await;
+    fleet.eventually("the rest is elsewhere", async || fleet.held("hostname", "fed-east").await.0 == 2).await;
+    assert_eq!(fleet.held("hostname", "fed-west").await.0, 4);
 }
