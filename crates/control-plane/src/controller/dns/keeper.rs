@@ -252,8 +252,7 @@ impl Keeper {
                     }));
                 }
                 wanted.wake(self.hold_on(&world, &mut observation));
-                let stays = |member: &str| publish::stays(&world, member) && !left_out.contains(member);
-                (service.clone(), observation, publish::is_held(in_zone, stays))
+                (service.clone(), observation, publish::is_held(in_zone, |member| publish::stays(&world, member)))
             };
             let held = self.steady.settle(&resource, &mut observation);
             wanted.wake(held.iter().map(|held| held.until).min());
