@@ -77,24 +77,21 @@ impl Monitors {
             if !stays {
                 let mut world = shared.world();
                 monitored.stopped.cancel();
-                if let Some(member) = world.members.get_mut(&place.0) {
+                world.members.change_known(&place.0, |member| {
                     let was_dead = member.dead_since().is_some();
                     member.addresses.remove(&place.1);
                     turned |= was_dead != member.dead_since().is_some();
-                }
+                });
             }
             stays
         });
         for (place, target) in wanted {
             let monitored = monitors.entry(place.clone()).or_insert_with(|| start(shared, place, target));
             // A member may have been forgotten and have come again meanwhile.
-            if let Some(member) = shared.world().members.get_mut(&place.0)
-                && !member.addresses.contains_key(&place.1)
-            {
-                member
-                    .addresses
-                    .insert(place.1.clone(), seen(&monitored.monitor.latest(), monitored.before, shared.now()));
-            }
+            shared.world().members.change_known(&place.0, |member| {
+                let address = || seen(&monitored.monitor.latest(), monitored.before, shared.now());
+                member.addresses.entry(place.1.clone()).or_insert_with(address);
+            });
         }
         drop(monitors);
         if turned {
@@ -181,17 +178,20 @@ fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, sto
         if stopped.is_cancelled() {
             return;
         }
-        let Some(member) = world.members.get_mut(name) else { return };
-        let was_dead = member.dead_since().is_some();
-        let before = member.addresses.get(address).copied();
-        if let Some(before) = before.filter(|before| before.state == seen.state) {
-            seen.since = before.since;
-        }
-        member.addresses.insert(address.clone(), seen);
-        let changed = before != Some(seen);
-        let fails = |address: &Address| address.state == AddressState::Failing;
-        let alarming = before.as_ref().is_some_and(fails) != fails(&seen);
-        (changed, was_dead != member.dead_since().is_some(), alarming)
+        let taken = world.members.change_known(name, |member| {
+            let was_dead = member.dead_since().is_some();
+            let before = member.addresses.get(address).copied();
+            if let Some(before) = before.filter(|before| before.state == seen.state) {
+                seen.since = before.since;
+            }
+            member.addresses.insert(address.clone(), seen);
+            let changed = before != Some(seen);
+            let fails = |address: &Address| address.state == AddressState::Failing;
+            let alarming = before.as_ref().is_some_and(fails) != fails(&seen);
+            (changed, was_dead != member.dead_since().is_some(), alarming)
+        });
+        let Some(taken) = taken else { return };
+        taken
     };
     if alarming {
         shared.alarm.notify_waiters();

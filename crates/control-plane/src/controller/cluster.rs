@@ -56,7 +56,7 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
     let (credentials, same_as) = {
         let mut world = shared.world();
         let same_as = world.same_as(name);
-        world.members.entry(name.to_owned()).or_default().same_as.clone_from(&same_as);
+        world.members.change(name, |member| member.same_as.clone_from(&same_as));
         // Until the Secrets are listed, nobody knows whether these are the credentials that a task runs with.
         let secret = &cluster.spec.secret_ref.name;
         (world.listed.contains(SECRETS).then(|| world.credentials.get(secret).copied()), same_as)
@@ -77,10 +77,11 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
             Departure::Done { .. } => world.members.get(name).and_then(|member| member.leaving),
         };
         let version = world.version.clone();
-        let member = world.members.entry(name.to_owned()).or_default();
-        let moved = std::mem::replace(&mut member.leaving, stage) != stage;
-        member.leaving_since = stage.map(|_| member.leaving_since.unwrap_or(now));
-        let status = status(cluster, member, &departure, version.as_deref(), now);
+        let (status, moved) = world.members.change(name, |member| {
+            let moved = std::mem::replace(&mut member.leaving, stage) != stage;
+            member.leaving_since = stage.map(|_| member.leaving_since.unwrap_or(now));
+            (status(cluster, member, &departure, version.as_deref(), now), moved)
+        });
         (departure, status, moved)
     };
     if moved {
@@ -174,7 +175,7 @@ fn forget(shared: &Arc<Shared>, name: &str) {
     let known = {
         let mut world = shared.world();
         world.refusals.retain(|(_, member), _| member != name);
-        world.members.remove(name).is_some()
+        world.members.remove(name)
     };
     if known {
         shared.look_at_everything();

@@ -112,5 +112,5 @@ fn is_complete(shared: &Shared) -> bool {
         && world
             .clusters
             .iter()
-            .all(|(name, cluster)| !super::cluster::is_held(cluster) || world.members.contains_key(name))
+            .all(|(name, cluster)| !super::cluster::is_held(cluster) || world.members.contains(name))
 }

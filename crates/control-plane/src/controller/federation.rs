@@ -26,10 +26,11 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         tasks.spawn(ever("a watch of the federation API", move || {
             let (shared, objects) = (shared.clone(), api(&shared.parts.federation, kind, ""));
             follow_as(objects, watcher::Config::default(), kept::federated, move |change| {
+                let complete = matches!(change, Change::Reset(_) | Change::NotServed);
                 let mut keys = {
                     let mut world = shared.world();
                     match &change {
-                        Change::Reset(_) | Change::NotServed => drop(world.listed.insert(kind.id)),
+                        _ if complete => drop(world.listed.insert(kind.id)),
                         Change::Apply(object) if is_orphaned(&object.metadata) => {
                             // Garbage collectors take the mark away as soon as they see it: it is not to be missed here.
                             world.orphaned.extend(object.metadata.uid.clone());
@@ -49,7 +50,10 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 };
                 keys.retain(|key: &ObjectKey| !key.is_reserved());
                 shared.look_at(keys);
-                shared.dns.notify_one();
+                if complete {
+                    // It may be what the zone has waited for.
+                    shared.dns.notify_one();
+                }
             })
         }));
     }
@@ -86,13 +90,13 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 if complete {
                     world.listed.insert(CLUSTERS);
                 }
-                let names = apply(&mut world.clusters, change);
+                let names = world.clusters.change(change);
                 // From now on nothing is decided as if this member were not there.
                 let world = &mut *world;
                 for name in
                     names.iter().filter(|name| world.clusters.get(*name).is_some_and(|cluster| is_ours(cluster)))
                 {
-                    world.members.entry(name.clone()).or_default();
+                    world.members.change(name, |_| ());
                 }
                 (names, is_other)
             };
@@ -112,7 +116,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 credentials(&mut world.credentials, change);
                 world.listed.insert(SECRETS);
                 // Who is not concerned has nothing to do.
-                world.clusters.keys().cloned().collect::<Vec<_>>()
+                world.clusters.names().cloned().collect::<Vec<_>>()
             };
             shared.queue.add_all(clusters.into_iter().map(Key::Cluster));
         })
@@ -139,33 +143,5 @@ fn credentials(known: &mut BTreeMap<String, u64>, change: Change<Secret>) {
         Change::Interrupted | Change::Forbidden(_) | Change::NotServed => {}
         Change::Delete(secret) => drop(known.remove(secret.metadata.name.as_deref().unwrap_or_default())),
         Change::Reset(all) => *known = all.iter().filter_map(entry).collect(),
-    }
-}
-
-fn apply(clusters: &mut BTreeMap<String, Arc<Cluster>>, change: Change<Cluster>) -> Vec<String> {
-    let name = |cluster: &Cluster| cluster.metadata.name.clone().unwrap_or_default();
-    match change {
-        Change::Apply(cluster) => {
-            let name = name(&cluster);
-            clusters.insert(name.clone(), Arc::new(*cluster));
-            vec![name]
-        }
-        Change::Delete(cluster) => {
-            let name = name(&cluster);
-            clusters.remove(&name);
-            vec![name]
-        }
-        Change::Interrupted | Change::Forbidden(_) | Change::NotServed => Vec::new(),
-        Change::Reset(all) => {
-            let mut names: Vec<_> = std::mem::take(clusters).into_keys().collect();
-            for cluster in all {
-                let name = name(&cluster);
-                names.push(name.clone());
-                clusters.insert(name, Arc::new(cluster));
-            }
-            names.sort();
-            names.dedup();
-            names
-        }
     }
 }

@@ -25,7 +25,7 @@ use crate::kinds::ObjectKey;
 use crate::membership;
 use crate::object::seconds;
 use crate::probe::{ApiProbe, MemberClock};
-use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member, Shown, kept};
+use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member, Shown, Turn, kept};
 
 /// How long a member whose credentials cannot be used waits for its next try.
 pub(super) const RECONNECT: Duration = Duration::from_secs(2);
@@ -81,13 +81,13 @@ impl Tasks {
         if is_other {
             shared.set_connected(name, None);
             let mut world = shared.world();
-            let member = world.members.entry(name.to_owned()).or_default();
             let is_same = |before: &Identity| before.uid == identity.uid && before.same_as == identity.same_as;
             match before.as_ref().is_some_and(is_same) {
-                true => member.reconnects(),
+                true => world.members.change(name, Member::reconnects),
                 false => {
-                    let (uid, same_as) = (member.uid.take(), identity.same_as.clone());
-                    *member = Member { uid, same_as, ..Member::default() };
+                    let uid = world.members.get(name).and_then(|member| member.uid.clone());
+                    let same_as = identity.same_as.clone();
+                    world.members.replace(name, Member { uid, same_as, ..Member::default() });
                 }
             }
         }
@@ -139,15 +139,14 @@ async fn identify(shared: &Shared, name: &str, client: &Client) -> Result<(), Ef
     };
     let news = {
         let mut world = shared.world();
-        let member = world.members.entry(name.to_owned()).or_default();
-        let news = std::mem::replace(&mut member.uid, uid.clone()) != uid;
+        let news = world.members.change(name, |member| std::mem::replace(&mut member.uid, uid.clone()) != uid);
         let same_as = world.same_as(name);
-        world.members.entry(name.to_owned()).or_default().same_as = same_as;
+        world.members.change(name, |member| member.same_as = same_as);
         news
     };
     if news {
         // It may be the younger, or the older, of two.
-        let clusters: Vec<_> = shared.world().clusters.keys().cloned().map(Key::Cluster).collect();
+        let clusters: Vec<_> = shared.world().clusters.names().cloned().map(Key::Cluster).collect();
         shared.queue.add_all(clusters);
     }
     Ok(())
@@ -192,9 +191,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             _ => {}
         }
         let is_ready = health == ApiHealth::Ready;
-        let (changed, hurries, alarming, next) = {
-            let mut world = shared.world();
-            let member = world.members.entry(name.clone()).or_default();
+        let (changed, hurries, alarming, next) = shared.world().members.change(&name, |member| {
             if matches!(health, ApiHealth::Offline { .. }) {
                 member.forget_lists();
             }
@@ -225,7 +222,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             let silent_for_long = settings.evict_api_only_after.and(member.eviction_due(settings));
             let next = [member.returns_at, silent_for_long].into_iter().flatten().filter(|at| *at > now).min();
             (changed || before != member.returns_at, hurries, alarming, next)
-        };
+        });
         if alarming {
             shared.alarm.notify_waiters();
         }
@@ -273,8 +270,8 @@ fn clock(shared: &Arc<Shared>, name: &str) -> MemberClock {
     let name = name.to_owned();
     let tell = move |ahead| {
         let Some(shared) = told.upgrade() else { return };
-        let changed = shared.world().members.get_mut(&name).is_some_and(|member| member.takes_time(ahead));
-        if changed {
+        let changed = shared.world().members.change_known(&name, |member| member.takes_time(ahead));
+        if changed == Some(true) {
             shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
         }
     };
@@ -302,7 +299,7 @@ async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<Client, St
 }
 
 fn update(shared: &Shared, name: &str, change: impl FnOnce(&mut Member)) {
-    change(shared.world().members.entry(name.to_owned()).or_default());
+    shared.world().members.change(name, change);
 }
 
 /// Follows all of the member that planners need.
@@ -312,7 +309,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
         let mut world = shared.world();
         let permissions = world.clusters.get(name).is_some_and(|cluster| asks_for_permissions(cluster));
         let kinds: Vec<_> = world.kinds.of_member(permissions).collect();
-        world.members.entry(name.to_owned()).or_default().kinds = Some(kinds.clone());
+        world.members.change(name, |member| member.kinds = Some(kinds.clone()));
         kinds
     };
     for kind in kinds {
@@ -338,19 +335,19 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     return;
                 }
                 let one = matches!(change, Change::Apply(_));
-                let (keys, news) = {
+                let (keys, news, leaves) = {
                     let mut world = shared.world();
                     if interrupted {
                         unlisted(&mut world, &name, kind.id);
                     }
-                    let member = world.members.entry(name.clone()).or_default();
-                    let news = match (unserved, interrupted) {
+                    let news = world.members.change(&name, |member| match (unserved, interrupted) {
                         (true, _) => member.unserved.insert(kind.id),
                         (_, true) => false,
                         _ => member.unserved.remove(kind.id),
-                    };
-                    let keys = member.objects.change(kind, change);
-                    (with_contents(&world, keys), news)
+                    });
+                    let keys = world.members.hear(&name, kind, change);
+                    let leaves = world.members.get(&name).is_some_and(|member| member.leaving.is_some());
+                    (with_contents(&world, keys), news, leaves)
                 };
                 match one {
                     true => shared.look_at_soon(keys),
@@ -369,7 +366,10 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     );
                     shared.look_at_everything();
                 }
-                shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
+                // Of single objects the Cluster tells only while it is on its way out, or of those that give permissions.
+                if reset || interrupted || leaves || kind.permits {
+                    shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
+                }
             };
             async move {
                 // Of a namespace kfed sends metadata alone; all else is compared as a whole with what it is to be.
@@ -396,20 +396,24 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     forbid(&shared, &name, ENDPOINT_SLICES, why);
                     return;
                 }
-                let emptied = {
+                let (turn, matters) = {
                     let mut world = shared.world();
-                    let known = &mut world.members.entry(name.clone()).or_default().endpoints;
-                    match change {
-                        Change::Apply(slice) => known.apply(*slice),
-                        Change::Delete(slice) => known.delete(&slice),
-                        Change::Reset(slices) => known.replace(slices),
-                        Change::Interrupted | Change::Forbidden(_) | Change::NotServed => false,
-                    }
+                    let turn = world.members.change(&name, |Member { endpoints, .. }| match change {
+                        Change::Apply(slice) => endpoints.apply(*slice),
+                        Change::Delete(slice) => endpoints.delete(&slice),
+                        Change::Reset(slices) => endpoints.replace(slices),
+                        Change::Interrupted | Change::Forbidden(_) | Change::NotServed => Turn::default(),
+                    });
+                    // Most Services of a member are its own.
+                    let matters = turn.services.iter().any(|service| world.federation.contains(service));
+                    (turn, matters)
                 };
-                if emptied {
+                if turn.emptied && matters {
                     shared.alarm.notify_waiters();
                 }
-                shared.dns.notify_one();
+                if matters || reset || interrupted {
+                    shared.dns.notify_one();
+                }
                 if reset {
                     tombstones::listed(&shared, &name, ENDPOINT_SLICES);
                 }
@@ -471,9 +475,7 @@ fn forbid(shared: &Arc<Shared>, name: &str, what: &'static str, why: &str) {
 
 /// What is known of `what` may be old: the member takes no writes until it has been listed anew.
 fn unlisted(world: &mut crate::world::World, name: &str, what: &'static str) {
-    if let Some(member) = world.members.get_mut(name) {
-        member.listed.remove(what);
-    }
+    world.members.change_known(name, |member| member.listed.remove(what));
 }
 
 /// A namespace that has come may be what the objects in it wait for.

@@ -350,7 +350,7 @@ impl Shared {
     fn look_at_everything(&self) {
         let (objects, clusters) = {
             let world = self.world();
-            (world.keys(), world.clusters.keys().cloned().collect::<Vec<_>>())
+            (world.keys(), world.clusters.names().cloned().collect::<Vec<_>>())
         };
         self.dns.notify_one();
         self.queue.add(Key::Federation, Duration::ZERO);

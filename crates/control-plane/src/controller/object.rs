@@ -77,9 +77,7 @@ async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPl
     let federation = &shared.parts.federation;
     for (member, uid) in &plan.tombstones {
         within(deadline, async { effect::federation::bury(federation, member, &view.key, uid).await }).await?;
-        if let Some(member) = shared.world().members.get_mut(member) {
-            member.buried.insert(view.key.clone(), uid.clone());
-        }
+        shared.world().members.change_known(member, |member| member.buried.insert(view.key.clone(), uid.clone()));
     }
     let (Some(write), Some(seen)) = (&plan.federation, &view.federated) else { return Ok(()) };
     within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;

@@ -12,6 +12,7 @@ use kube::{Api, Client};
 use super::watch::follow;
 use super::writes::Place;
 use super::{AbortOnDrop, Key, Shared, lock};
+use crate::kinds::ObjectKey;
 use crate::object::at;
 use crate::world::{Change, MemberView, ObjectView, Pod, Pods};
 
@@ -30,20 +31,25 @@ impl PodWatches {
     pub(super) fn ensure(&self, shared: &Arc<Shared>, view: &ObjectView) {
         let Some(path) = view.key.kind.replicas.and_then(|replicas| replicas.pods) else { return };
         let federated = view.federated.is_some();
-        for (name, member) in &view.members {
+        let short = view.members.iter().filter(|(_, member)| federated && is_short(member));
+        let short: BTreeMap<_, _> = short.filter_map(|(name, member)| Some((name, member.copy.as_deref()?))).collect();
+        for place in self.watched(&view.key).into_iter().filter(|(_, name)| !short.contains_key(name)) {
+            lock(&self.0).remove(&place);
+            shared.world().members.change_known(&place.1, |member| member.pods.remove(&view.key));
+        }
+        for (name, copy) in short {
             let place = (view.key.clone(), name.clone());
-            let copy = member.copy.as_deref().filter(|_| federated && is_short(member));
-            let Some(copy) = copy else {
-                let watched = lock(&self.0).remove(&place).is_some();
-                if watched && let Some(member) = shared.world().members.get_mut(name) {
-                    member.pods.remove(&view.key);
-                }
-                continue;
-            };
             let (Some(selector), Some(client)) = (selector(copy, path), shared.client(name)) else { continue };
             let start = || AbortOnDrop(tokio::spawn(watch(Arc::downgrade(shared), place.clone(), client, selector)));
             lock(&self.0).entry(place.clone()).or_insert_with(start);
         }
+    }
+
+    /// Where pods of `key` are watched.
+    fn watched(&self, key: &ObjectKey) -> Vec<Place> {
+        let watches = lock(&self.0);
+        let places = watches.range((key.clone(), String::new())..).map(|(place, _)| place);
+        places.take_while(|(of, _)| of == key).cloned().collect()
     }
 
     pub(super) fn stop_all(&self) {
@@ -73,7 +79,11 @@ async fn watch(shared: std::sync::Weak<Shared>, (key, member): Place, client: Cl
     let pods = Api::<Pod>::namespaced_with(client, &key.namespace, &resource);
     follow(pods, watcher::Config::default().labels(&selector), move |change| {
         let Some(shared) = shared.upgrade() else { return };
-        if let Some(member) = shared.world().members.get_mut(&member) {
+        // What was known of them is old, and a list follows.
+        if matches!(change, Change::Interrupted | Change::Forbidden(_) | Change::NotServed) {
+            return;
+        }
+        shared.world().members.change_known(&member, |member| {
             let known = member.pods.entry(key.clone()).or_default();
             match change {
                 Change::Apply(pod) => known.insert(&pod),
@@ -82,10 +92,9 @@ async fn watch(shared: std::sync::Weak<Shared>, (key, member): Place, client: Cl
                     *known = Pods::default();
                     pods.iter().for_each(|pod| known.insert(pod));
                 }
-                // What was known of them is old, and a list follows.
-                Change::Interrupted | Change::Forbidden(_) | Change::NotServed => return,
+                Change::Interrupted | Change::Forbidden(_) | Change::NotServed => {}
             }
-        }
+        });
         shared.queue.add(Key::Object(key.clone()), Duration::ZERO);
     })
     .await;

@@ -68,10 +68,11 @@ pub(super) fn listed(shared: &Shared, name: &str, what: &'static str) {
 pub(super) fn lists(shared: &Shared, name: &str, change: impl FnOnce(&mut Member)) {
     let (due, complete) = {
         let mut world = shared.world();
-        let member = world.members.entry(name.to_owned()).or_default();
-        let before = member.is_listed();
-        change(member);
-        (member.is_seen() && !member.is_listed(), member.is_listed() && !before)
+        world.members.change(name, |member| {
+            let before = member.is_listed();
+            change(member);
+            (member.is_seen() && !member.is_listed(), member.is_listed() && !before)
+        })
     };
     if due {
         shared.queue.add(Key::Tombstones(name.to_owned()), Duration::ZERO);
@@ -104,9 +105,9 @@ pub(super) async fn reconcile(shared: &Arc<Shared>, name: &str) -> Result<Option
     }
     let done: Vec<_> = states.iter().filter(|(_, state)| *state == State::Done).map(|(key, _)| key.clone()).collect();
     if !done.is_empty() {
-        if let Some(member) = shared.world().members.get_mut(name) {
+        shared.world().members.change_known(name, |member| {
             member.buried.retain(|key, uid| !done.contains(key) || tombstones.get(key) != Some(uid));
-        }
+        });
         within(deadline, federation::unbury(api, name, &done)).await.map_err(|error| {
             tracing::warn!(member = name, %error, "could not forget what has been deleted");
         })?;
@@ -157,13 +158,13 @@ async fn carry_out(
 }
 
 fn complete(shared: &Shared, name: &str) {
-    let news = {
-        let mut world = shared.world();
-        let Some(member) = world.members.get_mut(name).filter(|member| member.is_seen()) else { return };
-        member.known = true;
-        member.listed.insert(TOMBSTONES)
-    };
-    if news {
+    let news = shared.world().members.change_known(name, |member| {
+        member.is_seen() && {
+            member.known = true;
+            member.listed.insert(TOMBSTONES)
+        }
+    });
+    if news == Some(true) {
         shared.look_at_everything();
     }
 }

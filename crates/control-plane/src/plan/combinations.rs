@@ -80,7 +80,7 @@ fn names(members: Vec<(&str, &str, Member)>) -> String {
     let in_zone =
         members.iter().map(|(name, ip, _)| ((*name).to_owned(), vec![Target::Ip(ip.parse().unwrap())])).collect();
     let mut world = World::default();
-    world.members.extend(members.into_iter().map(|(name, _, member)| (name.to_owned(), member)));
+    members.into_iter().for_each(|(name, _, member)| world.members.replace(name, member));
     let service = object("Service", "");
     let observation = publish::observe(&world, &key("Service"), &service, &in_zone, &BTreeSet::new(), &settings());
     let naming = Naming { federation: "fed".into(), zone: "example.com".parse().unwrap() };
@@ -100,9 +100,9 @@ fn replicas(member: Member) -> &'static str {
     let settings = settings();
     let mut world = World::default();
     for (name, ip) in [("east", "192.0.2.2"), ("north", "192.0.2.3")] {
-        world.members.insert(name.to_owned(), self::member(ip, ApiHealth::Ready, 3, AddressState::Answering));
+        world.members.replace(name, self::member(ip, ApiHealth::Ready, 3, AddressState::Answering));
     }
-    world.members.insert("west".to_owned(), member);
+    world.members.replace("west", member);
     let after = |time: Duration| now() + SignedDuration::try_from(time).unwrap();
     let state = |time| world.view(&key("ReplicaSet"), &settings, after(time)).members["west"].state;
     match (state(Duration::from_secs(1)), state(settings.evict_after)) {

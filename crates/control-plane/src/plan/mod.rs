@@ -31,6 +31,7 @@ pub(crate) use intent::release as released;
 pub(crate) use names::{FederationStep, Names, step};
 pub(crate) use object::plan;
 pub(crate) use priority::priority;
+pub(crate) use select::selector_of;
 
 /// What is to be done about one object now. What has to wait comes back with the event that it waits for, or after
 /// [`again_after`](Self::again_after).

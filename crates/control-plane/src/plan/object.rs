@@ -123,9 +123,12 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
             MemberState::Leaving { stage: Leaving::Drain, reachable } => reachable && member.copy.is_some(),
             _ => false,
         };
+        let may = || {
+            let selected = selector.as_ref().is_ok_and(|selector| is_selected(selector, member));
+            selected && placement.is_none_or(|placement| !placement.finished && !placement.left_out.contains(name))
+        };
         if member.lack == Some(Lack::Kind) {
-            let may = selector.as_ref().is_ok_and(|selector| is_selected(selector, member));
-            if takes_writes && may {
+            if takes_writes && may() {
                 let kind = format!("{}.{}", view.key.kind.resource(), view.key.kind.version);
                 let message = format!("its API server does not serve {kind}");
                 applied.problems.insert(name.clone(), (reasons::KIND_NOT_SERVED, message));
@@ -133,7 +136,7 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
             continue;
         }
         if let Some(why) = member.forbidden.as_ref().filter(|_| member.lack == Some(Lack::Sight)) {
-            if selector.as_ref().is_ok_and(|selector| is_selected(selector, member)) {
+            if may() {
                 let kind = view.key.kind.resource();
                 let message = format!(
                     "its API server does not let kfed list {kind}, so none are written there ({why}); allow kfed's user there to \

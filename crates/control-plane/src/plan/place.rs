@@ -2,7 +2,7 @@
 
 mod second;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kfed_api::policy::{InvalidPolicy, PlacementPolicy};
@@ -26,6 +26,8 @@ pub(crate) struct Placement {
     pub(crate) obstacles: Vec<String>,
     /// How each number came about.
     pub(crate) whys: BTreeMap<String, String>,
+    /// Members that the preferences and selectors leave out: nothing about them is in anybody's way.
+    pub(crate) left_out: BTreeSet<String>,
     /// The preferences cannot be read: what members hold now stays.
     pub(crate) mistake: Option<String>,
     /// The numbers are an autoscaler's own, by its name: members keep what they have.
@@ -50,26 +52,37 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
         Ok(policy) => policy,
         Err(mistake) => return Placement { mistake: Some(mistake), ..as_it_is(view, wanted) },
     };
+    let is_left_out = |(name, member): &(&String, &MemberView)| {
+        let named = view.scaler.is_some() || policy.preferences.of(name).is_some();
+        !named || unmet(&policy.cluster_selector, member).is_some()
+    };
+    let left_out = view.members.iter().filter(is_left_out).map(|(name, _)| name.clone()).collect();
     let mut placement = match view.scaler.as_deref() {
         Some(scaler) => beside(view, replicas, &policy, scaler),
-        None => spread(view, replicas, &policy, wanted),
+        None => spread(view, replicas, &policy, wanted, &left_out),
     };
     second::place(view, replicas, &policy, &mut placement);
+    placement.left_out = left_out;
     placement.obstacles.sort();
     placement.obstacles.dedup();
     placement
 }
 
 /// Divides `wanted` replicas by `policy` among the members that take them now.
-fn spread(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, wanted: i64) -> Placement {
+fn spread(
+    view: &ObjectView,
+    replicas: &Replicas,
+    policy: &PlacementPolicy,
+    wanted: i64,
+    left_out: &BTreeSet<String>,
+) -> Placement {
     let mut policy = policy.clone();
     let mut placement = Placement::default();
     let mut frozen = 0;
     let mut available = Vec::new();
     for (name, member) in &view.members {
-        if let Some(lack) = member.lack {
-            placement.obstacles.push(format!("{name} {}", lack.phrase()));
-        }
+        let obstacle = obstacle(member, replicas).filter(|_| !left_out.contains(name));
+        placement.obstacles.extend(obstacle.map(|obstacle| format!("{name} {obstacle}")));
         if let Some(lack) = member.lack.filter(|lack| lack.excludes()) {
             placement.whys.insert(name.clone(), format!("it {}", lack.phrase()));
             continue;
@@ -105,7 +118,8 @@ fn spread(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, want
             continue;
         }
         placement.targets.insert(member.member.clone(), member.replicas());
-        placement.obstacles.extend(member.reasons.iter().filter_map(|reason| match reason {
+        let reasons = member.reasons.iter().filter(|_| !left_out.contains(&member.member));
+        placement.obstacles.extend(reasons.filter_map(|reason| match reason {
             Reason::CutToMaximum { max, .. } => Some(format!("{} may take at most {max}", member.member)),
             Reason::CutToCapacity { capacity, .. } => Some(format!("{} has room for {capacity}", member.member)),
             Reason::Tainted { .. } | Reason::CutBySkew { .. } => Some(format!("{}: {reason}", member.member)),
@@ -114,6 +128,16 @@ fn spread(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, want
     }
     placement.unplaced = plan.unplaced;
     placement
+}
+
+/// Why a member can take no replica at all.
+fn obstacle(member: &MemberView, replicas: &Replicas) -> Option<&'static str> {
+    match (member.lack, member.state) {
+        (Some(lack), _) => Some(lack.phrase()),
+        (None, MemberState::Dead) => (!replicas.stays || member.share.is_none()).then_some("is dead"),
+        (None, MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. }) => Some("is leaving"),
+        (None, _) => None,
+    }
 }
 
 /// Beside its autoscaler a workload has no number of its own: members that have one keep what it has made of it there, and the
@@ -234,13 +258,11 @@ impl Placement {
                 target(held, "it is dead: what it runs may still hold its volumes, and is not planned elsewhere");
             }
             MemberState::Dead => {
-                self.obstacles.push(format!("{name} is dead"));
                 self.whys.insert(name.to_owned(), "it is dead".to_owned());
                 return 0;
             }
             MemberState::Leaving { stage: Leaving::Drain | Leaving::Clean, .. } => {
                 target(held.map(|_| 0), "it is leaving");
-                self.obstacles.push(format!("{name} is leaving"));
                 return 0;
             }
             // What is released runs on by itself and no longer counts.

@@ -130,7 +130,7 @@ pub(crate) fn observe(
     settings: &Settings,
 ) -> ServiceObservation {
     let exposure = exposure(service);
-    let members = world.members.iter().filter(|(_, member)| member.same_as.is_none());
+    let members = concerned(world, key, in_zone).filter(|(_, member)| member.same_as.is_none());
     let members = members.filter_map(|(name, member)| {
         let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
         let targets = targets_of(member, key, exposure, here, settings);
@@ -173,7 +173,7 @@ pub(crate) fn observe(
             Some(HostObservation { host: host.clone(), addresses: led_to, problem })
         });
         Some(MemberObservation {
-            member: name.clone(),
+            member: name.to_owned(),
             region: member.topology.region.clone().or_else(|| remembered?.region.clone()),
             zones: if member.topology.zones.is_empty() {
                 remembered.map(|status| status.zones.clone()).unwrap_or_default()
@@ -193,8 +193,7 @@ pub(crate) fn observe(
             leaving: member.leaving.is_some() || left_out.contains(name),
         })
     });
-    let left =
-        in_zone.iter().filter(|(name, _)| !world.members.contains_key(*name) && !world.clusters.contains_key(*name));
+    let left = in_zone.iter().filter(|(name, _)| !world.members.contains(name) && !world.clusters.contains(name));
     let members = members.chain(left.map(|(name, targets)| gone(name, targets)));
     let (leads_to, members) = match leads_to(service) {
         Some(leads_to) => (leads_to, members.collect()),
@@ -274,10 +273,22 @@ fn for_each_member(
     }
     let resource = Resource::service(&key.namespace, &key.name);
     let in_zone = world.dns.as_ref().and_then(|dns| dns.services.get(&resource)).map(|dns| &dns.addresses);
-    for (name, member) in &world.members {
+    let nothing = InZone::new();
+    for (name, member) in concerned(world, key, in_zone.unwrap_or(&nothing)) {
         let here = in_zone.and_then(|in_zone| in_zone.get(name)).map_or(&[][..], Vec::as_slice);
         each(name, &service, &targets_of(member, key, exposure, here, settings), here);
     }
+}
+
+/// The members that have something of the Service `key`, or may, and those that the zone leads to for it.
+fn concerned<'a>(
+    world: &'a World,
+    key: &ObjectKey,
+    in_zone: &'a InZone,
+) -> impl Iterator<Item = (&'a str, &'a Member)> {
+    let may = world.members.holders(key).chain(world.members.veiled().map(|(name, _)| name));
+    let names: BTreeSet<_> = may.chain(in_zone.keys().map(String::as_str)).collect();
+    names.into_iter().filter_map(|name| Some((name, world.members.get(name)?)))
 }
 
 /// Where the Service `key` leads in `member`; what the zone holds of a member that has not been heard of.

@@ -13,7 +13,7 @@ pub(super) fn selector(view: &ObjectView) -> Result<Vec<SelectorRequirement>, St
 }
 
 /// The same of an object in `namespace`, which is called `name`.
-pub(super) fn selector_of(
+pub(crate) fn selector_of(
     name: &str,
     object: Option<&DynamicObject>,
     namespace: Option<&DynamicObject>,

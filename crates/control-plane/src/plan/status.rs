@@ -16,7 +16,7 @@ use super::{FederationWrite, Note};
 use crate::fields;
 use crate::kinds::{Conditions, Truth};
 use crate::object::{WantedCondition, annotation, at, conditions, conditions_of, covers, number};
-use crate::world::{MemberState, MemberView, ObjectView, Share};
+use crate::world::{MOST_LEFT_OUT, MemberState, MemberView, ObjectView, Share};
 
 /// Conditions that are kfed's own: each goes when there is nothing more to say of it.
 const OWN: [&str; 3] = [types::SCHEDULED, types::PROPAGATED, types::PUBLISHED];
@@ -163,9 +163,6 @@ struct Problem<'a> {
     reason: &'a str,
     message: &'a str,
 }
-
-/// Of how many members at most it is told why they have nothing: an object has room for so many words.
-const MOST_LEFT_OUT: usize = 32;
 
 /// `{"fed-east":{"ready":4,"replicas":4,"why":"…"},"fed-west":{"why":"…"}}`: what is counted on, and of members that have nothing only
 /// why. A dead member is counted on no more when its replicas are planned elsewhere, and is again only when it shows itself.

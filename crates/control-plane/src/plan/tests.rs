@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::place::{place, steps};
 use super::{MemberWrite, ObjectPlan, plan};
 use crate::kinds::{FederatedKind, ObjectKey};
-use crate::world::{Leaving, MemberState, MemberView, ObjectView, Refusal, ServiceDns, Share};
+use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView, Refusal, ServiceDns, Share};
 
 const DYING: MemberState = MemberState::Dying { evict_in: Duration::from_secs(40) };
 const DRAINING: MemberState = MemberState::Leaving { stage: Leaving::Drain, reachable: true };
@@ -483,6 +483,7 @@ fn a_plan_that_has_been_carried_out_plans_nothing_more() {
 
 mod left_out;
 mod numbers;
+mod related;
 
 mod properties {
     use proptest::prelude::*;

@@ -172,9 +172,10 @@ mod tests {
         world.federation.change(kind, Change::Apply(Box::new(replica_set())));
         let mut west = Member { api, known: true, ..Member::default() };
         west.listed.extend(FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES, IDENTITY, TOMBSTONES]));
-        west.objects.change(kind, Change::Apply(Box::new(replica_set())));
         let east = Member { api: ApiHealth::Ready, known: true, leaving: Some(Leaving::Release), ..Member::default() };
-        world.members.extend([("west".to_owned(), west), ("east".to_owned(), east)]);
+        world.members.replace("west", west);
+        world.members.replace("east", east);
+        world.members.hear("west", kind, Change::Apply(Box::new(replica_set())));
         world
     }
 
@@ -194,7 +195,7 @@ mod tests {
         for (api, may) in [(ApiHealth::Ready, false), (offline, true)] {
             for leaving in [None, Some(Leaving::Drain)] {
                 let mut world = world(api.clone());
-                world.members.get_mut("west").unwrap().leaving = leaving;
+                world.members.change("west", |member| member.leaving = leaving);
                 let departure = departure(&world, &cluster, &settings, now());
                 // Where it is dead, nobody has room for what it ran anyway.
                 assert_eq!(!matches!(departure, Departure::Refused { .. }), may, "{api:?} {leaving:?}: {departure:?}");

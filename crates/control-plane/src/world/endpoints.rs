@@ -36,6 +36,15 @@ pub(crate) struct Slice {
     pub(crate) addresses: Vec<IpAddr>,
 }
 
+/// What has come of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Turn {
+    /// Services whose endpoints are others now.
+    pub(crate) services: BTreeSet<ObjectKey>,
+    /// Whether one of them has lost its last ready endpoint.
+    pub(crate) emptied: bool,
+}
+
 // === impl Endpoints ===
 
 impl Endpoints {
@@ -49,47 +58,55 @@ impl Endpoints {
         self.slices(service).flat_map(|slice| slice.addresses.iter().copied()).collect()
     }
 
-    /// Takes in a slice as it is now. Whether a Service has lost its last ready endpoint by it.
-    pub(crate) fn apply(&mut self, shown: Shown) -> bool {
+    /// Takes in a slice as it is now.
+    pub(crate) fn apply(&mut self, shown: Shown) -> Turn {
         let Shown { name, service, slice } = shown;
-        let Some(service) = service else { return self.forget(&name) };
-        let other = self.service_of.get(&name).is_some_and(|before| *before != service);
-        let lost = other && self.forget(&name);
-        self.insert(name, service, slice) || lost
+        let other = self.service_of.get(&name).is_some_and(|before| Some(before) != service.as_ref());
+        let left = if other { self.forget(&name) } else { Turn::default() };
+        service.map(|service| self.insert(name, service, slice)).unwrap_or_default().and(left)
     }
 
-    /// The slice is gone. Whether a Service has lost its last ready endpoint by it.
-    pub(crate) fn delete(&mut self, shown: &Shown) -> bool {
+    /// The slice is gone.
+    pub(crate) fn delete(&mut self, shown: &Shown) -> Turn {
         self.forget(&shown.name)
     }
 
-    /// These are all that there are. Whether a Service has lost its last ready endpoint.
-    pub(crate) fn replace(&mut self, slices: Vec<Shown>) -> bool {
+    /// These are all that there are.
+    pub(crate) fn replace(&mut self, slices: Vec<Shown>) -> Turn {
         let before = std::mem::take(self);
         for slice in slices {
             self.apply(slice);
         }
-        before.by_service.keys().any(|service| before.ready(service) > 0 && self.ready(service) == 0)
+        let services: BTreeSet<_> = before.by_service.keys().chain(self.by_service.keys()).collect();
+        let changed = services.into_iter().filter(|of| before.by_service.get(of) != self.by_service.get(of));
+        changed.map(|service| self.turn(service, before.ready(service))).fold(Turn::default(), Turn::and)
     }
 
-    pub(crate) fn insert(&mut self, name: SliceName, service: ObjectKey, slice: Slice) -> bool {
-        let before = self.ready(&service);
-        self.by_service.entry(service.clone()).or_default().insert(name.1.clone(), slice);
-        let lost = before > 0 && self.ready(&service) == 0;
+    pub(crate) fn insert(&mut self, name: SliceName, service: ObjectKey, slice: Slice) -> Turn {
+        let ready = self.ready(&service);
+        let slices = self.by_service.entry(service.clone()).or_default();
+        let is_same = slices.get(&name.1) == Some(&slice);
+        slices.insert(name.1.clone(), slice);
+        let turn = if is_same { Turn::default() } else { self.turn(&service, ready) };
         self.service_of.insert(name, service);
-        lost
+        turn
     }
 
-    fn forget(&mut self, name: &SliceName) -> bool {
-        let Some(service) = self.service_of.remove(name) else { return false };
-        let before = self.ready(&service);
+    fn forget(&mut self, name: &SliceName) -> Turn {
+        let Some(service) = self.service_of.remove(name) else { return Turn::default() };
+        let ready = self.ready(&service);
         if let Some(slices) = self.by_service.get_mut(&service) {
             slices.remove(&name.1);
             if slices.is_empty() {
                 self.by_service.remove(&service);
             }
         }
-        before > 0 && self.ready(&service) == 0
+        self.turn(&service, ready)
+    }
+
+    /// The endpoints of `service`, of which so many were `ready`, are others now.
+    fn turn(&self, service: &ObjectKey, ready: u32) -> Turn {
+        Turn { services: [service.clone()].into(), emptied: ready > 0 && self.ready(service) == 0 }
     }
 
     fn slices(&self, service: &ObjectKey) -> impl Iterator<Item = &Slice> {
@@ -101,6 +118,16 @@ fn service(slice: &EndpointSlice) -> Option<ObjectKey> {
     let kind = FederatedKind::named("Service")?;
     let name = slice.metadata.labels.as_ref()?.get("kubernetes.io/service-name")?.clone();
     Some(ObjectKey { kind, namespace: slice.metadata.namespace.clone()?, name })
+}
+
+// === impl Turn ===
+
+impl Turn {
+    fn and(mut self, other: Self) -> Self {
+        self.services.extend(other.services);
+        self.emptied |= other.emptied;
+        self
+    }
 }
 
 // === impl Shown ===
@@ -154,12 +181,14 @@ mod tests {
     #[test]
     fn the_loss_of_a_last_ready_endpoint_is_told_once() {
         let mut endpoints = Endpoints::default();
-        assert!(!endpoints.apply(slice("a", "web", &[true, false, true])));
-        assert!(!endpoints.apply(slice("b", "web", &[true])));
+        let turn = |emptied| Turn { services: [key("web")].into(), emptied };
+        assert_eq!(endpoints.apply(slice("a", "web", &[true, false, true])), turn(false));
+        assert_eq!(endpoints.apply(slice("b", "web", &[true])), turn(false));
+        assert_eq!(endpoints.apply(slice("b", "web", &[true])), Turn::default(), "nothing is new");
         assert_eq!(endpoints.ready(&key("web")), 3);
-        assert!(!endpoints.apply(slice("a", "web", &[false])), "b has one");
-        assert!(endpoints.delete(&slice("b", "web", &[])));
-        assert!(!endpoints.delete(&slice("b", "web", &[])), "it is gone already");
+        assert_eq!(endpoints.apply(slice("a", "web", &[false])), turn(false), "b has one");
+        assert_eq!(endpoints.delete(&slice("b", "web", &[])), turn(true));
+        assert_eq!(endpoints.delete(&slice("b", "web", &[])), Turn::default(), "it is gone already");
         assert_eq!(endpoints.ready(&key("web")), 0);
     }
 
@@ -167,7 +196,8 @@ mod tests {
     fn a_slice_that_becomes_another_services_leaves_the_first() {
         let mut endpoints = Endpoints::default();
         endpoints.apply(slice("a", "web", &[true]));
-        assert!(endpoints.apply(slice("a", "other", &[true])), "web has none left");
+        let turn = endpoints.apply(slice("a", "other", &[true]));
+        assert_eq!(turn, Turn { services: [key("web"), key("other")].into(), emptied: true }, "web has none left");
         assert_eq!((endpoints.ready(&key("web")), endpoints.ready(&key("other"))), (0, 1));
         assert_eq!(endpoints.by_service.len(), 1);
     }
@@ -177,8 +207,10 @@ mod tests {
         let mut endpoints = Endpoints::default();
         endpoints.apply(slice("a", "web", &[true]));
         endpoints.apply(slice("b", "other", &[true]));
-        assert!(!endpoints.replace(vec![slice("c", "web", &[true]), slice("b", "other", &[true])]));
-        assert!(endpoints.replace(vec![slice("c", "web", &[true])]), "other is gone");
+        let turn = endpoints.replace(vec![slice("c", "web", &[true]), slice("b", "other", &[true])]);
+        assert_eq!(turn, Turn { services: [key("web")].into(), emptied: false });
+        let turn = endpoints.replace(vec![slice("c", "web", &[true])]);
+        assert_eq!(turn, Turn { services: [key("other")].into(), emptied: true }, "other is gone");
         assert_eq!((endpoints.ready(&key("web")), endpoints.ready(&key("other"))), (1, 0));
     }
 }

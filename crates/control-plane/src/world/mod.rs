@@ -2,12 +2,15 @@
 //!
 //! Nothing here is the truth: every event may have been lost or come late, and a relist repairs it.
 
+mod clusters;
 mod endpoints;
 pub(crate) mod kept;
 mod member;
+mod members;
 mod objects;
 mod packed;
 mod pods;
+mod related;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,14 +22,18 @@ use jiff::Timestamp;
 use kfed_api::{Cluster, Federation, keys};
 use kfed_dnsprovider::{DnsName, Resource};
 
-pub(crate) use endpoints::Shown;
+pub(crate) use clusters::Clusters;
 #[cfg(test)]
 pub(crate) use endpoints::Slice;
+pub(crate) use endpoints::{Shown, Turn};
 pub(crate) use member::{
     Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, IDENTITY, Leaving, Member, TOMBSTONES, Target,
 };
+pub(crate) use members::Members;
 pub(crate) use objects::{Change, Objects};
 pub(crate) use pods::{Pod, Pods};
+pub(crate) use related::MOST_LEFT_OUT;
+use view::Sight;
 pub(crate) use view::{Lack, MemberState, MemberView, ObjectView, ServiceDns, Share};
 
 use crate::Settings;
@@ -47,11 +54,11 @@ pub(crate) struct World {
     /// Kinds of which the federation API has been listed in full since the start.
     pub(crate) listed: BTreeSet<&'static str>,
     /// The `Cluster` objects.
-    pub(crate) clusters: BTreeMap<String, Arc<Cluster>>,
+    pub(crate) clusters: Clusters,
     /// Of each Secret with credentials: a hash of the kubeconfig, which tells whether it is another one.
     pub(crate) credentials: BTreeMap<String, u64>,
     /// What is known of each member.
-    pub(crate) members: BTreeMap<String, Member>,
+    pub(crate) members: Members,
     /// What members last said when they refused an object; gone when they take it.
     pub(crate) refusals: BTreeMap<(ObjectKey, String), Refusal>,
     /// Uids of federated objects that were seen to be deleted with `propagationPolicy=Orphan`.
@@ -114,12 +121,12 @@ impl World {
     /// are heard, or have been waited for.
     pub(crate) fn settles_in(&self, now: Timestamp) -> Option<Duration> {
         let left = SETTLING.checked_sub(Duration::try_from(now.duration_since(self.began)).ok()?)?;
-        let is_awaited = |(name, member): (&String, &Member)| {
+        let is_awaited = |(name, member): (&str, &Member)| {
             let may_come = matches!(member.api, ApiHealth::Unknown | ApiHealth::Ready | ApiHealth::Silent { .. });
             let was_there = || self.clusters.get(name).is_some_and(|cluster| view::was_ever_ready(cluster));
             !member.known && may_come && member.same_as.is_none() && was_there()
         };
-        self.members.iter().any(is_awaited).then_some(left)
+        self.members.veiled().any(is_awaited).then_some(left)
     }
 
     /// Whether every kind and the Clusters have been listed, so that what is not here is not there.
@@ -138,13 +145,12 @@ impl World {
         let others =
             self.clusters.iter().filter(|(other, cluster)| is_ours(cluster) && uid(other) == Some(uid_of_this));
         let (_, oldest) = others.map(|(other, cluster)| (age(cluster), other.as_str())).min()?;
-        ((age(this), name) > (age(&self.clusters[oldest]), oldest)).then(|| oldest.to_owned())
+        ((age(this), name) > (age(self.clusters.get(oldest)?), oldest)).then(|| oldest.to_owned())
     }
 
     /// The keys of every federated object, and of every copy of one in a member.
     pub(crate) fn keys(&self) -> BTreeSet<ObjectKey> {
-        let copies = self.members.values().flat_map(|member| member.objects.keys());
-        self.federation.keys().chain(copies).cloned().collect()
+        self.federation.keys().chain(self.members.held()).cloned().collect()
     }
 
     /// Every federated Service that is to be found by name.
@@ -189,18 +195,33 @@ impl World {
 
     /// What planners need of one object.
     pub(crate) fn view(&self, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
-        view::view(self, key, None, settings, now)
+        let sight = Sight { staying: None, beside: BTreeSet::new(), others: MOST_LEFT_OUT };
+        view::view(self, key, &sight, settings, now)
+    }
+
+    /// The same with so many members beside those that matter.
+    #[cfg(test)]
+    pub(crate) fn view_beside(
+        &self,
+        others: usize,
+        key: &ObjectKey,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> ObjectView {
+        let sight = Sight { staying: None, beside: BTreeSet::new(), others };
+        view::view(self, key, &sight, settings, now)
     }
 
     /// The same as if nobody had asked `member` to leave.
     pub(crate) fn view_with(&self, member: &str, key: &ObjectKey, settings: &Settings, now: Timestamp) -> ObjectView {
-        view::view(self, key, Some(member), settings, now)
+        let sight = Sight { staying: Some(member), beside: BTreeSet::new(), others: MOST_LEFT_OUT };
+        view::view(self, key, &sight, settings, now)
     }
 
     /// Members whose replicas are, or will be, planned elsewhere: dead by both signals, or by what the settings call enough.
     pub(crate) fn dead_members(&self, settings: &Settings) -> impl Iterator<Item = &str> {
         let is_dead = |member: &Member| member.eviction_due(settings).is_some();
-        self.members.iter().filter(move |(_, member)| is_dead(member)).map(|(name, _)| name.as_str())
+        self.members.failing().filter(move |(_, member)| is_dead(member)).map(|(name, _)| name)
     }
 
     /// Whether so many members are dead that the fault may be ours.
@@ -211,24 +232,21 @@ impl World {
     /// Sees to it that what dead members ran is planned elsewhere one workload after the other, and forgets that of members which
     /// are back. To be called when all workloads are known.
     pub(crate) fn pace_evictions(&mut self, settings: &Settings) {
-        let mut paced = Vec::new();
-        for (name, member) in &mut self.members {
-            match member.eviction_due(settings) {
-                None => member.evictions = None,
-                Some(_) if member.evictions.is_none() => paced.push(name.clone()),
-                Some(_) => {}
+        let is_due = |member: &Member| member.eviction_due(settings).is_some();
+        let turned = self.members.failing().filter(|(_, member)| is_due(member) != member.evictions.is_some());
+        let turned: Vec<_> = turned.map(|(name, member)| (name.to_owned(), is_due(member))).collect();
+        for (name, is_due) in turned {
+            if !is_due {
+                self.members.change(&name, |member| member.evictions = None);
+                continue;
             }
-        }
-        for name in paced {
             let counted_on = self.workloads().filter_map(|key| {
                 let workload = self.federation.get(key)?;
                 let runs = view::placement(&workload).get(&name).is_some_and(|share| share.replicas > 0);
                 runs.then(|| (priority(&workload).ok().flatten().unwrap_or_default(), key.clone()))
             });
             let evictions = evict::pace(counted_on, settings.evict_rate);
-            if let Some(member) = self.members.get_mut(&name) {
-                member.evictions = Some(evictions);
-            }
+            self.members.change(&name, |member| member.evictions = Some(evictions));
         }
     }
 
@@ -281,12 +299,12 @@ mod tests {
             "spec": {"secretRef": {"name": "west"}}, "status": {"phase": "Ready", "version": "v1.32.0"}
         });
         let mut world = World { began: "2026-01-01T00:00:00Z".parse().unwrap(), ..World::default() };
-        world.clusters.insert("west".to_owned(), Arc::new(serde_json::from_value(cluster).unwrap()));
-        world.members.insert("west".to_owned(), member);
+        world.clusters.change(Change::Reset(vec![serde_json::from_value(cluster).unwrap()]));
+        world.members.replace("west", member);
         let now = world.began + Duration::from_secs(seconds);
         let left = world.settles_in(now);
         assert!(left.is_none_or(|left| now + left == world.began + SETTLING));
-        world.clusters.clear();
+        world.clusters.change(Change::Reset(Vec::new()));
         assert_eq!(world.settles_in(now), None, "who has never been Ready is not waited for");
         left.is_some()
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::member::{Leaving, Member, Target};
 use super::pods::Room;
+use super::related::Asked;
 use super::{Refusal, World};
 use crate::Settings;
 use crate::kinds::{ObjectKey, Replicas};
@@ -150,11 +151,22 @@ impl MemberState {
     }
 }
 
-/// The view of `key`, as if nobody had asked `staying` to leave.
+/// What of the members is seen of an object.
+#[derive(Debug, Clone)]
+pub(super) struct Sight<'a> {
+    /// A member that is seen as if nobody had asked it to leave.
+    pub(super) staying: Option<&'a str>,
+    /// Members that are seen whether they matter or not.
+    pub(super) beside: BTreeSet<&'a str>,
+    /// How many more are.
+    pub(super) others: usize,
+}
+
+/// The view of `key`.
 pub(super) fn view(
     world: &World,
     key: &ObjectKey,
-    staying: Option<&str>,
+    sight: &Sight<'_>,
     settings: &Settings,
     now: Timestamp,
 ) -> ObjectView {
@@ -170,20 +182,31 @@ pub(super) fn view(
     let unseen: BTreeSet<&str> = of_key(&world.unseen, key).collect();
     let refusals: BTreeMap<&str, &Refusal> = told_of(&world.refusals, key).collect();
     let suspended = world.mass_failure(settings) && !world.mass_failover;
-    let members = world.members.iter().filter(|(_, member)| member.same_as.is_none()).map(|(name, member)| {
+    let scaler = world.scaler_of(key);
+    let asked = Asked {
+        key,
+        federated: federated.as_deref(),
+        namespace: in_federation.as_deref(),
+        scaled: scaler.is_some(),
+        placed: placement.keys().map(String::as_str).collect(),
+    };
+    let related = asked.related(world, sight);
+    let members = related.iter().filter_map(|name| Some((*name, world.members.get(name)?)));
+    let members = members.filter(|(_, member)| member.same_as.is_none());
+    let members = members.map(|(name, member)| {
         let (copy, foreign) = match member.objects.get(key) {
             Some(object) if member.is_buried(key, &object) => (None, false),
             Some(object) if is_managed(&object, &settings.federation) => (Some(object), false),
             other => (None, other.is_some()),
         };
         let cluster = world.clusters.get(name).map(AsRef::as_ref);
-        let state = match member.leaving.filter(|_| staying != Some(name)) {
+        let state = match member.leaving.filter(|_| sight.staying != Some(name)) {
             Some(stage) => MemberState::Leaving { stage, reachable: member.is_reachable() },
             None => state(member, cluster, key, suspended, settings, now),
         };
         let forbidden = member.forbidden.get(key.kind.id).cloned();
         let state = if forbidden.is_some() { state.without_writes() } else { state };
-        let asked = copy.is_none() && unseen.contains(name.as_str());
+        let asked = copy.is_none() && unseen.contains(name);
         let wants_permissions = cluster.is_some_and(|cluster| cluster.spec.federate_rbac);
         let lack = if !member.serves(key.kind) {
             Some(Lack::Kind)
@@ -212,10 +235,15 @@ pub(super) fn view(
             lack,
             forbidden,
             has_namespace: namespace.as_ref().is_none_or(|namespace| member.objects.contains(namespace)),
-            refusal: refusals.get(name.as_str()).copied().cloned(),
+            refusal: refusals.get(name).copied().cloned(),
             attributes: if asks { attributes(member, cluster) } else { Attributes::default() },
         };
-        (name.clone(), view)
+        (name.to_owned(), view)
+    });
+    let members = members.collect();
+    let scaler = scaler.map(|scaler| {
+        let sight = Sight { beside: related, ..sight.clone() };
+        Box::new(view(world, scaler, &sight, settings, now))
     });
     let dns = world
         .dns
@@ -230,9 +258,9 @@ pub(super) fn view(
         federation: settings.federation.clone(),
         orphaned: federated.as_deref().is_some_and(seen_orphaned),
         federated,
-        members: members.collect(),
+        members,
         namespace: in_federation,
-        scaler: world.scaler_of(key).map(|scaler| Box::new(view(world, scaler, staying, settings, now))),
+        scaler,
         dns,
         settles_in: world.settles_in(now),
         scheduler: settings.scheduler.clone(),
@@ -241,18 +269,20 @@ pub(super) fn view(
 }
 
 /// Members in `places` of `key`.
-fn of_key<'a>(places: &'a BTreeSet<(ObjectKey, String)>, key: &'a ObjectKey) -> impl Iterator<Item = &'a str> {
+pub(super) fn of_key<'a>(places: &'a BTreeSet<(ObjectKey, String)>, key: &ObjectKey) -> impl Iterator<Item = &'a str> {
     let places = places.range((key.clone(), String::new())..);
-    places.take_while(move |(of, _)| of == key).map(|(_, member)| member.as_str())
+    let key = key.clone();
+    places.take_while(move |(of, _)| *of == key).map(|(_, member)| member.as_str())
 }
 
 /// What members have told of `key`.
-fn told_of<'a, T>(
+pub(super) fn told_of<'a, T>(
     told: &'a BTreeMap<(ObjectKey, String), T>,
-    key: &'a ObjectKey,
+    key: &ObjectKey,
 ) -> impl Iterator<Item = (&'a str, &'a T)> {
     let told = told.range((key.clone(), String::new())..);
-    told.take_while(move |((of, _), _)| of == key).map(|((_, member), told)| (member.as_str(), told))
+    let key = key.clone();
+    told.take_while(move |((of, _), _)| *of == key).map(|((_, member), told)| (member.as_str(), told))
 }
 
 /// What a copy shows.

@@ -462,7 +462,7 @@ impl Keeper {
             };
             let services = world.published().filter(differs).cloned().map(Key::Object);
             let leaving = world.members.iter().filter(|(_, member)| member.leaving.is_some());
-            (first, services.chain(leaving.map(|(name, _)| Key::Cluster(name.clone()))).collect())
+            (first, services.chain(leaving.map(|(name, _)| Key::Cluster(name.to_owned()))).collect())
         };
         self.shared.queue.add_all(changed);
         if first {

@@ -1,6 +1,6 @@
 //! Members that the cluster selectors of a Service, or of its namespace, leave out: they lose the Service as members do that leave.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kfed_api::policy::SelectorRequirement;
 use kube::core::DynamicObject;
@@ -24,13 +24,17 @@ pub(crate) fn left_out(
     if selector.is_empty() {
         return BTreeSet::new();
     }
-    let members = || world.members.keys().filter(|name| super::stays(world, name));
-    let belongs = |name: &str| is_selected(world, &selector, name);
-    let served = members().any(|name| belongs(name) && in_zone.is_some_and(|in_zone| in_zone.contains_key(name)));
-    match served || !members().any(|name| belongs(name)) {
-        true => members().filter(|name| !belongs(name)).cloned().collect(),
-        false => BTreeSet::new(),
+    let belongs = |name: &str| super::stays(world, name) && is_selected(world, &selector, name);
+    let led_to = || in_zone.into_iter().flat_map(BTreeMap::keys).map(String::as_str);
+    let belongs_nowhere = || match world.clusters.selected(&selector) {
+        Some(selected) => !selected.into_iter().any(belongs),
+        None => !world.members.names().any(belongs),
+    };
+    if !led_to().any(belongs) && !belongs_nowhere() {
+        return BTreeSet::new();
     }
+    let have = world.members.holders(key).chain(world.members.veiled().map(|(name, _)| name)).chain(led_to());
+    have.filter(|name| super::stays(world, name) && !belongs(name)).map(str::to_owned).collect()
 }
 
 fn is_selected(world: &World, selector: &[SelectorRequirement], member: &str) -> bool {

@@ -108,7 +108,9 @@ fn who_has_nothing_is_counted_on_for_nothing() {
     world.federation.change(view.key.kind, Change::Apply(Box::new(federated)));
     // Members that have been seen, and do not show themselves now.
     let silent = || crate::world::Member { known: true, ..Default::default() };
-    world.members.extend(["east", "west"].map(|name| (name.to_owned(), silent())));
+    for name in ["east", "west"] {
+        world.members.replace(name, silent());
+    }
     let seen = world.view(&view.key, &Settings::new("fed", "example.com".parse().unwrap()), view.now);
     let counted_on: Vec<_> = seen.members.iter().map(|(name, member)| (name.as_str(), member.share)).collect();
     assert_eq!(counted_on, [("east", Some(Share { replicas: 4, ready: 4 })), ("west", None)]);
