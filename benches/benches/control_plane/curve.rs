@@ -20,7 +20,7 @@ const CHANGES: usize = 200;
 const REST: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(curve: Curve) {
-    for kind in [Kind::ConfigMap, Kind::ReplicaSet] {
+    for kind in [Kind::ConfigMap, Kind::ReplicaSet, Kind::Service] {
         println!("curve: a {kind:?} in {SPREAD} members changes");
         for members in curve.members {
             on_servers(measure(kind, Size { members, objects: 100, patience: curve.patience }));

@@ -101,7 +101,12 @@ impl Fleet {
 
     /// How many writes have changed something anywhere.
     pub(crate) fn writes(&self) -> u64 {
-        self.api.writes() + self.members.values().map(Member::writes).sum::<u64>()
+        self.api.writes() + self.member_writes()
+    }
+
+    /// How many of them in members.
+    pub(crate) fn member_writes(&self) -> u64 {
+        self.members.values().map(Member::writes).sum()
     }
 
     /// Waits until nothing has been written for so long.

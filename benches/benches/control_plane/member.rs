@@ -7,8 +7,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Method, Request};
 use k8s_openapi::api::apps::v1::ReplicaSet;
+use k8s_openapi::api::core::v1::Service as ServiceObject;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_apiserver::ApiServer;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -50,6 +52,26 @@ impl Member {
         self.server.writes()
     }
 
+    /// Gives a Service an address, and an endpoint that is ready.
+    async fn serve(self, name: String) {
+        let services = Api::<ServiceObject>::default_namespaced(self.inside.clone());
+        let Ok(service) = services.get(&name).await else { return };
+        let has_address = |service: &ServiceObject| {
+            service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref().map(|all| !all.is_empty())
+        };
+        if has_address(&service) == Some(true) {
+            return;
+        }
+        let slice: EndpointSlice = serde_json::from_value(json!({
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
+            "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": true}}]
+        }))
+        .unwrap();
+        drop(Api::default_namespaced(self.inside).create(&PostParams::default(), &slice).await);
+        let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}});
+        services.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    }
+
     /// Says that all of a ReplicaSet is ready.
     async fn make_ready(self, name: String) {
         let sets = Api::<ReplicaSet>::default_namespaced(self.inside);
@@ -84,12 +106,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let applied = workload(&request).map(str::to_owned);
+        let workload = applied(&request, "/apis/apps/v1/namespaces/default/replicasets/");
+        let service = applied(&request, "/api/v1/namespaces/default/services/");
         let (member, answer) = (self.clone(), self.server.call(request));
         let answer = self.threads.spawn(async move {
             let answer = answer.await;
-            if let Some(name) = applied {
-                tokio::spawn(member.make_ready(name));
+            if let Some(name) = workload {
+                tokio::spawn(member.clone().make_ready(name));
+            }
+            if let Some(name) = service {
+                tokio::spawn(member.serve(name));
             }
             answer
         });
@@ -104,8 +130,8 @@ where
     }
 }
 
-/// The ReplicaSet that `request` writes.
-fn workload<B>(request: &Request<B>) -> Option<&str> {
-    let name = request.uri().path().strip_prefix("/apis/apps/v1/namespaces/default/replicasets/")?;
-    (*request.method() == Method::PATCH && !name.contains('/')).then_some(name)
+/// The object below `path` that `request` writes.
+fn applied<B>(request: &Request<B>, path: &str) -> Option<String> {
+    let name = request.uri().path().strip_prefix(path)?;
+    (*request.method() == Method::PATCH && !name.contains('/')).then(|| name.to_owned())
 }

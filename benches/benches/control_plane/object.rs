@@ -13,6 +13,7 @@ pub(crate) const MEMBER: &str = "bench/member";
 pub(crate) enum Kind {
     ConfigMap,
     ReplicaSet,
+    Service,
 }
 
 pub(crate) fn object_name(n: usize) -> String {
@@ -26,6 +27,7 @@ impl Kind {
         match self {
             Self::ConfigMap => kube::core::ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(&()),
             Self::ReplicaSet => kube::core::ApiResource::erase::<k8s_openapi::api::apps::v1::ReplicaSet>(&()),
+            Self::Service => kube::core::ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&()),
         }
     }
 
@@ -34,7 +36,7 @@ impl Kind {
         let weights: BTreeMap<_, _> = members.iter().map(|member| (member, json!({"weight": 1}))).collect();
         let mut object = self.object(name, members.len());
         let annotation = match self {
-            Self::ConfigMap => {
+            Self::ConfigMap | Self::Service => {
                 let members = json!([{"key": MEMBER, "operator": "in", "values": members}]);
                 (keys::CLUSTER_SELECTOR, members)
             }
@@ -51,6 +53,11 @@ impl Kind {
             Self::ConfigMap => json!({
                 "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels},
                 "data": {"log.level": "info", "upstream": format!("https://{name}.internal.example.com/v2"), "features": "a,b,c"}
+            }),
+            // Nobody can ask whether a port of UDP answers.
+            Self::Service => json!({
+                "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": labels},
+                "spec": {"type": "LoadBalancer", "selector": {"app": name}, "ports": [{"port": 53, "protocol": "UDP"}]}
             }),
             Self::ReplicaSet => json!({
                 "apiVersion": "apps/v1", "kind": "ReplicaSet",

@@ -1,16 +1,18 @@
 //! How long it takes to look at everything, and how long to begin.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kfed_api::Cluster;
 use kfed_benches::resources::threads_cpu_time;
-use kube::api::{Api, Patch, PatchParams};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::Size;
 use crate::figures::seconds;
-use crate::fleet::{CONTROL_PLANE, Fleet, create_all, member_name, on_servers};
+use crate::fleet::{CONTROL_PLANE, Fleet, create_all, member_name, objects, on_servers};
 use crate::object::{Kind, object_name};
 
 /// For how long nothing must have been written for all to be as it should be: longer than anything waits.
@@ -79,7 +81,7 @@ async fn spread(size: Size) -> Fleet {
 /// How long it takes, and what CPU time.
 async fn look_at_everything(fleet: &Fleet, round: usize) -> (Duration, Duration) {
     let clusters = Api::<Cluster>::all(fleet.api.inside());
-    let writes = fleet.writes();
+    let (before, writes) = (versions(fleet).await, fleet.member_writes());
     fleet.looks.forget();
     let (begin, cpu) = (Instant::now(), cpu());
     let label = Patch::Merge(json!({"metadata": {"labels": {"round": round.to_string()}}}));
@@ -87,8 +89,15 @@ async fn look_at_everything(fleet: &Fleet, round: usize) -> (Duration, Duration)
     let took = fleet.looks.at_all(fleet.size.objects, fleet.size.patience).await - begin;
     let cpu = self::cpu() - cpu;
     fleet.rests(QUIET).await;
-    assert_eq!(fleet.writes(), writes + 1, "nothing was written but the label");
+    assert_eq!(fleet.member_writes(), writes, "nothing was written to members");
+    assert_eq!(versions(fleet).await, before, "nothing was written to a workload");
     (took, cpu)
+}
+
+/// The version of each workload. (The control plane may write down meanwhile, in the Federation, that it is busy.)
+async fn versions(fleet: &Fleet) -> BTreeMap<String, Option<String>> {
+    let all = objects(fleet.api.inside(), Kind::ReplicaSet).list(&ListParams::default()).await.unwrap();
+    all.into_iter().map(|object| (object.name_any(), object.resource_version())).collect()
 }
 
 fn cpu() -> Duration {

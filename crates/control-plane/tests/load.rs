@@ -5,13 +5,18 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::{Method, Request};
+use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kfed_api::{Backlog, BudgetStatus, DnsStatus, Federation, QueueStatus};
 use kfed_control_plane::overview::{Overview, overview};
 use kfed_dnsprovider::DnsProvider;
 use kfed_dnsprovider::OperationKind;
 use kfed_dnsprovider::layer::{Budget, Limits};
+use kfed_replica_scheduler::{Member, Request as Placement, Scheduler, Verdict};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
@@ -111,4 +116,39 @@ async fn objects_that_nobody_has_looked_at_yet_are_told_and_no_more_than_that() 
     let told = queue(&fleet).await.objects;
     assert!(told.waiting <= 40 && told.since.is_some(), "{told:?}");
     fleet.eventually("nothing waits", async || queue(&fleet).await == QueueStatus::default()).await;
+}
+
+/// Each look costs as much as there are members that hold the object.
+#[tokio::test(start_paused = true)]
+async fn what_members_tell_of_an_object_at_about_the_same_time_is_looked_at_together() {
+    const MEMBERS: usize = 8;
+    let mut fleet = Fleet::start().await;
+    fleet.kill().await;
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = looks.clone();
+    let count = move |request: &Placement<'_>, member: &Member<'_>| {
+        let first = member.name == request.members[0].name;
+        counted.fetch_add(usize::from(first), Ordering::Relaxed);
+        Verdict::Allow
+    };
+    fleet.settings.scheduler = Arc::new(Scheduler::default().filter(count));
+    fleet.run();
+    let names: Vec<_> = (0..MEMBERS).map(|n| format!("fed-{n}")).collect();
+    for name in &names {
+        fleet.join(name, "westus", &["1"]).await;
+    }
+    fleet.replica_set("hostname", 8, None).await;
+    let spread: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    fleet.is_spread("hostname", &spread).await;
+    tokio::time::sleep(MINUTE).await;
+    looks.store(0, Ordering::Relaxed);
+    for name in &names {
+        let copies = Api::<ReplicaSet>::namespaced(fleet.member(name).client(), "default");
+        let label = Patch::Merge(json!({"metadata": {"labels": {"theirs": "yes"}}}));
+        copies.patch("hostname", &PatchParams::default(), &label).await.unwrap();
+        tokio::time::sleep(SECOND / 100).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    let looks = looks.load(Ordering::Relaxed);
+    assert!((1..=2).contains(&looks), "{looks} looks");
 }

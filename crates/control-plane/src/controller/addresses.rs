@@ -12,10 +12,11 @@ use kfed_service_dns::AddressState;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Shared, ever, lock};
+use super::{Shared, ever, lock, rest_after};
 use crate::kinds::ObjectKey;
 use crate::plan::publish;
 use crate::world::{Address, AddressKey};
@@ -45,9 +46,11 @@ struct Monitored {
 
 /// Keeps probing what there is to probe until the task ends.
 pub(super) async fn run(shared: Arc<Shared>) {
+    let mut rest = COALESCE;
     loop {
         shared.dns.notified().await;
-        tokio::time::sleep(COALESCE).await;
+        tokio::time::sleep(rest).await;
+        let begin = Instant::now();
         let services: Vec<ObjectKey> = shared.world().published().cloned().collect();
         // One Service at a time: nobody waits for the world until all are done.
         let hosts = services.iter().flat_map(|key| publish::hosts(&shared.world(), key, shared.settings()));
@@ -57,6 +60,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let wanted = targets.collect();
         shared.addresses.adjust(&shared, &wanted);
         shared.addresses.adjusted.notify_one();
+        rest = rest_after(begin.elapsed()).max(COALESCE);
     }
 }
 

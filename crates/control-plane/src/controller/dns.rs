@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::keeper::Keeper;
-use super::Shared;
 use super::federation::CLUSTERS;
 use super::itself::{FEDERATION, is_held};
+use super::{Shared, rest_after};
 
 /// How often it is looked whether the world is complete before the first pass.
 const COMPLETE_POLL: Duration = Duration::from_secs(1);
@@ -64,6 +64,7 @@ async fn keep(
                 outage.reset();
                 tell(&standing, keeper.trouble(), keeper.held());
                 next = again;
+                tokio::time::sleep(rest_after(keeper.planned_in())).await;
             }
             Err(error) => {
                 tell(&standing, Some(&error), keeper.held());

@@ -175,6 +175,9 @@ const LATE: Duration = Duration::from_secs(5);
 /// What members tell of an object within this time is looked at together.
 const COALESCE: Duration = Duration::from_millis(100);
 
+/// The longest that what looks at every Service rests: first writes of a failover must not wait for it.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// How long a task that has panicked waits before it starts anew.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -191,6 +194,12 @@ where
         }
         tokio::time::sleep(RESTART).await;
     }
+}
+
+/// How long something that looks at every Service rests when that has taken so long: a single event costs as much as many that come
+/// meanwhile, and however many come, they take a fifth of a core.
+fn rest_after(took: Duration) -> Duration {
+    (took * 4).min(LONGEST_REST)
 }
 
 /// What `mutex` holds. A panic while it was held has left every entry of its maps whole, and a resync repairs the rest.

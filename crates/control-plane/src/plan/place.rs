@@ -252,7 +252,8 @@ impl Placement {
             MemberState::Frozen => target(held, "it takes no writes now: what it runs is taken to run on"),
             MemberState::Dying { evict_in } => {
                 target(held, "it is dead: its replicas are planned elsewhere soon");
-                self.wait_for(Some(evict_in));
+                // What has nothing there is not planned anew for it.
+                self.wait_for(held.map(|_| evict_in));
             }
             MemberState::Dead if replicas.stays && held.is_some() => {
                 target(held, "it is dead: what it runs may still hold its volumes, and is not planned elsewhere");

@@ -11,6 +11,7 @@ mod objects;
 mod packed;
 mod pods;
 mod related;
+mod scalers;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,7 @@ use view::Sight;
 pub(crate) use view::{Lack, MemberState, MemberView, ObjectView, ServiceDns, Share};
 
 use crate::Settings;
-use crate::kinds::{FederatedKind, Kinds, ObjectKey};
+use crate::kinds::{Kinds, ObjectKey};
 use crate::object::is_managed;
 use crate::plan::{Names, ObjectPlan, evict, priority};
 
@@ -165,12 +166,8 @@ impl World {
             let kinds = self.kinds.iter().filter(|kind| kind.namespaced);
             return kinds.flat_map(|kind| self.federation.of(kind, &key.name)).cloned().collect();
         }
-        let scaled = || {
-            let scaler = (key.kind.id == view::SCALER).then(|| self.federation.get(key))??;
-            let (kind, name) = view::scaled_by(key, &scaler)?;
-            self.scaled(key, kind, name)
-        };
-        scaled().into_iter().collect()
+        let scaled = self.federation.scaled(key).and_then(|(kind, name)| self.scaled(key, kind, name));
+        scaled.into_iter().collect()
     }
 
     /// The object of that kind and name beside `scaler`.
@@ -182,15 +179,8 @@ impl World {
     /// The autoscaler of `key`, if there is one in the federation: of several the first by name.
     pub(crate) fn scaler_of(&self, key: &ObjectKey) -> Option<&ObjectKey> {
         key.kind.replicas?;
-        let scalers = self.federation.of(FederatedKind::named(view::SCALER)?, &key.namespace);
-        let scales = |scaler: &ObjectKey| {
-            let object = self.federation.get(scaler);
-            object.is_some_and(|object| {
-                view::scaled_by(scaler, &object) == Some((key.kind.kind, &key.name))
-                    && !crate::object::is_deleted(&object)
-            })
-        };
-        scalers.into_iter().find(|scaler| scales(scaler))
+        let lives = |scaler: &&ObjectKey| !self.federation.get(scaler).is_some_and(|s| crate::object::is_deleted(&s));
+        self.federation.scalers(key).find(lives)
     }
 
     /// What planners need of one object.

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use kube::core::DynamicObject;
 
 use super::packed::Packed;
+use super::scalers::Scalers;
 use crate::kinds::{FederatedKind, ObjectKey};
 
 /// Objects by key.
 #[derive(Debug, Default)]
-pub(crate) struct Objects(BTreeMap<ObjectKey, Packed>);
+pub(crate) struct Objects {
+    objects: BTreeMap<ObjectKey, Packed>,
+    scalers: Scalers,
+}
 
 /// What a watch tells.
 #[derive(Debug)]
@@ -38,13 +42,13 @@ impl Objects {
             Change::Apply(object) => vec![self.insert(kind, *object)],
             Change::Delete(object) => {
                 let key = kind.key(&object);
-                self.0.remove(&key);
+                self.remove(&key);
                 vec![key]
             }
             Change::Interrupted | Change::Forbidden(_) => Vec::new(),
             Change::Reset(objects) => {
-                let mut touched: Vec<_> = self.0.keys().filter(|key| key.kind == kind).cloned().collect();
-                self.0.retain(|key, _| key.kind != kind);
+                let mut touched: Vec<_> = self.keys().filter(|key| key.kind == kind).cloned().collect();
+                touched.iter().for_each(|key| self.remove(key));
                 touched.extend(objects.into_iter().map(|object| self.insert(kind, object)));
                 touched.sort();
                 touched.dedup();
@@ -55,28 +59,44 @@ impl Objects {
     }
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
-        self.0.get(key).map(Packed::object)
+        self.objects.get(key).map(Packed::object)
     }
 
     /// Whether there is one.
     pub(crate) fn contains(&self, key: &ObjectKey) -> bool {
-        self.0.contains_key(key)
+        self.objects.contains_key(key)
     }
 
     fn insert(&mut self, kind: &'static FederatedKind, object: DynamicObject) -> ObjectKey {
         let key = kind.key(&object);
-        self.0.insert(key.clone(), Packed::of(kind, object));
+        self.scalers.change(&key, Some(&object));
+        self.objects.insert(key.clone(), Packed::of(kind, object));
         key
+    }
+
+    fn remove(&mut self, key: &ObjectKey) {
+        self.scalers.change(key, None);
+        self.objects.remove(key);
     }
 
     /// Those of `kind` in `namespace`.
     pub(crate) fn of(&self, kind: &'static FederatedKind, namespace: &str) -> impl Iterator<Item = &ObjectKey> {
         let first = ObjectKey { kind, namespace: namespace.to_owned(), name: String::new() };
         let of = (kind, namespace.to_owned());
-        self.0.range(first..).map(|(key, _)| key).take_while(move |key| key.kind == of.0 && key.namespace == of.1)
+        self.objects.range(first..).map(|(key, _)| key).take_while(move |key| key.kind == of.0 && key.namespace == of.1)
+    }
+
+    /// Autoscalers of `key`, by name.
+    pub(crate) fn scalers(&self, key: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.scalers.of(key)
+    }
+
+    /// Kind and name of what `key` scales, if it is an autoscaler.
+    pub(crate) fn scaled(&self, key: &ObjectKey) -> Option<(&str, &str)> {
+        self.scalers.target(key)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.0.keys()
+        self.objects.keys()
     }
 }

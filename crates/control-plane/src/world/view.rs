@@ -17,7 +17,7 @@ use super::related::Asked;
 use super::{Refusal, World};
 use crate::Settings;
 use crate::kinds::{ObjectKey, Replicas};
-use crate::object::{WantedCondition, annotation, at, is_managed, is_orphaned};
+use crate::object::{WantedCondition, annotation, is_managed, is_orphaned};
 
 /// One object, everywhere.
 #[derive(Debug, Clone)]
@@ -288,15 +288,6 @@ pub(super) fn told_of<'a, T>(
 /// What a copy shows.
 fn share(copy: &DynamicObject, replicas: &Replicas) -> Share {
     Share { replicas: replicas.asked(copy), ready: replicas.serving(copy) }
-}
-
-/// The kind that scales others.
-pub(super) const SCALER: &str = "HorizontalPodAutoscaler";
-
-/// Kind and name of what `object` scales, if it is an autoscaler.
-pub(super) fn scaled_by<'a>(key: &ObjectKey, object: &'a DynamicObject) -> Option<(&'a str, &'a str)> {
-    let target = at(object, "/spec/scaleTargetRef").filter(|_| key.kind.id == SCALER)?;
-    Some((target["kind"].as_str()?, target["name"].as_str()?))
 }
 
 /// Region and zones as the member's nodes tell them, or told them before it went away, and the labels of its Cluster. A

@@ -44,6 +44,8 @@ pub(super) struct Keeper {
     let_go: BTreeSet<RecordSetKey>,
     /// Why the last writes failed, while none succeed.
     ailing: Option<DnsError>,
+    /// How long the last plan has taken, without its writes.
+    planned_in: Duration,
 }
 
 struct Refusal {
@@ -125,6 +127,7 @@ impl Keeper {
             steady: Steady::new(Damping::after(settings.return_after), shared.now()),
             let_go: BTreeSet::new(),
             ailing: None,
+            planned_in: Duration::ZERO,
             shared,
         }
     }
@@ -137,6 +140,11 @@ impl Keeper {
     /// Waits until the zone has been read anew; for ever if it is not being read.
     pub(super) async fn swept(&mut self) {
         self.cache.swept().await;
+    }
+
+    /// How long the last plan has taken, without its writes.
+    pub(super) fn planned_in(&self) -> Duration {
+        self.planned_in
     }
 
     /// Deletions that wait for approval.
@@ -156,6 +164,7 @@ impl Keeper {
         self.cache.refresh().await?;
         // Before anything is looked at: what becomes known after that ends the writes of a plan that did not know it.
         let alarm = shared.alarm.notified();
+        let begin = Instant::now();
         let names = shared.world().names;
         let mut wanted = match names {
             Names::Withdrawn => self.want_nothing(),
@@ -173,6 +182,7 @@ impl Keeper {
         self.held.clone_from(&changes.guarded);
         shared.unchanged.store(changes.changes.len(), Ordering::Relaxed);
         self.leave_out_refused(&mut changes);
+        self.planned_in = begin.elapsed();
         let applied = self.cache.apply_until(&changes, alarm).await;
         let interrupted = applied.interrupted;
         let (outage, mut failed) = self.judge(&changes, applied);
