@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::core::DynamicObject;
-
 use super::member::{ApiHealth, Member};
-use super::objects::Change;
+use super::objects::{Change, Kept};
 use crate::kinds::{FederatedKind, ObjectKey};
 
 /// The members by name. Whatever changes one of them comes through here, so that the indices are true: to look at an object must not cost
@@ -99,11 +97,17 @@ impl Members {
         &mut self,
         name: &str,
         kind: &'static FederatedKind,
-        told: Change<DynamicObject>,
+        told: Change<Kept>,
     ) -> Vec<ObjectKey> {
         let keys = self.change(name, |member| member.objects.change(kind, told));
         self.index(name, &keys);
         keys
+    }
+
+    /// Member `name` holds an object.
+    #[cfg(test)]
+    pub(crate) fn hold(&mut self, name: &str, kind: &'static FederatedKind, object: kube::core::DynamicObject) {
+        self.hear(name, kind, Change::Apply(Box::new(Kept::federated(kind, object.into()))));
     }
 
     /// All that was known of `name` is no longer; this is.
@@ -158,13 +162,13 @@ mod tests {
         FederatedKind::named("ConfigMap").unwrap()
     }
 
-    fn object(name: &str) -> DynamicObject {
+    fn object(name: &str) -> Kept {
         let metadata = json!({"name": name, "namespace": "default"});
-        serde_json::from_value(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})).unwrap()
+        Kept::federated(kind(), serde_json::from_value(json!({"metadata": metadata})).unwrap())
     }
 
     fn key(name: &str) -> ObjectKey {
-        kind().key(&object(name))
+        object(name).key
     }
 
     fn holders(members: &Members, name: &str) -> Vec<String> {

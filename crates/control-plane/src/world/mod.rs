@@ -4,7 +4,8 @@
 
 mod clusters;
 mod endpoints;
-pub(crate) mod kept;
+mod kept;
+mod lean;
 mod member;
 mod members;
 mod objects;
@@ -27,11 +28,12 @@ pub(crate) use clusters::Clusters;
 #[cfg(test)]
 pub(crate) use endpoints::Slice;
 pub(crate) use endpoints::{Shown, Turn};
+pub(crate) use lean::Lean;
 pub(crate) use member::{
     Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, IDENTITY, Leaving, Member, TOMBSTONES, Target,
 };
 pub(crate) use members::Members;
-pub(crate) use objects::{Change, Objects};
+pub(crate) use objects::{Change, Kept, Objects};
 pub(crate) use pods::{Pod, Pods};
 pub(crate) use related::MOST_LEFT_OUT;
 use view::Sight;

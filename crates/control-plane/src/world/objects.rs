@@ -1,10 +1,13 @@
 //! Objects of one API server, as its watches tell them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, ObjectMeta};
 
+use super::kept;
+use super::lean::Lean;
 use super::packed::Packed;
 use super::scalers::Scalers;
 use crate::kinds::{FederatedKind, ObjectKey};
@@ -14,6 +17,13 @@ use crate::kinds::{FederatedKind, ObjectKey};
 pub(crate) struct Objects {
     objects: BTreeMap<ObjectKey, Packed>,
     scalers: Scalers,
+}
+
+/// An object as it is kept.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) key: ObjectKey,
+    object: Packed,
 }
 
 /// What a watch tells.
@@ -37,19 +47,18 @@ pub(crate) enum Change<K> {
 
 impl Objects {
     /// Takes in what a watch of `kind` tells; returns the keys it is about.
-    pub(crate) fn change(&mut self, kind: &'static FederatedKind, change: Change<DynamicObject>) -> Vec<ObjectKey> {
+    pub(crate) fn change(&mut self, kind: &'static FederatedKind, change: Change<Kept>) -> Vec<ObjectKey> {
         match change {
-            Change::Apply(object) => vec![self.insert(kind, *object)],
+            Change::Apply(object) => vec![self.insert(*object)],
             Change::Delete(object) => {
-                let key = kind.key(&object);
-                self.remove(&key);
-                vec![key]
+                self.remove(&object.key);
+                vec![object.key]
             }
             Change::Interrupted | Change::Forbidden(_) => Vec::new(),
             Change::Reset(objects) => {
                 let mut touched: Vec<_> = self.keys().filter(|key| key.kind == kind).cloned().collect();
                 touched.iter().for_each(|key| self.remove(key));
-                touched.extend(objects.into_iter().map(|object| self.insert(kind, object)));
+                touched.extend(objects.into_iter().map(|object| self.insert(object)));
                 touched.sort();
                 touched.dedup();
                 touched
@@ -67,16 +76,21 @@ impl Objects {
         self.objects.contains_key(key)
     }
 
-    fn insert(&mut self, kind: &'static FederatedKind, object: DynamicObject) -> ObjectKey {
-        let key = kind.key(&object);
-        self.scalers.change(&key, Some(&object));
-        self.objects.insert(key.clone(), Packed::of(kind, object));
+    fn insert(&mut self, Kept { key, object }: Kept) -> ObjectKey {
+        self.scalers.change(&key, || Some(object.object()));
+        self.objects.insert(key.clone(), object);
         key
     }
 
     fn remove(&mut self, key: &ObjectKey) {
-        self.scalers.change(key, None);
+        self.scalers.change(key, || None);
         self.objects.remove(key);
+    }
+
+    /// Takes in one that nobody has to be told of.
+    #[cfg(test)]
+    pub(crate) fn hold(&mut self, kind: &'static FederatedKind, object: DynamicObject) {
+        self.insert(Kept::federated(kind, object.into()));
     }
 
     /// Those of `kind` in `namespace`.
@@ -98,5 +112,23 @@ impl Objects {
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
         self.objects.keys()
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Of a federated object.
+    pub(crate) fn federated(kind: &'static FederatedKind, object: Lean) -> Self {
+        Self { key: kind.key_of(&object.metadata), object: Packed::of(kind, object) }
+    }
+
+    /// Of an object in a member.
+    pub(crate) fn in_member(kind: &'static FederatedKind, federation: &str, object: Lean) -> Self {
+        Self::federated(kind, kept::in_member(kind, federation, object))
+    }
+
+    pub(crate) fn metadata(&self) -> Cow<'_, ObjectMeta> {
+        self.object.metadata()
     }
 }

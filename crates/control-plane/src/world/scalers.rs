@@ -1,6 +1,7 @@
 //! Which autoscalers scale what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kube::core::DynamicObject;
 
@@ -24,7 +25,7 @@ type Target = (String, String, String);
 
 impl Scalers {
     /// The object of `key` is as it is now; none where it is gone.
-    pub(super) fn change(&mut self, key: &ObjectKey, object: Option<&DynamicObject>) {
+    pub(super) fn change(&mut self, key: &ObjectKey, object: impl FnOnce() -> Option<Arc<DynamicObject>>) {
         if key.kind.id != SCALER {
             return;
         }
@@ -36,8 +37,8 @@ impl Scalers {
                 self.of.remove(&before);
             }
         }
-        let target = object.and_then(|object| {
-            let target = at(object, "/spec/scaleTargetRef")?;
+        let target = object().and_then(|object| {
+            let target = at(&object, "/spec/scaleTargetRef")?;
             Some((key.namespace.clone(), target["kind"].as_str()?.to_owned(), target["name"].as_str()?.to_owned()))
         });
         if let Some(target) = target {

@@ -176,7 +176,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         object(wish.kind, &json!({"metadata": metadata, "spec": {"replicas": wish.replicas, "type": "LoadBalancer"}}));
     let mut world = World { began: "2026-01-01T00:00:00Z".parse().unwrap(), ..World::default() };
     if wish.is_there {
-        world.federation.change(kind, Change::Apply(Box::new(federated)));
+        world.federation.hold(kind, federated);
     }
     let namespaces = FederatedKind::named("Namespace").unwrap();
     let namespace = |annotations: Value| -> DynamicObject {
@@ -185,7 +185,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         )
     };
     let of_namespace: BTreeMap<_, _> = text(keys::CLUSTER_SELECTOR, wish.of_namespace).into_iter().collect();
-    world.federation.change(namespaces, Change::Apply(Box::new(namespace(json!(of_namespace)))));
+    world.federation.hold(namespaces, namespace(json!(of_namespace)));
     if let Some(preferences) = wish.scaler {
         let scalers = FederatedKind::named("HorizontalPodAutoscaler").unwrap();
         let annotations: BTreeMap<_, _> =
@@ -197,7 +197,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
                 "spec": {"scaleTargetRef": {"kind": wish.kind, "name": "hostname"}, "minReplicas": 1, "maxReplicas": wish.replicas}
             }),
         );
-        world.federation.change(scalers, Change::Apply(Box::new(scaler)));
+        world.federation.hold(scalers, scaler);
     }
     let mut dns = DnsState::default();
     let service = kfed_dnsprovider::Resource::service("default", "hostname");
@@ -216,7 +216,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         }
         world.members.replace(name, member);
         if drawn.has_namespace {
-            world.members.hear(name, namespaces, Change::Apply(Box::new(namespace(json!({})))));
+            world.members.hold(name, namespaces, namespace(json!({})));
         }
         if let Some((ours, replicas, ready)) = drawn.copy {
             let labels = if ours { json!({keys::MANAGED_BY: "fed"}) } else { json!({}) };
@@ -224,7 +224,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
                 wish.kind,
                 &json!({"metadata": {"labels": labels}, "spec": {"replicas": replicas}, "status": {"replicas": replicas, "readyReplicas": ready}}),
             );
-            world.members.hear(name, kind, Change::Apply(Box::new(copy)));
+            world.members.hold(name, kind, copy);
         }
         let place = (key.clone(), (*name).to_owned());
         if drawn.unseen {
