@@ -23,7 +23,7 @@ pub(crate) use endpoints::Shown;
 #[cfg(test)]
 pub(crate) use endpoints::Slice;
 pub(crate) use member::{
-    Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, IDENTITY, Leaving, Member, TOMBSTONES, Target,
+    Address, AddressKey, ApiHealth, Ban, CLUSTERS, ENDPOINT_SLICES, IDENTITY, Leaving, Member, TOMBSTONES, Target,
 };
 pub(crate) use objects::{Change, Objects};
 pub(crate) use pods::{Pod, Pods};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kube::core::DynamicObject;
 
+use super::member::Ban;
 use super::packed::Packed;
 use crate::kinds::{FederatedKind, ObjectKey};
 
@@ -23,8 +24,8 @@ pub(crate) enum Change<K> {
     Reset(Vec<K>),
     /// The API server does not know the kind.
     NotServed,
-    /// The API server does not let kfed list the kind, and says so.
-    Forbidden(String),
+    /// The API server does not let kfed list or watch the kind, and says so.
+    Forbidden(Ban),
     /// The watch has failed: until the next [`Reset`](Self::Reset) nothing is known for sure.
     Interrupted,
 }

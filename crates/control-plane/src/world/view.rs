@@ -11,7 +11,7 @@ use kfed_replica_scheduler::{Attributes, Scheduler};
 use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
-use super::member::{Leaving, Member, Target};
+use super::member::{Ban, Leaving, Member, Target};
 use super::pods::Room;
 use super::{Refusal, World};
 use crate::Settings;
@@ -57,8 +57,8 @@ pub(crate) struct MemberView {
     pub(crate) foreign: bool,
     /// Why it cannot be given objects of this kind.
     pub(crate) lack: Option<Lack>,
-    /// What its API server says where it does not let kfed list the kind.
-    pub(crate) forbidden: Option<String>,
+    /// What its API server does not let kfed do where that is why.
+    pub(crate) forbidden: Option<Ban>,
     /// For workloads that are not fully ready there: what its pods tell.
     pub(crate) room: Option<Room>,
     /// Whether the namespace that the object lives in is there.
