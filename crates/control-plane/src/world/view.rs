@@ -269,7 +269,7 @@ pub(super) fn scaled_by<'a>(key: &ObjectKey, object: &'a DynamicObject) -> Optio
     Some((target["kind"].as_str()?, target["name"].as_str()?))
 }
 
-/// Region and zones as the member's nodes tell them, or told them before it went away, and the labels of its Cluster. A
+/// Region and zones as the member's nodes tell them, or told them before it went away, and labels and taints of its Cluster. A
 /// member with nodes in several zones is in none of them: it shares a domain with members in the same ones.
 fn attributes(member: &Member, cluster: Option<&Cluster>) -> Attributes {
     let remembered = cluster.and_then(|cluster| cluster.status.as_ref());
@@ -282,6 +282,7 @@ fn attributes(member: &Member, cluster: Option<&Cluster>) -> Attributes {
         region: member.topology.region.clone().or_else(|| remembered?.region.clone()),
         zone: (!zones.is_empty()).then(|| zones.join("+")),
         labels: cluster.and_then(|cluster| cluster.metadata.labels.clone()).unwrap_or_default(),
+        taints: cluster.map(|cluster| cluster.spec.taints.clone()).unwrap_or_default(),
         ..Attributes::default()
     }
 }
