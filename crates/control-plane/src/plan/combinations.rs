@@ -184,6 +184,18 @@ fn where_endpoints_are_hidden_an_address_in_the_zone_does_as_with_ready_ones() {
 }
 
 #[test]
+fn who_shows_a_service_without_an_address_serves_nobody_whatever_its_endpoints() {
+    let mut hidden = member("192.0.2.2", ApiHealth::Ready, 3, AddressState::Answering);
+    hidden.forbids(ENDPOINT_SLICES, &Ban { verb: "watch", says: "no".to_owned() });
+    let mut service = object("Service", "");
+    service.data["status"]["loadBalancer"] = json!({});
+    hidden.objects.change(key("Service").kind, Change::Apply(Box::new(service)));
+    let empty = member("192.0.2.1", ApiHealth::Ready, 0, AddressState::Answering);
+    let becomes = names(vec![("west", "192.0.2.1", empty), ("east", "192.0.2.2", hidden)]);
+    assert_eq!(becomes, "kept for `--dns-empty-hold`, then the names go");
+}
+
+#[test]
 fn the_combinations_keep_the_rules() {
     for row in table().lines().skip(2) {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
