@@ -249,12 +249,13 @@ async fn taints_of_a_member_keep_replicas_away_that_do_not_tolerate_them() {
         .await
         .unwrap();
     let enough = async || fleet.held("roaming", "fed-west").await.1 + fleet.held("roaming", "fed-east").await.1 >= 8;
-    fleet
+    let took = fleet
         .eventually("west is empty", async || {
             assert!(enough().await, "adding comes before removing");
             fleet.held("roaming", "fed-west").await == (0, 0) && fleet.held("roaming", "fed-east").await == (8, 8)
         })
         .await;
+    assert!(took < MINUTE, "the Cluster tells of it, and no resync is waited for: {took:?}");
     let says = "may run none: taint maintenance=tonight:NoExecute is not tolerated";
     fleet.eventually("it is told", async || why().await.contains(says)).await;
     assert_eq!(fleet.held("tolerant", "fed-west").await, (2, 2), "who tolerates it stays");
