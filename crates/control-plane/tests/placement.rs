@@ -245,6 +245,8 @@ async fn taints_of_a_member_keep_replicas_away_that_do_not_tolerate_them() {
     };
     let says = "takes no new ones: taint maintenance=tonight:NoSchedule is not tolerated";
     fleet.eventually("it is told", async || why().await.contains(says)).await;
+    // At rest nobody else looks at it.
+    tokio::time::sleep(MINUTE).await;
     taint(&fleet, "fed-west", json!([{"key": "maintenance", "value": "tonight", "effect": "NoExecute"}]))
         .await
         .unwrap();
