@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::types;
+use crate::policy::Taint;
 
 /// What is said of a member when it joins.
 #[derive(CustomResource, Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,11 @@ pub struct ClusterSpec {
     /// could then give himself any permission in the member, and kfed's credentials there would need all that it hands out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub federate_rbac: bool,
+    /// What keeps replicas away that do not tolerate it, as taints of nodes keep pods away. Each key has an effect once. What has no
+    /// replicas is not moved by taints: a selector is for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key", "effect"]))]
+    pub taints: Vec<Taint>,
 }
 
 /// A Secret by name; its namespace is [`crate::SYSTEM_NAMESPACE`].
@@ -137,6 +143,18 @@ mod tests {
         assert_eq!(narrow, ["Status", "Age"]);
         assert_eq!(crd.spec.scope, "Cluster");
         assert!(crd.spec.versions[0].subresources.as_ref().unwrap().status.is_some());
+    }
+
+    #[test]
+    fn taints_are_those_of_nodes_and_an_effect_is_one_that_there_is() {
+        let crd = serde_json::to_value(Cluster::crd()).unwrap();
+        let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+        let taints = &spec["properties"]["taints"];
+        assert_eq!(taints["x-kubernetes-list-map-keys"], serde_json::json!(["key", "effect"]));
+        assert_eq!(taints["items"]["required"], serde_json::json!(["effect", "key"]));
+        let effects = &taints["items"]["properties"]["effect"]["enum"];
+        assert_eq!(*effects, serde_json::json!(["PreferNoSchedule", "NoSchedule", "NoExecute"]));
+        assert!(taints["items"]["properties"]["key"]["pattern"].is_string(), "{taints}");
     }
 
     #[test]

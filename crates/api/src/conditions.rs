@@ -14,7 +14,7 @@ pub mod types {
     pub const CLOCK_SKEWED: &str = "ClockSkewed";
     /// Of a Cluster: its Kubernetes version is further from the federation API's than their kinds and fields can be trusted to match.
     pub const VERSION_SKEWED: &str = "VersionSkewed";
-    /// Of a Cluster: its API server does not let kfed list some kinds; nothing is written of those.
+    /// Of a Cluster: its API server does not let kfed list, or watch, some kinds; nothing is written of those.
     pub const KINDS_FORBIDDEN: &str = "KindsForbidden";
     /// Of a workload: every replica has found a member.
     pub const SCHEDULED: &str = "Scheduled";
@@ -58,9 +58,9 @@ pub mod reasons {
     pub const INVALID_OVERRIDES: &str = "InvalidOverrides";
     /// A member's API server does not know the kind.
     pub const KIND_NOT_SERVED: &str = "KindNotServed";
-    /// A member's API server does not let kfed list the kind.
+    /// A member's API server does not let kfed list the kind, or watch it.
     pub const KIND_FORBIDDEN: &str = "KindForbidden";
-    /// A member's API server lets kfed list every kind.
+    /// A member's API server lets kfed list and watch every kind.
     pub const KINDS_PERMITTED: &str = "KindsPermitted";
     /// The object has come to its end: no member is given it any more.
     pub const FINISHED: &str = "Finished";

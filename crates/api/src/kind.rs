@@ -40,6 +40,11 @@ pub struct FederatedKindSpec {
     /// Whether its status has `conditions` in the usual form, so that kfed's own stand there too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub conditions: bool,
+    /// Whether controllers of the kind write `status.observedGeneration`. The federated object has it then too, and there it moves
+    /// when every member holds what the object asks for and its controller there has seen that: nobody waits for a rollout too
+    /// shortly. The members' own numbers count their own changes, so `status` may not name the field.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed_generation: bool,
     /// Fields that members' API servers or controllers fill in, by JSON pointer; `*` stands for every item of a list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub never_sent: Vec<String>,

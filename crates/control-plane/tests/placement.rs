@@ -13,7 +13,8 @@ use k8s_openapi::api::core::v1::Service;
 use kfed_cluster_emulator::{ApiFault, Faults, LbFault};
 use kfed_control_plane::overview::{Placed, explain, overview};
 use kfed_replica_scheduler::{Member, Request, Scheduler, Verdict};
-use kube::api::{Api, DeleteParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
 use support::{API_SILENT, BOUNDED, FINE, Fleet, HANG, MINUTE, SECOND, SPREAD};
 
 /// The same, with `roaming`, which may be anywhere.
@@ -35,6 +36,12 @@ async fn spread_over(members: &[&str], replicas: i32) -> Fleet {
     let wanted: Vec<_> = members.iter().map(|member| (*member, each)).collect();
     fleet.is_spread("roaming", &wanted).await;
     fleet
+}
+
+/// Taints a member's Cluster, or takes all taints away.
+async fn taint(fleet: &Fleet, member: &str, taints: Value) -> kube::Result<()> {
+    let patch = Patch::Merge(json!({"spec": {"taints": taints}}));
+    fleet.clusters().patch(member, &PatchParams::default(), &patch).await.map(drop)
 }
 
 async fn gone(fleet: &Fleet, name: &str) {
@@ -217,4 +224,68 @@ async fn a_filter_of_the_assembler_is_asked() {
     let held = overview(&fleet.client, 5 * SECOND).await.unwrap().members;
     let held: Vec<_> = held.iter().map(|member| (member.name.as_str(), member.objects)).collect();
     assert_eq!(held, [("fed-east", 1), ("fed-west", 0)]);
+}
+
+/// Whoever does not tolerate it: `NoSchedule` sends no more there, `NoExecute` takes away what is there when it is ready elsewhere.
+#[tokio::test(start_paused = true)]
+async fn taints_of_a_member_keep_replicas_away_that_do_not_tolerate_them() {
+    let fleet = roaming().await;
+    let tolerant = r#"{"mode": "proportional", "rebalance": true, "clusters": {"*": {"weight": 1}},
+        "tolerations": [{"key": "maintenance", "operator": "Exists"}]}"#;
+    fleet.replica_set("tolerant", 4, Some(tolerant)).await;
+    fleet.is_spread("tolerant", &[("fed-west", 2), ("fed-east", 2)]).await;
+    taint(&fleet, "fed-west", json!([{"key": "maintenance", "value": "tonight", "effect": "NoSchedule"}]))
+        .await
+        .unwrap();
+    fleet.replica_set("roaming", 8, Some(SPREAD)).await;
+    fleet.is_spread("roaming", &[("fed-west", 3), ("fed-east", 5)]).await;
+    let why = async || {
+        let explained = explain(&fleet.client, "rs", "default", "roaming", SECOND).await.unwrap().unwrap();
+        explained.members["fed-west"].why.clone()
+    };
+    let says = "takes no new ones: taint maintenance=tonight:NoSchedule is not tolerated";
+    fleet.eventually("it is told", async || why().await.contains(says)).await;
+    // At rest nobody else looks at it.
+    tokio::time::sleep(MINUTE).await;
+    taint(&fleet, "fed-west", json!([{"key": "maintenance", "value": "tonight", "effect": "NoExecute"}]))
+        .await
+        .unwrap();
+    let enough = async || fleet.held("roaming", "fed-west").await.1 + fleet.held("roaming", "fed-east").await.1 >= 8;
+    let took = fleet
+        .eventually("west is empty", async || {
+            assert!(enough().await, "adding comes before removing");
+            fleet.held("roaming", "fed-west").await == (0, 0) && fleet.held("roaming", "fed-east").await == (8, 8)
+        })
+        .await;
+    assert!(took < MINUTE, "the Cluster tells of it, and no resync is waited for: {took:?}");
+    let says = "may run none: taint maintenance=tonight:NoExecute is not tolerated";
+    fleet.eventually("it is told", async || why().await.contains(says)).await;
+    assert_eq!(fleet.held("tolerant", "fed-west").await, (2, 2), "who tolerates it stays");
+    // What has no replicas is not moved.
+    let service = async || {
+        let services = Api::<Service>::namespaced(fleet.member("fed-west").client(), "default");
+        services.get_opt("hostname").await.unwrap().is_some()
+    };
+    assert!(service().await);
+    taint(&fleet, "fed-west", json!(null)).await.unwrap();
+    fleet.is_spread("roaming", &[("fed-west", 4), ("fed-east", 4)]).await;
+    assert!(service().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn taints_that_make_no_sense_are_refused() {
+    let fleet = Fleet::published().await;
+    for (taint, words) in [
+        (json!({"key": "k", "effect": "NoSchedul"}), "effect"),
+        (json!({"key": "k"}), "effect"),
+        (json!({"key": "", "effect": "NoExecute"}), "key"),
+        (json!({"key": "a b", "effect": "NoExecute"}), "key"),
+        (json!({"key": "k", "value": "v w", "effect": "NoExecute"}), "value"),
+    ] {
+        let refused = self::taint(&fleet, "fed-west", json!([taint])).await.unwrap_err().to_string();
+        assert!(refused.contains("spec.taints[0]") && refused.contains(words), "{taint}: {refused}");
+    }
+    let twice = json!([{"key": "k", "effect": "NoExecute"}, {"key": "k", "value": "v", "effect": "NoExecute"}]);
+    assert!(taint(&fleet, "fed-west", twice).await.is_err(), "an effect of a key is there once");
+    taint(&fleet, "fed-west", json!([{"key": "example.com/k", "effect": "PreferNoSchedule"}])).await.unwrap();
 }

@@ -114,6 +114,7 @@ fn word(state: Liveness) -> &'static str {
             WithdrawnReason::AddressRefused => "address-refused",
             WithdrawnReason::MemberLeaving => "member-leaving",
             WithdrawnReason::Recovering => "recovering",
+            WithdrawnReason::EndpointsUnknown => "endpoints-unknown",
         },
     }
 }

@@ -33,6 +33,8 @@ pub enum WithdrawnReason {
     MemberLeaving,
     /// It is well again, and not yet for long enough to be trusted.
     Recovering,
+    /// Nobody vouches for it: the member does not tell of its endpoints, and the address has not answered from here.
+    EndpointsUnknown,
 }
 
 /// Whether `address` of `member` is to be in the answers, as far as the member goes; which addresses may be published at all is
@@ -42,12 +44,14 @@ pub enum WithdrawnReason {
 /// | --- | --- | --- | --- | --- |
 /// | any, and leaving | any | MemberLeaving | MemberLeaving | MemberLeaving |
 /// | any | 0 | NoReadyEndpoints | NoReadyEndpoints | NoReadyEndpoints |
-/// | answers | some, or not known | **Serving** (endpoints alone tell) | **Serving** | LoadBalancerDead |
-/// | silent | some, or not known | **Serving** (too early to tell) | **Serving** | as the zone has it |
+/// | answers | some | **Serving** (endpoints alone tell) | **Serving** | LoadBalancerDead |
+/// | answers | not known | as the zone has it | **Serving** (the address alone tells) | LoadBalancerDead |
+/// | silent | some | **Serving** (too early to tell) | **Serving** | as the zone has it |
+/// | silent | not known | as the zone has it | **Serving** | as the zone has it |
 /// | offline | some, or not known | MemberDead | **Serving** (the API alone is gone) | MemberDead |
 ///
-/// Not knowing the endpoints is not having none: a member that does not show them keeps its addresses while they answer. Zero
-/// endpoints stay zero while the API is silent, so that nothing is published on old news. An address that failed from the
+/// Not knowing the endpoints is not having none: a member that does not show them keeps its addresses, and gets new ones when they
+/// answer from here. What neither signal vouches for is not published: EndpointsUnknown. Zero endpoints stay zero while the API is silent, so that nothing is published on old news. An address that failed from the
 /// beginning is one that cannot be reached from here, and is not held to be dead while the API answers.
 ///
 /// An address that [recovers](AddressState::Recovering) is withdrawn whatever else is known of it, unless its member leaves or has no
@@ -70,7 +74,7 @@ pub fn host_liveness(member: &MemberObservation, host: &HostObservation, policy:
         // In whatever order they come.
         Liveness::Withdrawn(_) => (2, *state),
     };
-    states.min_by_key(rank).unwrap_or_else(|| judge(member, AddressState::NeverAnswered, false, false))
+    states.min_by_key(rank).unwrap_or_else(|| judge(member, AddressState::NeverAnswered, false, host.published))
 }
 
 /// The same as [`liveness`], for an address that may be one that must not be published.
@@ -86,7 +90,9 @@ pub(crate) fn address_liveness(
 }
 
 fn judge(member: &MemberObservation, probe: AddressState, ever_answered: bool, published: bool) -> Liveness {
-    use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints, Recovering};
+    use WithdrawnReason::{
+        EndpointsUnknown, LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints, Recovering,
+    };
 
     let died = ever_answered && probe == AddressState::Failing;
     match (member.leaving, member.ready_endpoints, member.api, probe) {
@@ -97,6 +103,7 @@ fn judge(member: &MemberObservation, probe: AddressState, ever_answered: bool, p
         (_, _, ApiState::Offline, _) => Liveness::Withdrawn(MemberDead),
         (_, _, ApiState::Answering, _) if died => Liveness::Withdrawn(LoadBalancerDead),
         (_, _, ApiState::Silent, _) if died && !published => Liveness::Withdrawn(LoadBalancerDead),
+        (_, None, _, probe) if probe != AddressState::Answering && !published => Liveness::Withdrawn(EndpointsUnknown),
         (_, _, ApiState::Answering | ApiState::Silent, _) => Liveness::Serving,
     }
 }
@@ -117,6 +124,7 @@ impl fmt::Display for WithdrawnReason {
             Self::AddressRefused => "the address must not be published",
             Self::MemberLeaving => "the member is being unjoined",
             Self::Recovering => "it is well again, and not yet for long enough",
+            Self::EndpointsUnknown => "the member does not tell of its endpoints, and the address has not answered",
         })
     }
 }
@@ -127,7 +135,7 @@ mod tests {
 
     use AddressState::{Answering, Failing, NeverAnswered, NotAskable};
     use Liveness::{Serving, Withdrawn};
-    use WithdrawnReason::{LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
+    use WithdrawnReason::{EndpointsUnknown, LoadBalancerDead, MemberDead, MemberLeaving, NoReadyEndpoints};
 
     fn of(api: ApiState, ready: Option<u32>, probe: AddressState, ever_answered: bool, leaving: bool) -> Liveness {
         within(api, ready, probe, ever_answered, leaving, false)
@@ -182,10 +190,14 @@ mod tests {
                     _ => Serving,
                 };
                 assert_eq!(of(api, Some(3), probe, ever, false), expected, "{cell}");
-                assert_eq!(of(api, None, probe, ever, false), expected, "{cell} endpoints not known");
-                let published = within(api, Some(3), probe, ever, false, true);
+                let vouched =
+                    if probe == Answering || expected != Serving { expected } else { Withdrawn(EndpointsUnknown) };
+                assert_eq!(of(api, None, probe, ever, false), vouched, "{cell} endpoints not known");
                 let stays = api == ApiState::Silent && expected == Withdrawn(LoadBalancerDead);
-                assert_eq!(published, if stays { Serving } else { expected }, "{cell} in the zone");
+                for ready in [None, Some(3)] {
+                    let published = within(api, ready, probe, ever, false, true);
+                    assert_eq!(published, if stays { Serving } else { expected }, "{cell} {ready:?} in the zone");
+                }
             }
         }
     }
@@ -224,20 +236,21 @@ mod tests {
             ever_answered: true,
             published: false,
         };
-        let state = |api, addresses: Option<Vec<AddressObservation>>| {
-            let host = HostObservation { host: "lb.example.net".parse().unwrap(), addresses, problem: None };
+        let told = |api, ready_endpoints, published, addresses: Option<Vec<AddressObservation>>| {
+            let host = HostObservation { host: "lb.example.net".parse().unwrap(), addresses, problem: None, published };
             let member = MemberObservation {
                 member: "west".into(),
                 region: None,
                 zones: vec![],
                 api,
-                ready_endpoints: Some(1),
+                ready_endpoints,
                 addresses: vec![],
                 hosts: vec![host.clone()],
                 leaving: false,
             };
             host_liveness(&member, &host, &AddressPolicy::default())
         };
+        let state = |api, addresses| told(api, Some(1), false, addresses);
         let (good, bad) = (address("192.0.2.1", Answering), address("192.0.2.2", Failing));
         let metadata = address("169.254.169.254", Answering);
         assert_eq!(state(ApiState::Offline, Some(vec![bad, good])), Serving);
@@ -246,5 +259,7 @@ mod tests {
         assert_eq!(state(ApiState::Answering, None), Serving);
         assert_eq!(state(ApiState::Offline, None), Withdrawn(MemberDead));
         assert_eq!(state(ApiState::Offline, Some(vec![])), Withdrawn(MemberDead));
+        assert_eq!(told(ApiState::Answering, None, false, None), Withdrawn(EndpointsUnknown), "nobody vouches for it");
+        assert_eq!(told(ApiState::Answering, None, true, None), Serving, "and it is in the zone");
     }
 }

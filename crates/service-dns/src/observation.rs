@@ -101,6 +101,9 @@ pub struct HostObservation {
     /// Why it could not be resolved when that was last tried. Addresses that stand beside it are those from before.
     #[serde(default)]
     pub problem: Option<String>,
+    /// Whether the zone leads to it by its name for the service now.
+    #[serde(default)]
+    pub published: bool,
 }
 
 /// What asking an address from here gave.

@@ -248,8 +248,9 @@ fn nobody_serves(naming: &Naming, service: &ServiceObservation, rules: &Rules, p
     let mut why = LastTarget::default();
     for member in members {
         // Not heard of and not known to be empty: it may be serving on addresses that are not known here any more. One that lets
-        // nobody in has told nothing either.
-        let unheard = (member.api != ApiState::Answering || member.ready_endpoints.is_none())
+        // nobody in has told nothing either; one that does not tell of its endpoints alone has told its addresses.
+        let untold = member.ready_endpoints.is_none() && !is(member, WithdrawnReason::EndpointsUnknown);
+        let unheard = (member.api != ApiState::Answering || untold)
             && member.ready_endpoints != Some(0)
             && !is(member, WithdrawnReason::AddressRefused);
         if unheard || is(member, WithdrawnReason::MemberDead) {

@@ -119,7 +119,7 @@ impl SeenMember {
         let hosts = self.hosts.iter().map(|(host, addresses)| {
             let by_name = published(&RecordData::Cname(host.clone()));
             let addresses = addresses.as_ref().map(|addresses| addresses.observations(|ip| by_name || is_here(ip)));
-            HostObservation { host: host.clone(), addresses, problem: None }
+            HostObservation { host: host.clone(), addresses, problem: None, published: by_name }
         });
         MemberObservation {
             member: member.to_owned(),

@@ -35,11 +35,12 @@ fn member(name: &str, ips: &[&str], hosts: Vec<HostObservation>) -> MemberObserv
 /// A load balancer by name that leads to these.
 fn host(ips: &[&str]) -> HostObservation {
     let addresses = ips.iter().map(|ip| address(ip, AddressState::Answering)).collect();
-    HostObservation { host: ELB.parse().unwrap(), addresses: Some(addresses), problem: None }
+    HostObservation { host: ELB.parse().unwrap(), addresses: Some(addresses), problem: None, published: false }
 }
 
 fn unresolved(problem: Option<&str>) -> HostObservation {
-    HostObservation { host: ELB.parse().unwrap(), addresses: None, problem: problem.map(str::to_owned) }
+    let problem = problem.map(str::to_owned);
+    HostObservation { host: ELB.parse().unwrap(), addresses: None, problem, published: false }
 }
 
 fn dead(mut member: MemberObservation) -> MemberObservation {

@@ -256,6 +256,17 @@ mod last_target {
     }
 
     #[test]
+    fn a_member_that_shows_its_addresses_and_not_its_endpoints_keeps_nobody_elses() {
+        let mut west = MemberObservation { ready_endpoints: None, ..west() };
+        west.addresses[0].probe = AddressState::NeverAnswered;
+        west.addresses[0].published = false;
+        let rules = Rules { empty_for: Some(Duration::from_secs(300)), ..published() };
+        assert_eq!(plan_of(vec![west.clone(), empty(east())], &rules).outcome, Outcome::Withdraw);
+        west.api = ApiState::Silent;
+        assert!(matches!(plan_of(vec![west, empty(east())], &rules).outcome, Outcome::KeepLast { .. }));
+    }
+
+    #[test]
     fn a_dead_member_that_had_no_endpoint_is_no_reason_to_keep() {
         let rules = Rules { empty_for: Some(Duration::from_secs(300)), ..published() };
         assert_eq!(plan_of(vec![dead(empty(west()))], &rules).outcome, Outcome::Withdraw);

@@ -42,11 +42,12 @@ fn address() -> impl Strategy<Value = AddressObservation> {
 
 fn host() -> impl Strategy<Value = HostObservation> {
     let addresses = proptest::option::of(proptest::collection::vec(address(), 0..3));
-    (select(vec!["a.lb.example.net", "b.lb.example.net"]), addresses, any::<bool>()).prop_map(
-        |(host, addresses, failed)| HostObservation {
+    (select(vec!["a.lb.example.net", "b.lb.example.net"]), addresses, any::<bool>(), any::<bool>()).prop_map(
+        |(host, addresses, failed, published)| HostObservation {
             host: host.parse().unwrap(),
             addresses,
             problem: failed.then(|| "no answer".into()),
+            published,
         },
     )
 }
@@ -125,11 +126,15 @@ fn agreed(mut service: ServiceObservation) -> ServiceObservation {
     for member in &mut service.members {
         let mut hosts = BTreeSet::new();
         member.hosts.retain(|host| hosts.insert(host.host.clone()));
-        let led_to = member.hosts.iter_mut().flat_map(|host| host.addresses.as_mut());
-        for addresses in std::iter::once(&mut member.addresses).chain(led_to) {
+        let led_to = member.hosts.iter_mut().filter_map(|host| {
+            host.published = in_zone(&RecordData::Cname(host.host.clone()));
+            host.addresses.as_mut().map(|addresses| (host.published, addresses))
+        });
+        for (by_name, addresses) in std::iter::once((false, &mut member.addresses)).chain(led_to) {
             let mut ips = BTreeSet::new();
             addresses.retain(|address| ips.insert(address.ip));
-            addresses.iter_mut().for_each(|address| address.published = in_zone(&RecordData::from(address.ip)));
+            let published = |address: &AddressObservation| by_name || in_zone(&RecordData::from(address.ip));
+            addresses.iter_mut().for_each(|address| address.published = published(address));
         }
     }
     service
@@ -139,6 +144,7 @@ fn in_zone(datum: &RecordData) -> bool {
     match datum {
         RecordData::A(ip) => ip.octets()[3] % 2 == 0,
         RecordData::Aaaa(ip) => ip.octets()[15] % 2 == 0,
+        RecordData::Cname(host) => host.as_str().starts_with("a."),
         _ => false,
     }
 }

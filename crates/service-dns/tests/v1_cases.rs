@@ -143,6 +143,7 @@ fn observe(file: &File, case: &Case, step: &Step) -> ServiceObservation {
             host: host.parse().unwrap(),
             addresses: Some(file.hosts[host].iter().copied().map(address).collect()),
             problem: None,
+            published: false,
         });
         MemberObservation {
             member: name.clone(),

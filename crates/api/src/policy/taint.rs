@@ -6,11 +6,23 @@ use serde::{Deserialize, Serialize};
 
 /// Why a member is not for everybody.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 pub struct Taint {
-    /// What it is about.
+    /// What it is about: a name as labels have it, such as `maintenance` or `example.com/dedicated`.
+    #[cfg_attr(
+        feature = "crd",
+        schemars(
+            length(max = 317),
+            regex(pattern = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
+        )
+    )]
     pub key: String,
-    /// More on it.
+    /// More on it: as a label's value.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(
+        feature = "crd",
+        schemars(length(max = 63), regex(pattern = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"))
+    )]
     pub value: String,
     /// What it does to who does not tolerate it.
     pub effect: TaintEffect,
@@ -18,6 +30,7 @@ pub struct Taint {
 
 /// What a taint does to who does not tolerate it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 pub enum TaintEffect {
     /// Other members are chosen first.
     PreferNoSchedule,

@@ -80,7 +80,9 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
             let (names, is_other) = {
                 let mut world = shared.world();
                 // What objects are placed by, and what they are given.
-                let traits = |cluster: &Cluster| (cluster.metadata.labels.clone(), cluster.spec.federate_rbac);
+                let traits = |cluster: &Cluster| {
+                    (cluster.metadata.labels.clone(), cluster.spec.taints.clone(), cluster.spec.federate_rbac)
+                };
                 let is_other = match &change {
                     Change::Apply(cluster) => {
                         let before = world.clusters.get(cluster.metadata.name.as_deref().unwrap_or_default());

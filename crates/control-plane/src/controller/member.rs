@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use super::watch::follow_as;
+use super::watch::{follow_as, follow_closely};
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
 use crate::effect::breaker::Breaker;
@@ -25,7 +25,7 @@ use crate::kinds::ObjectKey;
 use crate::membership;
 use crate::object::seconds;
 use crate::probe::{ApiProbe, MemberClock};
-use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Kept, Lean, Member, Shown, Turn};
+use crate::world::{ApiHealth, Ban, Change, ENDPOINT_SLICES, IDENTITY, Kept, Lean, Member, Shown, Turn};
 
 /// How long a member whose credentials cannot be used waits for its next try.
 pub(super) const RECONNECT: Duration = Duration::from_secs(2);
@@ -305,12 +305,14 @@ fn update(shared: &Shared, name: &str, change: impl FnOnce(&mut Member)) {
 /// Follows all of the member that planners need.
 fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
     let mut watches = JoinSet::new();
-    let kinds = {
+    let (kinds, forbidden) = {
         let mut world = shared.world();
         let permissions = world.clusters.get(name).is_some_and(|cluster| asks_for_permissions(cluster));
         let kinds: Vec<_> = world.kinds.of_member(permissions).collect();
-        world.members.change(name, |member| member.kinds = Some(kinds.clone()));
-        kinds
+        world.members.change(name, |member| {
+            member.is_asked_for(&kinds);
+            (kinds, member.forbidden.clone())
+        })
     };
     for kind in kinds {
         // All namespaces are seen, since one that is there is used; of all else only what kfed made.
@@ -321,8 +323,10 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
             }
         };
         let (shared, name, client) = (shared.clone(), name.to_owned(), client.clone());
+        let before = forbidden.get(kind.id).cloned();
         watches.spawn(ever("a watch of a member", move || {
             let (shared, name, client, config) = (shared.clone(), name.clone(), client.clone(), config.clone());
+            let before = before.clone();
             let keep = {
                 let shared = shared.clone();
                 move |object| Kept::in_member(kind, &shared.settings().federation, object)
@@ -330,8 +334,8 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
             let tell = move |change| {
                 let (reset, interrupted) = news(&change);
                 let unserved = matches!(change, Change::NotServed);
-                if let Change::Forbidden(why) = &change {
-                    forbid(&shared, &name, kind.id, why);
+                if let Change::Forbidden(ban) = &change {
+                    forbid(&shared, &name, kind.id, ban);
                     return;
                 }
                 let one = matches!(change, Change::Apply(_));
@@ -377,24 +381,26 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 match kind.is_namespace() {
                     true => {
                         let namespaces = Api::all_with(client, &resource);
-                        follow_as(namespaces, config, |partial| keep(Lean::of_metadata(partial)), tell).await;
+                        follow_closely(namespaces, config, before, |partial| keep(Lean::of_metadata(partial)), tell).await;
                     }
-                    false => follow_as(Api::all_with(client, &resource), config, keep, tell).await,
+                    false => follow_closely(Api::all_with(client, &resource), config, before, keep, tell).await,
                 }
             }
         }));
     }
     watches.spawn({
         let (shared, name, slices) = (shared.clone(), name.to_owned(), Api::<EndpointSlice>::all(client.clone()));
+        let before = forbidden.get(ENDPOINT_SLICES).cloned();
         ever("a watch of a member", move || {
-            let (shared, name) = (shared.clone(), name.clone());
-            follow_as(slices.clone(), watcher::Config::default(), Shown::of, move |change| {
+            let (shared, name, before) = (shared.clone(), name.clone(), before.clone());
+            follow_closely(slices.clone(), watcher::Config::default(), before, Shown::of, move |change| {
                 let (reset, interrupted) = news(&change);
                 if interrupted {
                     unlisted(&mut shared.world(), &name, ENDPOINT_SLICES);
                 }
-                if let Change::Forbidden(why) = &change {
-                    forbid(&shared, &name, ENDPOINT_SLICES, why);
+                if let Change::Forbidden(ban) = &change {
+                    forbid(&shared, &name, ENDPOINT_SLICES, ban);
+                    shared.dns.notify_one();
                     return;
                 }
                 let (turn, matters) = {
@@ -455,15 +461,13 @@ fn news<K>(change: &Change<K>) -> (bool, bool) {
     (matches!(change, Change::Reset(_) | Change::NotServed), matches!(change, Change::Interrupted))
 }
 
-/// The member does not let kfed list `what`: of a kind nothing is written there until it does.
-fn forbid(shared: &Arc<Shared>, name: &str, what: &'static str, why: &str) {
+/// The member does not let kfed list or watch `what`: of a kind nothing is written there until it does, and what its EndpointSlices
+/// showed is old.
+fn forbid(shared: &Arc<Shared>, name: &str, what: &'static str, ban: &Ban) {
     let mut news = false;
-    tombstones::lists(shared, name, |member| {
-        member.listed.remove(what);
-        news = member.forbidden.insert(what, why.to_owned()).as_deref() != Some(why);
-    });
+    tombstones::lists(shared, name, |member| news = member.forbids(what, ban));
     if news {
-        tracing::warn!(member = name, what, why, "kfed may not list it in the member");
+        tracing::warn!(member = name, what, verb = ban.verb, says = ban.says, "kfed may not see it in the member");
         shared.queue.add(Key::Cluster(name.to_owned()), Duration::ZERO);
         shared.look_at_everything();
     }

@@ -58,7 +58,7 @@ pub(super) fn listed(shared: &Shared, name: &str, what: &'static str) {
         }
     });
     if permitted {
-        tracing::info!(member = name, what, "kfed may list it in the member again");
+        tracing::info!(member = name, what, "kfed may see it in the member again");
         shared.queue.add(Key::Cluster(name.to_owned()), Duration::ZERO);
         shared.look_at_everything();
     }

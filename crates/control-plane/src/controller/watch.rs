@@ -5,15 +5,22 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::Api;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use kube::core::Status;
 use kube::runtime::watcher;
 use serde::de::DeserializeOwned;
 
-use crate::world::Change;
+use crate::world::{Ban, Change};
 
 /// How long a watch that failed waits before it starts anew; each further failure doubles it.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// The longest that a failing watch waits.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(10);
+/// For how long a watch is tried after one has been refused.
+const TRIAL: Duration = Duration::from_secs(1);
+
+const LIST: &str = "list";
+const WATCH: &str = "watch";
 
 /// Follows what `objects` holds for ever, telling every change. A watch that fails starts anew with a list: what came
 /// between may be lost, and decisions must not be taken on it. A kind that is not known, or forbidden, is asked for again and again.
@@ -30,12 +37,50 @@ pub(super) async fn follow_as<K, T>(
     objects: Api<K>,
     config: watcher::Config,
     keep: impl Fn(K) -> T,
+    tell: impl FnMut(Change<T>),
+) where
+    K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    follow_by(objects, config, false, false, keep, tell).await;
+}
+
+/// [`follow_as`] of what is acted on only while it can be watched: where that is refused, no list is told until a watch has begun.
+/// `before` is what was forbidden last.
+pub(super) async fn follow_closely<K, T>(
+    objects: Api<K>,
+    config: watcher::Config,
+    before: Option<Ban>,
+    keep: impl Fn(K) -> T,
+    tell: impl FnMut(Change<T>),
+) where
+    K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let refused = before.is_some_and(|ban| ban.verb == WATCH);
+    follow_by(objects, config, true, refused, keep, tell).await;
+}
+
+/// Follows `closely`, or not. `refused` is whether the last watch was: a list is then no sign that all is well.
+async fn follow_by<K, T>(
+    objects: Api<K>,
+    config: watcher::Config,
+    closely: bool,
+    mut refused: bool,
+    keep: impl Fn(K) -> T,
     mut tell: impl FnMut(Change<T>),
 ) where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let mut backoff = FIRST_BACKOFF;
     loop {
+        if closely
+            && refused
+            && let Some(ban) = trial(&objects, &config).await
+        {
+            tell(Change::Forbidden(ban));
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            continue;
+        }
         let mut end = Change::Interrupted;
         let mut events = std::pin::pin!(watcher(objects.clone(), config.clone()));
         let mut listed = Vec::new();
@@ -44,7 +89,9 @@ pub(super) async fn follow_as<K, T>(
                 Ok(watcher::Event::Init) => listed.clear(),
                 Ok(watcher::Event::InitApply(object)) => listed.push(keep(object)),
                 Ok(watcher::Event::InitDone) => {
-                    backoff = FIRST_BACKOFF;
+                    if !refused {
+                        backoff = FIRST_BACKOFF;
+                    }
                     tell(Change::Reset(std::mem::take(&mut listed)));
                 }
                 Ok(watcher::Event::Apply(object)) => tell(Change::Apply(Box::new(keep(object)))),
@@ -56,19 +103,170 @@ pub(super) async fn follow_as<K, T>(
                 }
             }
         }
+        refused = matches!(&end, Change::Forbidden(ban) if ban.verb == WATCH);
         tell(end);
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
     }
 }
 
-/// What it means that the API server refuses a list: it has nothing under that path, or does not show it.
+/// What it means that the API server refuses a list or a watch: it has nothing under that path, or does not show it.
 fn refusal<T>(error: &watcher::Error) -> Option<Change<T>> {
+    let ban = |verb, status: &Status| (status.code == 403).then(|| Change::Forbidden(Ban::of(verb, status)));
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404 => Some(Change::NotServed),
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 403 => {
-            Some(Change::Forbidden(status.message.clone()))
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) => ban(LIST, status),
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) | watcher::Error::WatchError(status) => {
+            ban(WATCH, status)
         }
         _ => None,
+    }
+}
+
+/// What forbids a watch, after one has been refused; none where it begins and goes on for a moment, or fails otherwise. No object
+/// is asked for more than the list tells of its version.
+async fn trial<K>(objects: &Api<K>, config: &watcher::Config) -> Option<Ban>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let ban = |verb, error| match error {
+        kube::Error::Api(status) if status.code == 403 => Some(Ban::of(verb, &status)),
+        _ => None,
+    };
+    let labels = config.label_selector.clone();
+    let first = ListParams { label_selector: labels.clone(), limit: Some(1), ..ListParams::default() };
+    let version = match objects.list(&first).await {
+        Ok(list) => list.metadata.resource_version.unwrap_or_default(),
+        Err(error) => return ban(LIST, error),
+    };
+    let params = WatchParams { label_selector: labels, ..WatchParams::default() };
+    let events = match objects.watch(&params, &version).await {
+        Ok(events) => events,
+        Err(error) => return ban(WATCH, error),
+    };
+    let mut bans = std::pin::pin!(events.filter_map(async |event| match event {
+        Ok(WatchEvent::Error(status)) if status.code == 403 => Some(Ban::of(WATCH, &status)),
+        _ => None,
+    }));
+    tokio::time::timeout(TRIAL, bans.next()).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kfed_apiserver::ApiServer;
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What becomes of a watch.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Watches {
+        Refused,
+        /// Begun, and refused by its first event.
+        RefusedLater,
+        Allowed,
+    }
+
+    /// An API server, how it takes watches, and how often it was asked for a whole list.
+    #[derive(Clone)]
+    struct Server(Arc<Mutex<(Watches, usize)>>);
+
+    impl Server {
+        fn new(watches: Watches) -> (Self, Api<ConfigMap>) {
+            let server = Self(Arc::new(Mutex::new((watches, 0))));
+            let api = Client::new(ApiServer::new(), "default");
+            let asked = server.clone();
+            let service = tower::service_fn(move |request: Request<Body>| {
+                let (asked, api) = (asked.clone(), api.clone());
+                async move {
+                    match asked.ask(request.uri().query().unwrap_or_default()) {
+                        Some(answer) => Ok(answer),
+                        None => api.send(request).await,
+                    }
+                }
+            });
+            (server, Api::namespaced(Client::new(service, "default"), "default"))
+        }
+
+        /// What is answered where it is not the API server itself that answers.
+        fn ask(&self, query: &str) -> Option<Response<Body>> {
+            let mut state = self.0.lock().unwrap();
+            if !query.contains("watch=true") {
+                state.1 += usize::from(!query.contains("limit=1&") && !query.ends_with("limit=1"));
+                return None;
+            }
+            let status =
+                json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "message": "no"});
+            let (code, body) = match state.0 {
+                Watches::Allowed => return None,
+                Watches::Refused => (403, status),
+                Watches::RefusedLater => (200, json!({"type": "ERROR", "object": status})),
+            };
+            Some(Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap())
+        }
+
+        fn lists(&self) -> usize {
+            self.0.lock().unwrap().1
+        }
+    }
+
+    /// Follows for ever; what it has told, a word each.
+    fn followed(objects: Api<ConfigMap>, closely: bool, refused: bool) -> Arc<Mutex<Vec<String>>> {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = {
+            let told = told.clone();
+            move |change: Change<ConfigMap>| {
+                told.lock().unwrap().push(match change {
+                    Change::Forbidden(ban) => format!("forbidden to {}: {}", ban.verb, ban.says),
+                    Change::Reset(_) => "listed".to_owned(),
+                    other => format!("{other:?}"),
+                });
+            }
+        };
+        tokio::spawn(follow_by(objects, watcher::Config::default(), closely, refused, |object| object, tell));
+        told
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_watch_is_told_and_no_list_more_until_one_begins() {
+        for watches in [Watches::Refused, Watches::RefusedLater] {
+            let (server, objects) = Server::new(watches);
+            let told = followed(objects, true, false);
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            let mut words = told.lock().unwrap().clone();
+            words.dedup();
+            assert_eq!(words, ["listed", "forbidden to watch: no"], "{watches:?}");
+            assert_eq!(server.lists(), 1, "{watches:?}");
+            server.0.lock().unwrap().0 = Watches::Allowed;
+            tokio::time::sleep(2 * LONGEST_BACKOFF).await;
+            assert_eq!(told.lock().unwrap().last().unwrap(), "listed", "{watches:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_refused_before_is_tried_before_it_is_listed() {
+        let (server, objects) = Server::new(Watches::Refused);
+        let told = followed(objects, true, true);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(told.lock().unwrap().iter().all(|word| word == "forbidden to watch: no"), "{told:?}");
+        assert_eq!(server.lists(), 0);
+        server.0.lock().unwrap().0 = Watches::Allowed;
+        tokio::time::sleep(2 * LONGEST_BACKOFF).await;
+        assert_eq!(told.lock().unwrap().last().unwrap(), "listed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_watched_is_listed_from_time_to_time_where_that_is_enough() {
+        let (server, objects) = Server::new(Watches::Refused);
+        let told = followed(objects, false, false);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!((60..=70).contains(&server.lists()), "{}", server.lists());
+        assert_eq!(told.lock().unwrap().iter().filter(|word| *word == "listed").count(), server.lists());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use kfed_api::{FederatedKindSpec, MergeRule, keys};
 
 use super::table::{replicas, row};
-use super::{Conditions, FEDERATED_KINDS, FederatedKind, Merge, Own, Replicas, StatusField};
+use super::{Conditions, FEDERATED_KINDS, FederatedKind, Merge, OBSERVED_GENERATION, Own, Replicas, StatusField};
 
 /// What the federation API tells of a kind that it serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,11 @@ pub(crate) fn mistake(spec: &FederatedKindSpec) -> Option<String> {
     }
     if kind.is_empty() || !kind.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Some(format!("spec.kind: `{kind}` is no kind: write it as in manifests, such as Rollout"));
+    }
+    if spec.status.iter().any(|field| field.path == OBSERVED_GENERATION) {
+        return Some(format!(
+            "spec.status[].path: `{OBSERVED_GENERATION}` counts a member's own changes; write `observedGeneration: true` instead"
+        ));
     }
     let replicas = spec.replicas.iter().flat_map(|paths| {
         [
@@ -95,6 +100,7 @@ fn build(spec: &FederatedKindSpec, served: &Served, ending: bool) -> FederatedKi
         own: if is_definition { const { &[Own::Suffix(".kfed.io")] } } else { &[] },
         status: Vec::leak(status.collect()),
         conditions: if spec.conditions { Conditions::Generation } else { Conditions::Annotation },
+        observed: spec.observed_generation,
         ending,
         ..row(leak(&spec.group), leak(&served.version), leak(&spec.kind), leak(&served.plural))
     }
@@ -138,6 +144,7 @@ mod tests {
             ..rollout()
         };
         let status = vec![StatusPath { path: "/spec/x".into(), merge: MergeRule::Sum }];
+        let observed = vec![StatusPath { path: OBSERVED_GENERATION.into(), merge: MergeRule::Min }];
         for (spec, words) in [
             (rollout(), None),
             (with_replicas("/spec/replicas"), None),
@@ -146,6 +153,8 @@ mod tests {
                 Some("replicas.path: `spec.replicas` must be a JSON pointer that begins with /spec/"),
             ),
             (FederatedKindSpec { status, ..rollout() }, Some("status[].path: `/spec/x`")),
+            (FederatedKindSpec { status: observed, ..rollout() }, Some("write `observedGeneration: true` instead")),
+            (FederatedKindSpec { observed_generation: true, ..rollout() }, None),
             (FederatedKindSpec { never_sent: vec!["/metadata/name".into()], ..rollout() }, Some("would not know")),
             (spec("apps", "Deployment"), Some("built in")),
             (spec("", "Event"), Some("never federated")),

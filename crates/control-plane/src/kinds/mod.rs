@@ -18,6 +18,9 @@ pub(crate) use set::Kinds;
 pub use table::FEDERATED_KINDS;
 pub(crate) use table::POD_DEFAULTS;
 
+/// Where a status tells which generation it is about.
+pub(crate) const OBSERVED_GENERATION: &str = "/status/observedGeneration";
+
 /// A row of the table.
 ///
 /// Paths are JSON pointers (RFC 6901) from the top of an object; `*` stands for every item of a list.

@@ -1,5 +1,7 @@
 //! What a `Cluster` tells of its member.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kfed_api::conditions::{reasons, types};
@@ -9,7 +11,7 @@ use kfed_cluster_health::Damper;
 use crate::object::seconds;
 use crate::plan::Note;
 use crate::plan::unjoin::Departure;
-use crate::world::{ApiHealth, ENDPOINT_SLICES, Member};
+use crate::world::{ApiHealth, Ban, ENDPOINT_SLICES, Member};
 
 /// The status of `cluster`, whose member is known as `member`, in a federation whose API has version `federation`.
 pub(crate) fn status(
@@ -111,7 +113,7 @@ pub(crate) fn status(
         tells(types::VERSION_SKEWED, versions, reasons::VERSIONS_MATCH, "its version is near the federation API's");
     let forbidden = (!member.forbidden.is_empty()).then(|| forbidden(member));
     let forbidden =
-        tells(types::KINDS_FORBIDDEN, forbidden, reasons::KINDS_PERMITTED, "kfed may list every kind there");
+        tells(types::KINDS_FORBIDDEN, forbidden, reasons::KINDS_PERMITTED, "kfed may list and watch every kind there");
     ClusterStatus {
         phase: Some(phase),
         conditions: [Some(ready), Some(offline), draining, quarantined, clock, versions, forbidden]
@@ -146,18 +148,31 @@ fn is_far(member: &str, federation: &str) -> bool {
 }
 
 fn forbidden(member: &Member) -> (&'static str, String) {
-    let kinds: Vec<_> = member.forbidden.keys().copied().collect();
-    let says = member.forbidden.values().next().map(String::as_str).unwrap_or_default();
-    let what = match member.forbidden.contains_key(ENDPOINT_SLICES) {
-        true => "nothing is",
-        false => "none of these are",
+    let is_kind = |what: &str| what != ENDPOINT_SLICES;
+    let may_not = |verb: &str| {
+        let kinds = member.forbidden.iter().filter(|(what, ban)| is_kind(what) && ban.verb == verb);
+        let kinds: Vec<_> = kinds.map(|(what, _)| *what).collect();
+        (!kinds.is_empty()).then(|| format!("{verb} {}", kinds.join(", ")))
     };
-    let message = format!(
-        "kfed may not list {}, so that {what} written there ({says}); allow kfed's user there to get, list, watch, create, patch and \
-         delete them, or join it again with other credentials",
-        kinds.join(", ")
-    );
-    (reasons::KIND_FORBIDDEN, message)
+    let verbs: BTreeSet<_> = member.forbidden.values().map(|ban| ban.verb).collect();
+    let kinds: Vec<_> = verbs.into_iter().filter_map(may_not).collect();
+    let says = member.forbidden.iter().find(|(what, _)| is_kind(what)).map(|(_, ban)| &ban.says);
+    let kinds = says.map(|says| {
+        format!(
+            "kfed may not {}, so that none of these are written there ({says}); allow kfed's user there to get, list, watch, \
+             create, patch and delete them",
+            kinds.join(", nor ")
+        )
+    });
+    let endpoints = member.forbidden.get(ENDPOINT_SLICES).map(|Ban { verb, says }| {
+        format!(
+            "kfed may not {verb} {ENDPOINT_SLICES}, so that nobody knows whether endpoints of its Services are ready ({says}): their \
+             addresses are published while they answer from here, and all others stay as the zone has them; allow kfed's user \
+             there to list and watch endpointslices.discovery.k8s.io"
+        )
+    });
+    let told: Vec<_> = kinds.into_iter().chain(endpoints).collect();
+    (reasons::KIND_FORBIDDEN, format!("{}; or join it again with other credentials", told.join("; ")))
 }
 
 fn quarantine(member: &Member, until: Timestamp) -> (&'static str, String) {

@@ -16,7 +16,8 @@ use super::publish;
 use crate::Settings;
 use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
 use crate::world::{
-    Address, AddressKey, ApiHealth, ENDPOINT_SLICES, IDENTITY, Member, MemberState, Slice, TOMBSTONES, Target, World,
+    Address, AddressKey, ApiHealth, Ban, ENDPOINT_SLICES, IDENTITY, Member, MemberState, Slice, TOMBSTONES, Target,
+    World,
 };
 
 const BEGIN: &str = "--lib combinations` -->\n";
@@ -161,6 +162,37 @@ fn the_combinations_in_the_documentation_are_what_happens() {
         return;
     }
     assert_eq!(written, table, "set KFED_UPDATE_DOCS=1 to write it anew, and read what has become another");
+}
+
+/// Not being shown the endpoints is not having none.
+#[test]
+fn where_endpoints_are_hidden_an_address_in_the_zone_does_as_with_ready_ones() {
+    let ban = Ban { verb: "list", says: "no".to_owned() };
+    let silence = ProbeOutcome::Unreachable { failure: Failure::Timeout { after: Duration::from_secs(3) } };
+    for api in [api(&ProbeOutcome::Healthy, 3), api(&silence, 1), api(&silence, 3)] {
+        for state in [AddressState::Answering, AddressState::Failing, AddressState::NeverAnswered] {
+            let shown = member("192.0.2.1", api.clone(), 3, state);
+            let mut hidden = member("192.0.2.1", api.clone(), 0, state);
+            assert!(hidden.forbids(ENDPOINT_SLICES, &ban) && !hidden.forbids(ENDPOINT_SLICES, &ban), "it is news once");
+            hidden.forget_lists();
+            let east = || ("east", "192.0.2.2", member("192.0.2.2", ApiHealth::Ready, 3, AddressState::Answering));
+            let (with, without) =
+                (names(vec![("west", "192.0.2.1", hidden), east()]), names(vec![("west", "192.0.2.1", shown), east()]));
+            assert_eq!(with, without, "{api:?} {state:?}");
+        }
+    }
+}
+
+#[test]
+fn who_shows_a_service_without_an_address_serves_nobody_whatever_its_endpoints() {
+    let mut hidden = member("192.0.2.2", ApiHealth::Ready, 3, AddressState::Answering);
+    hidden.forbids(ENDPOINT_SLICES, &Ban { verb: "watch", says: "no".to_owned() });
+    let mut service = object("Service", "");
+    service.data["status"]["loadBalancer"] = json!({});
+    hidden.objects.hold(key("Service").kind, service);
+    let empty = member("192.0.2.1", ApiHealth::Ready, 0, AddressState::Answering);
+    let becomes = names(vec![("west", "192.0.2.1", empty), ("east", "192.0.2.2", hidden)]);
+    assert_eq!(becomes, "kept for `--dns-empty-hold`, then the names go");
 }
 
 #[test]

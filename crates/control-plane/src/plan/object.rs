@@ -16,7 +16,7 @@ use super::select::{is_selected, selector, unmet};
 use super::{FederationWrite, MemberWrite, ObjectPlan, deletion, status};
 use crate::kinds::{Replicas, controlled};
 use crate::object::{annotation, conditions_of, finalizers_with, has_finalizer, is_deleted, number, since};
-use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView};
+use crate::world::{Ban, Lack, Leaving, MemberState, MemberView, ObjectView};
 
 /// The plan for the object in `view`.
 pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
@@ -135,12 +135,13 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
             }
             continue;
         }
-        if let Some(why) = member.forbidden.as_ref().filter(|_| member.lack == Some(Lack::Sight)) {
+        if let Some(ban) = member.forbidden.as_ref().filter(|_| member.lack == Some(Lack::Sight)) {
             if may() {
                 let kind = view.key.kind.resource();
+                let Ban { verb, says } = ban;
                 let message = format!(
-                    "its API server does not let kfed list {kind}, so none are written there ({why}); allow kfed's user there to \
-                     get, list, watch, create, patch and delete {kind}"
+                    "its API server does not let kfed {verb} {kind}, so none are written there ({says}); allow kfed's user there \
+                     to get, list, watch, create, patch and delete {kind}"
                 );
                 applied.problems.insert(name.clone(), (reasons::KIND_FORBIDDEN, message));
             }

@@ -285,7 +285,7 @@ impl Lack {
         match self {
             Self::Kind => "does not serve the kind",
             Self::Permission => "does not want permissions from the federation (spec.federateRbac)",
-            Self::Sight => "does not let kfed list the kind",
+            Self::Sight => "does not let kfed list and watch the kind",
         }
     }
 

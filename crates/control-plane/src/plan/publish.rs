@@ -97,7 +97,9 @@ pub(crate) fn gone(member: &str, in_zone: &[Target]) -> MemberObservation {
     for target in in_zone {
         match target {
             Target::Ip(ip) => addresses.push(address(*ip)),
-            Target::Host(host) => hosts.push(HostObservation { host: host.clone(), addresses: None, problem: None }),
+            Target::Host(host) => {
+                hosts.push(HostObservation { host: host.clone(), addresses: None, problem: None, published: true });
+            }
         }
     }
     MemberObservation {
@@ -170,7 +172,8 @@ pub(crate) fn observe(
                 ips.iter().map(|ip| observation(*ip, published(ip))).collect()
             });
             let problem = world.hosts.get(host).and_then(|host| host.problem.clone());
-            Some(HostObservation { host: host.clone(), addresses: led_to, problem })
+            let published = here.contains(target);
+            Some(HostObservation { host: host.clone(), addresses: led_to, problem, published })
         });
         Some(MemberObservation {
             member: name.to_owned(),
@@ -187,7 +190,11 @@ pub(crate) fn observe(
                 ApiHealth::Unknown | ApiHealth::Silent { .. } => ApiState::Silent,
                 ApiHealth::Offline { .. } => ApiState::Offline,
             },
-            ready_endpoints: member.ready_endpoints(key),
+            ready_endpoints: match member.ready_endpoints(key) {
+                // Nobody is sent to a member that shows its Services, and no address of this one.
+                None if member.knows(key.kind) && targets.is_empty() => Some(0),
+                ready => ready,
+            },
             addresses: ips.collect(),
             hosts: hosts.collect(),
             leaving: member.leaving.is_some() || left_out.contains(name),
@@ -308,6 +315,9 @@ fn targets_of(
     let Some(copy) = member.objects.get(key).filter(|copy| is_managed(copy, &settings.federation)) else {
         return Vec::new();
     };
+    if exposure == Some(Exposure::Headless) && !member.shows_endpoints() {
+        return in_zone.to_vec();
+    }
     if exposure == Some(Exposure::Headless) {
         return member.endpoints.addresses(key).into_iter().map(Target::Ip).collect();
     }

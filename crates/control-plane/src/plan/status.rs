@@ -14,7 +14,7 @@ use super::object::Applied;
 use super::place::Placement;
 use super::{FederationWrite, Note};
 use crate::fields;
-use crate::kinds::{Conditions, Truth};
+use crate::kinds::{Conditions, OBSERVED_GENERATION, Truth};
 use crate::object::{WantedCondition, annotation, at, conditions, conditions_of, covers, number};
 use crate::world::{MOST_LEFT_OUT, MemberState, MemberView, ObjectView, Share};
 
@@ -72,7 +72,7 @@ pub(super) fn plan(
         fields::set(&mut status, field.path, merge::field(field, &copies));
     }
     if kind.observed && nothing_to_write && all_have_seen(applied, &copies) {
-        fields::set(&mut status, "/status/observedGeneration", json!(federated.metadata.generation));
+        fields::set(&mut status, OBSERVED_GENERATION, generation(federated, &copies));
     }
     let mut is_news = false;
     match kind.conditions {
@@ -125,10 +125,7 @@ fn copies<'a>(view: &'a ObjectView, applied: &'a Applied) -> impl Iterator<Item 
         MemberState::Returning => !workload || member.share.is_some(),
         _ => true,
     };
-    let observed = |copy: &DynamicObject| {
-        let seen = number(copy, "/status/observedGeneration");
-        !view.key.kind.observed || seen >= copy.metadata.generation
-    };
+    let observed = |copy: &DynamicObject| !view.key.kind.observed || seen(copy) >= copy.metadata.generation;
     view.members.iter().filter(move |(_, member)| counts(member)).filter_map(move |(name, member)| {
         let object = member.copy.as_deref()?;
         Some(Copy {
@@ -141,10 +138,25 @@ fn copies<'a>(view: &'a ObjectView, applied: &'a Applied) -> impl Iterator<Item 
     })
 }
 
-/// Whether every member that can be told has been, and its controllers have seen it.
+/// Whether every member that can be told has been, and its controllers have seen it. What nobody has been told yet nobody has seen.
 fn all_have_seen(applied: &Applied, copies: &[Copy<'_>]) -> bool {
     let seen = |copy: &Copy<'_>| copy.current || !applied.current.contains(copy.member);
-    applied.overrides.is_none() && applied.problems.is_empty() && copies.iter().all(seen)
+    let told = !copies.is_empty() || applied.belongs.is_empty();
+    told && applied.overrides.is_none() && applied.problems.is_empty() && copies.iter().all(seen)
+}
+
+/// The generation that a copy's status is about. Some kinds write it as text.
+fn seen(copy: &DynamicObject) -> Option<i64> {
+    number(copy, OBSERVED_GENERATION).or_else(|| at(copy, OBSERVED_GENERATION)?.as_str()?.parse().ok())
+}
+
+/// The generation of `federated`, as members write it.
+fn generation(federated: &DynamicObject, copies: &[Copy<'_>]) -> Value {
+    let generation = federated.metadata.generation;
+    match copies.iter().any(|copy| at(copy.object, OBSERVED_GENERATION).is_some_and(Value::is_string)) {
+        true => json!(generation.map(|generation| generation.to_string())),
+        false => json!(generation),
+    }
 }
 
 /// What a member has of the object, and why.

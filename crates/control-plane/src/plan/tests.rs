@@ -261,6 +261,17 @@ fn replicas_without_room_are_told_with_the_obstacles() {
     assert!(status.get("observedGeneration").is_none(), "a member has not been told yet: {status}");
 }
 
+#[test]
+fn what_nobody_has_been_told_nobody_has_seen() {
+    let observed = |members| {
+        let set = object("DaemonSet", &json!({"spec": {"selector": {"matchLabels": {"run": "hostname"}}}}));
+        let plan = plan(&view("DaemonSet", Some(set), members));
+        plan.federation.unwrap().status.unwrap_or_default()["observedGeneration"].clone()
+    };
+    assert_eq!(observed(vec![("west", member(Frozen, None))]), Value::Null, "it waits for the member");
+    assert_eq!(observed(vec![]), 3, "there is nobody to wait for");
+}
+
 /// The members, with one whose Cluster says `environment: prod` and that is in region `west`.
 fn with_prod(mut view: ObjectView, prod: &str) -> ObjectView {
     let labels = BTreeMap::from([("environment".to_owned(), "prod".to_owned())]);

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use kfed_cluster_health::{Damped, Damper, Damping, Health, Observation};
 use kfed_dnsprovider::{DnsName, RecordData};
 use kfed_service_dns::AddressState;
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, Status};
 
 use super::endpoints::Endpoints;
 use super::objects::Objects;
@@ -39,8 +39,8 @@ pub(crate) struct Member {
     pub(crate) kinds: Option<Vec<&'static FederatedKind>>,
     /// Kinds that its API server does not know.
     pub(crate) unserved: BTreeSet<&'static str>,
-    /// Kinds that its API server does not let kfed list, and what it says.
-    pub(crate) forbidden: BTreeMap<&'static str, String>,
+    /// Kinds that its API server does not let kfed see.
+    pub(crate) forbidden: BTreeMap<&'static str, Ban>,
     /// The pods of workloads that are not fully ready.
     pub(crate) pods: BTreeMap<ObjectKey, Pods>,
     /// Whether everything has been listed at least once, so that what is known of it was true at one time.
@@ -81,6 +81,15 @@ pub(crate) enum ApiHealth {
     Silent { reason: &'static str, message: String },
     /// Has not answered for some time.
     Offline { reason: &'static str, message: String, since: Timestamp },
+}
+
+/// What an API server does not let kfed do with a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ban {
+    /// What is missing among kfed's permissions: `list`, `watch`.
+    pub(crate) verb: &'static str,
+    /// What the API server says.
+    pub(crate) says: String,
 }
 
 /// Where a member's nodes are, and what they run.
@@ -158,6 +167,15 @@ impl ApiHealth {
     }
 }
 
+// === impl Ban ===
+
+impl Ban {
+    /// That `verb` was answered with `status`.
+    pub(crate) fn of(verb: &'static str, status: &Status) -> Self {
+        Self { verb, says: status.message.clone() }
+    }
+}
+
 // === impl Member ===
 
 impl Member {
@@ -185,7 +203,21 @@ impl Member {
             Some(kinds) => kinds.iter().all(|kind| is_listed(kind)),
             None => FEDERATED_KINDS.iter().filter(|kind| !kind.permits).all(is_listed),
         };
-        kinds && self.listed.contains(ENDPOINT_SLICES) && self.listed.contains(IDENTITY)
+        // Where EndpointSlices are, addresses tell of its Services.
+        let endpoints = self.listed.contains(ENDPOINT_SLICES) || self.forbidden.contains_key(ENDPOINT_SLICES);
+        kinds && endpoints && self.listed.contains(IDENTITY)
+    }
+
+    /// Takes in which kinds it is asked for from now on.
+    pub(crate) fn is_asked_for(&mut self, kinds: &[&'static FederatedKind]) {
+        self.forbidden.retain(|what, _| *what == ENDPOINT_SLICES || kinds.iter().any(|kind| kind.id == *what));
+        self.kinds = Some(kinds.to_vec());
+    }
+
+    /// Takes in that kfed may not see `what`; whether that is news.
+    pub(crate) fn forbids(&mut self, what: &'static str, ban: &Ban) -> bool {
+        self.listed.remove(what);
+        self.forbidden.insert(what, ban.clone()).as_ref() != Some(ban)
     }
 
     /// Whether it is seen to hold roles or bindings that kfed made, or may.
@@ -204,10 +236,9 @@ impl Member {
         !self.unserved.contains(kind.id)
     }
 
-    /// What it holds has to be seen again.
+    /// What it holds has to be seen again. What it forbids stays forbidden until it has been asked.
     pub(crate) fn forget_lists(&mut self) {
         self.listed.clear();
-        self.forbidden.clear();
     }
 
     /// It is reached by other credentials now: what it is and holds has to be seen again. One that is dead stays so until it answers.
@@ -273,9 +304,14 @@ impl Member {
         self.returns_at.is_some_and(|at| now < at)
     }
 
+    /// Whether what is known of its endpoints was true at one time.
+    pub(crate) fn shows_endpoints(&self) -> bool {
+        self.known && !self.forbidden.contains_key(ENDPOINT_SLICES)
+    }
+
     /// Ready endpoints of `service`; none where the member has not told.
     pub(crate) fn ready_endpoints(&self, service: &ObjectKey) -> Option<u32> {
-        self.known.then(|| self.endpoints.ready(service))
+        self.shows_endpoints().then(|| self.endpoints.ready(service))
     }
 }
 

@@ -8,6 +8,7 @@ use kube::core::{DynamicObject, ObjectMeta};
 
 use super::kept;
 use super::lean::Lean;
+use super::member::Ban;
 use super::packed::Packed;
 use super::scalers::Scalers;
 use crate::kinds::{FederatedKind, ObjectKey};
@@ -37,8 +38,8 @@ pub(crate) enum Change<K> {
     Reset(Vec<K>),
     /// The API server does not know the kind.
     NotServed,
-    /// The API server does not let kfed list the kind, and says so.
-    Forbidden(String),
+    /// The API server does not let kfed list or watch the kind, and says so.
+    Forbidden(Ban),
     /// The watch has failed: until the next [`Reset`](Self::Reset) nothing is known for sure.
     Interrupted,
 }

@@ -11,7 +11,7 @@ use kfed_replica_scheduler::{Attributes, Scheduler};
 use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
-use super::member::{Leaving, Member, Target};
+use super::member::{Ban, Leaving, Member, Target};
 use super::pods::Room;
 use super::related::Asked;
 use super::{Refusal, World};
@@ -58,8 +58,8 @@ pub(crate) struct MemberView {
     pub(crate) foreign: bool,
     /// Why it cannot be given objects of this kind.
     pub(crate) lack: Option<Lack>,
-    /// What its API server says where it does not let kfed list the kind.
-    pub(crate) forbidden: Option<String>,
+    /// What its API server does not let kfed do where that is why.
+    pub(crate) forbidden: Option<Ban>,
     /// For workloads that are not fully ready there: what its pods tell.
     pub(crate) room: Option<Room>,
     /// Whether the namespace that the object lives in is there.
@@ -290,7 +290,7 @@ fn share(copy: &DynamicObject, replicas: &Replicas) -> Share {
     Share { replicas: replicas.asked(copy), ready: replicas.serving(copy) }
 }
 
-/// Region and zones as the member's nodes tell them, or told them before it went away, and the labels of its Cluster. A
+/// Region and zones as the member's nodes tell them, or told them before it went away, and labels and taints of its Cluster. A
 /// member with nodes in several zones is in none of them: it shares a domain with members in the same ones.
 fn attributes(member: &Member, cluster: Option<&Cluster>) -> Attributes {
     let remembered = cluster.and_then(|cluster| cluster.status.as_ref());
@@ -303,6 +303,7 @@ fn attributes(member: &Member, cluster: Option<&Cluster>) -> Attributes {
         region: member.topology.region.clone().or_else(|| remembered?.region.clone()),
         zone: (!zones.is_empty()).then(|| zones.join("+")),
         labels: cluster.and_then(|cluster| cluster.metadata.labels.clone()).unwrap_or_default(),
+        taints: cluster.map(|cluster| cluster.spec.taints.clone()).unwrap_or_default(),
         ..Attributes::default()
     }
 }

@@ -124,6 +124,56 @@ async fn a_kind_of_ones_own_is_spread_and_leaves_as_it_came() {
     assert!(spec(&fleet, "fed-west").await.is_object());
 }
 
+/// `kubectl rollout status` and the like wait until the status is about what was asked for last.
+#[tokio::test(start_paused = true)]
+async fn a_status_says_which_generation_it_is_about_where_the_entry_says_that_it_does() {
+    let fleet = Fleet::of_two().await;
+    define(fleet.client.clone()).await;
+    let members = ["fed-west", "fed-east"];
+    for member in members {
+        define(fleet.member(member).client()).await;
+    }
+    let merged = StatusPath { path: "/status/observedGeneration".into(), merge: MergeRule::Min };
+    enter(&fleet, "merged", FederatedKindSpec { status: vec![merged], ..rollout() }).await;
+    entry(&fleet, "merged", "False InvalidEntry: spec.status[].path: `/status/observedGeneration`").await;
+    enter(&fleet, "rollouts", FederatedKindSpec { observed_generation: true, ..rollout() }).await;
+    entry(&fleet, "rollouts", "True Accepted").await;
+    create(&fleet).await;
+    let objects = rollouts(fleet.client.clone());
+    let object = async || objects.get("one").await.unwrap();
+    let observed = async || object().await.data["status"]["observedGeneration"].clone();
+    // What the controller of the kind does in a member: it has seen what is there now. Some write the number as text.
+    let see = async |member: &str, as_text: bool| {
+        let copies = rollouts(fleet.member(member).client());
+        let generation = copies.get("one").await.unwrap().metadata.generation.unwrap();
+        let seen = if as_text { json!(generation.to_string()) } else { json!(generation) };
+        let status = Patch::Merge(json!({"status": {"observedGeneration": seen, "readyReplicas": 2}}));
+        copies.patch_status("one", &PatchParams::default(), &status).await.unwrap();
+    };
+    let holds = async |x: i64| {
+        let mut both = true;
+        for member in members {
+            let spec = spec(&fleet, member).await;
+            both &= spec["replicas"] == 2 && spec["x"] == x;
+        }
+        both
+    };
+    fleet.eventually("both hold it", async || holds(1).await).await;
+    for (x, as_text) in [(2, false), (3, false), (4, true)] {
+        let change = json!({"spec": {"x": x}});
+        objects.patch("one", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
+        fleet.eventually("both hold it", async || holds(x).await).await;
+        let before = observed().await;
+        let generation = object().await.metadata.generation.unwrap();
+        see("fed-west", as_text).await;
+        fleet.always(MINUTE, "east has not seen it", async || observed().await == before).await;
+        assert_ne!(before, generation, "so nobody takes it to be done");
+        see("fed-east", as_text).await;
+        let wanted = if as_text { json!(generation.to_string()) } else { json!(generation) };
+        fleet.eventually("all have seen it", async || observed().await == wanted).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn entries_that_cannot_be_say_why_and_hurt_nobody() {
     let fleet = Fleet::of_two().await;

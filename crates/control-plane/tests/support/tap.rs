@@ -73,8 +73,8 @@ struct State {
     /// Where the writes go that count until then; everywhere if none.
     counts: Option<&'static str>,
     dead: Option<Write>,
-    /// What lists are refused, by whose they are and the end of their paths.
-    forbidden: BTreeSet<(String, String)>,
+    /// What is refused, by whose it is, the end of its path, and whether only watches of it are.
+    forbidden: BTreeSet<(String, String, bool)>,
 }
 
 // === impl Tap ===
@@ -105,7 +105,15 @@ impl Tap {
 
     /// From now on `at` refuses to list `plural`, or no longer does. Watches that are under way go on.
     pub(crate) fn forbid(&self, at: &str, plural: &str, forbidden: bool) {
-        let list = (at.to_owned(), format!("/{plural}"));
+        self.set_forbidden((at.to_owned(), format!("/{plural}"), false), forbidden);
+    }
+
+    /// The same of watches alone.
+    pub(crate) fn forbid_watch(&self, at: &str, plural: &str, forbidden: bool) {
+        self.set_forbidden((at.to_owned(), format!("/{plural}"), true), forbidden);
+    }
+
+    fn set_forbidden(&self, list: (String, String, bool), forbidden: bool) {
         let mut state = self.state.lock().unwrap();
         match forbidden {
             true => drop(state.forbidden.insert(list)),
@@ -156,10 +164,12 @@ impl Tap {
             async move {
                 let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
                 let what = writes.then(|| format!("{} {}", request.method(), request.uri().path()));
-                if !writes && tap.state.lock().unwrap().forbids(&to, request.uri().path()) {
+                let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+                if !writes && tap.state.lock().unwrap().forbids(&to, request.uri().path(), watches) {
+                    let verb = if watches { "watch" } else { "list" };
                     let status = json!({
                         "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
-                        "message": "it is forbidden: User \"kfed\" cannot list it"
+                        "message": format!("it is forbidden: User \"kfed\" cannot {verb} it")
                     });
                     let answer = Response::builder().status(403).header("content-type", "application/json");
                     return Ok(answer.body(Body::from(status.to_string().into_bytes())).unwrap());
@@ -221,8 +231,9 @@ impl Look {
 // === impl State ===
 
 impl State {
-    fn forbids(&self, at: &str, path: &str) -> bool {
-        self.forbidden.iter().any(|(whose, end)| whose == at && path.ends_with(end))
+    fn forbids(&self, at: &str, path: &str, watches: bool) -> bool {
+        let is = |(whose, end, only): &(String, String, bool)| whose == at && path.ends_with(end) && (watches || !only);
+        self.forbidden.iter().any(is)
     }
 
     /// Takes down what is written; whether its sender dies, before or after.

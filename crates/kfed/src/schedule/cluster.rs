@@ -137,7 +137,7 @@ pub(super) fn labels(node: &Node, reader: &mut Reader) -> BTreeMap<String, Strin
     labels
 }
 
-fn taints(node: &Node, reader: &mut Reader) -> Vec<Taint> {
+pub(super) fn taints(node: &Node, reader: &mut Reader) -> Vec<Taint> {
     let Value::List(items) = &node.value else {
         let note = reader.error(node.span, format!("a list of taints belongs here, not {}", node.kind()));
         note.help("as in [{key: dedicated, value: batch, effect: NoSchedule}]");

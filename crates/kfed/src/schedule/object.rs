@@ -3,7 +3,7 @@
 use kfed_api::conditions::types;
 use kfed_replica_scheduler::Attributes;
 
-use super::cluster::{Cluster, labels, named};
+use super::cluster::{Cluster, labels, named, taints};
 use crate::document::{Node, Reader, Value};
 
 /// A `Cluster` of kfed's API or of Federation v1, as `kubectl get clusters -o yaml` prints it.
@@ -22,6 +22,7 @@ pub(super) fn read(node: &Node, reader: &mut Reader) -> Option<Cluster> {
         region: node.at(&["status", "region"]).and_then(|region| reader.text(region, "a region")),
         zone: zone.and_then(|zone| reader.text(zone, "a zone")),
         labels,
+        taints: node.at(&["spec", "taints"]).map(|node| taints(node, reader)).unwrap_or_default(),
         ..Attributes::default()
     };
     Some(Cluster { name, current: None, capacity: None, attributes, at })

@@ -217,7 +217,7 @@ fn members_are_also_read_from_the_federations_clusters_where_they_take_replicas(
     let mut deleted = object("gone", json!({}), "True", "False");
     deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     let items = [
-        object("fed-west", json!({}), "True", "False"),
+        object("fed-west", json!({"taints": [{"key": "edge", "effect": "NoSchedule"}]}), "True", "False"),
         object("dead", json!({}), "False", "True"),
         object("ill", json!({}), "False", "False"),
         object("leaving", json!({"unjoin": {"force": false}}), "True", "False"),
@@ -228,6 +228,7 @@ fn members_are_also_read_from_the_federations_clusters_where_they_take_replicas(
     let [west] = clusters.as_slice() else { panic!("{clusters:?}") };
     assert_eq!((west.name.as_str(), west.attributes.region.as_deref()), ("fed-west", Some("westus")));
     assert_eq!((west.attributes.zone.as_deref(), west.attributes.labels["tier"].as_str()), (Some("1"), "gold"));
+    assert_eq!(west.attributes.taints[0].to_string(), "edge:NoSchedule");
     let expected = [
         "dead is left out: it is Offline;",
         "ill is left out: it is not Ready: /readyz answers 500;",

@@ -3,7 +3,7 @@
 use kfed_api::conditions::{reasons, types};
 use kfed_dnsprovider::plan::Truncated;
 use kfed_dnsprovider::{ChangeSet, DnsName, Resource};
-use kfed_service_dns::{Outcome, ServicePlan};
+use kfed_service_dns::{Liveness, Outcome, ServicePlan, WithdrawnReason};
 
 use crate::object::WantedCondition;
 use crate::world::ServiceDns;
@@ -62,6 +62,12 @@ pub(crate) fn condition(standing: &Standing<'_>) -> WantedCondition {
     }
     messages.extend(mistakes.iter().cloned());
     messages.extend(plan.findings.iter().map(ToString::to_string));
+    messages.extend(plan.addresses.iter().filter_map(|(member, ip, state)| match state {
+        Liveness::Withdrawn(why @ WithdrawnReason::EndpointsUnknown) => {
+            Some(format!("address {ip} of {member} is not published: {why}"))
+        }
+        _ => None,
+    }));
     let truncated = changes.truncated.iter().filter(|truncated| truncated.resource == **resource);
     messages.extend(truncated.map(left_out));
     WantedCondition { type_: types::PUBLISHED, holds, reason: reason.to_owned(), message: messages.join("; ") }

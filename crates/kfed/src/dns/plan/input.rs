@@ -265,12 +265,14 @@ fn member(
     let known = fields.get("readyEndpoints").and_then(|node| reader.number_in(node, 0..=u32::MAX));
     let (ready_endpoints, addresses) = match exposure {
         Exposure::Headless => (Some(known.unwrap_or(u32::try_from(endpoints.len()).unwrap_or(u32::MAX))), endpoints),
-        _ => (known, ips),
+        // Who publishes an address has endpoints behind it, where the file does not say otherwise.
+        _ => (known.or((!ips.is_empty() || !named.is_empty()).then_some(1)), ips),
     };
     let host = |host: DnsName| HostObservation {
         addresses: hosts.get(&host).map(|ips| ips.iter().copied().map(address).collect()),
         host,
         problem: None,
+        published: false,
     };
     Some(MemberObservation {
         member: name.to_owned(),
