@@ -12,11 +12,10 @@ use tokio::task::JoinSet;
 
 use super::watch::{follow, follow_as};
 use super::{Key, Shared, ever};
-use crate::effect::member::api;
 use crate::effect::within;
 use crate::kinds::ObjectKey;
 use crate::object::is_orphaned;
-use crate::world::{Change, is_ours, kept};
+use crate::world::{Change, Kept, Lean, is_ours};
 
 /// Spawns the watches of the federation API.
 pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
@@ -24,22 +23,24 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
     for kind in kinds.iter() {
         let shared = shared.clone();
         tasks.spawn(ever("a watch of the federation API", move || {
-            let (shared, objects) = (shared.clone(), api(&shared.parts.federation, kind, ""));
-            follow_as(objects, watcher::Config::default(), kept::federated, move |change| {
+            let (shared, objects) =
+                (shared.clone(), Api::all_with(shared.parts.federation.clone(), &kind.api_resource()));
+            let keep = |object: Lean| Kept::of(kind, object);
+            follow_as(objects, watcher::Config::default(), keep, move |change| {
                 let mut keys = {
                     let mut world = shared.world();
                     match &change {
                         Change::Reset(_) | Change::NotServed => drop(world.listed.insert(kind.id)),
-                        Change::Apply(object) if is_orphaned(&object.metadata) => {
+                        Change::Apply(object) if is_orphaned(&object.metadata()) => {
                             // Garbage collectors take the mark away as soon as they see it: it is not to be missed here.
-                            world.orphaned.extend(object.metadata.uid.clone());
+                            world.orphaned.extend(object.metadata().uid.clone());
                         }
                         // What was known of the federation still is the best there is: failover must not wait for its API.
                         _ => {}
                     }
                     // What an autoscaler scaled before is looked at too: it may be another now, or none.
                     let before = match &change {
-                        Change::Apply(object) | Change::Delete(object) => world.dependents(&kind.key(object)),
+                        Change::Apply(object) | Change::Delete(object) => world.dependents(&object.key),
                         _ => Vec::new(),
                     };
                     let mut keys = world.federation.change(kind, change);

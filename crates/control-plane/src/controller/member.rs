@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Secret};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kfed_api::{Cluster, SYSTEM_NAMESPACE, keys};
 use kfed_cluster_health::monitor;
-use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::core::PartialObjectMeta;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use secrecy::SecretString;
@@ -19,13 +19,13 @@ use super::watch::follow_as;
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::Connect;
 use crate::effect::breaker::Breaker;
-use crate::effect::member::{api, stack};
+use crate::effect::member::stack;
 use crate::effect::{EffectError, chain, within};
 use crate::kinds::ObjectKey;
 use crate::membership;
 use crate::object::seconds;
 use crate::probe::{ApiProbe, MemberClock};
-use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member, Shown, kept};
+use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Kept, Lean, Member, Shown};
 
 /// How long a member whose credentials cannot be used waits for its next try.
 pub(super) const RECONNECT: Duration = Duration::from_secs(2);
@@ -328,7 +328,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
             let (shared, name, client, config) = (shared.clone(), name.clone(), client.clone(), config.clone());
             let keep = {
                 let shared = shared.clone();
-                move |object| kept::in_member(kind, &shared.settings().federation, object)
+                move |object| Kept::in_member(kind, &shared.settings().federation, object)
             };
             let tell = move |change| {
                 let (reset, interrupted) = news(&change);
@@ -373,12 +373,13 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
             };
             async move {
                 // Of a namespace kfed sends metadata alone; all else is compared as a whole with what it is to be.
+                let resource = kind.api_resource();
                 match kind.is_namespace() {
                     true => {
-                        let namespaces = Api::all_with(client, &kind.api_resource());
-                        follow_as(namespaces, config, |partial| keep(of_metadata(partial)), tell).await;
+                        let namespaces = Api::all_with(client, &resource);
+                        follow_as(namespaces, config, |partial| keep(Lean::of_metadata(partial)), tell).await;
                     }
-                    false => follow_as(api(&client, kind, ""), config, keep, tell).await,
+                    false => follow_as(Api::all_with(client, &resource), config, keep, tell).await,
                 }
             }
         }));
@@ -438,11 +439,6 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
         })
     });
     watches
-}
-
-/// An object of which only the metadata is known.
-fn of_metadata(PartialObjectMeta { types, metadata, .. }: PartialObjectMeta) -> DynamicObject {
-    DynamicObject { types, metadata, data: serde_json::Value::Null }
 }
 
 /// Whether the member is asked for kinds that give permissions: it wants them, or may hold some that are to go.

@@ -8,7 +8,7 @@ mod table;
 use std::cmp::Ordering;
 use std::fmt;
 
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta};
 
 use crate::object::number;
 
@@ -231,11 +231,13 @@ impl FederatedKind {
 
     /// The key of `object`, which is of this kind.
     pub fn key(&'static self, object: &DynamicObject) -> ObjectKey {
-        ObjectKey {
-            kind: self,
-            namespace: object.metadata.namespace.clone().unwrap_or_default(),
-            name: object.metadata.name.clone().unwrap_or_default(),
-        }
+        self.key_of(&object.metadata)
+    }
+
+    /// The key of the object of `metadata`, which is of this kind.
+    pub(crate) fn key_of(&'static self, metadata: &ObjectMeta) -> ObjectKey {
+        let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+        ObjectKey { kind: self, namespace: namespace.unwrap_or_default(), name: name.unwrap_or_default() }
     }
 
     /// The built-in row of `kind`.

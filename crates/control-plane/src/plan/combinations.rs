@@ -16,8 +16,7 @@ use super::publish;
 use crate::Settings;
 use crate::kinds::{FEDERATED_KINDS, FederatedKind, ObjectKey};
 use crate::world::{
-    Address, AddressKey, ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, Member, MemberState, Slice, TOMBSTONES, Target,
-    World,
+    Address, AddressKey, ApiHealth, ENDPOINT_SLICES, IDENTITY, Member, MemberState, Slice, TOMBSTONES, Target, World,
 };
 
 const BEGIN: &str = "--lib combinations` -->\n";
@@ -63,7 +62,7 @@ fn object(kind: &str, ip: &str) -> DynamicObject {
 fn member(ip: &str, api: ApiHealth, ready: u32, state: AddressState) -> Member {
     let mut member = Member { api, known: true, ..Member::default() };
     for kind in ["Service", "ReplicaSet"] {
-        member.objects.change(key(kind).kind, Change::Apply(Box::new(object(kind, ip))));
+        member.objects.hold(key(kind).kind, object(kind, ip));
     }
     let name = ("default".to_owned(), "slice".to_owned());
     member.endpoints.insert(name, key("Service"), Slice { ready, ..Slice::default() });

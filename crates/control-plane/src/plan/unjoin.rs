@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::kinds::{FEDERATED_KINDS, FederatedKind};
-    use crate::world::{ApiHealth, Change, ENDPOINT_SLICES, IDENTITY, TOMBSTONES};
+    use crate::world::{ApiHealth, ENDPOINT_SLICES, IDENTITY, TOMBSTONES};
 
     fn now() -> Timestamp {
         "2026-01-01T01:00:00Z".parse().unwrap()
@@ -169,10 +169,10 @@ mod tests {
     fn world(api: ApiHealth) -> World {
         let kind = FederatedKind::named("ReplicaSet").unwrap();
         let mut world = World::default();
-        world.federation.change(kind, Change::Apply(Box::new(replica_set())));
+        world.federation.hold(kind, replica_set());
         let mut west = Member { api, known: true, ..Member::default() };
         west.listed.extend(FEDERATED_KINDS.iter().map(|kind| kind.kind).chain([ENDPOINT_SLICES, IDENTITY, TOMBSTONES]));
-        west.objects.change(kind, Change::Apply(Box::new(replica_set())));
+        west.objects.hold(kind, replica_set());
         let east = Member { api: ApiHealth::Ready, known: true, leaving: Some(Leaving::Release), ..Member::default() };
         world.members.extend([("west".to_owned(), west), ("east".to_owned(), east)]);
         world

@@ -1,41 +1,25 @@
 //! What stores keep of an object: what planners ask for, and no more.
 
-use kube::core::{DynamicObject, ObjectMeta};
-use serde_json::Value;
+use kube::core::ObjectMeta;
 
+use super::lean::Lean;
 use crate::kinds::{FederatedKind, Merge};
-use crate::object::is_managed;
-
-/// `kubectl apply` writes a whole object into it.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// Of a federated object.
-pub(crate) fn federated(mut object: DynamicObject) -> DynamicObject {
-    metadata(&mut object.metadata);
-    object
-}
+use crate::object::is_ours;
 
 /// Of an object in a member. Planners compare it with what it is to be, so that all of it is kept but what no row of the table reads
 /// of its status. Of what is others' it only counts that it is there.
-pub(crate) fn in_member(kind: &FederatedKind, federation: &str, mut object: DynamicObject) -> DynamicObject {
-    if !is_managed(&object, federation) {
+pub(super) fn in_member(kind: &FederatedKind, federation: &str, mut object: Lean) -> Lean {
+    if !is_ours(&object.metadata, federation) {
         let ObjectMeta { name, namespace, uid, .. } = object.metadata;
         let metadata = ObjectMeta { name, namespace, uid, ..ObjectMeta::default() };
-        return DynamicObject { types: None, metadata, data: Value::Null };
+        return Lean::bare(None, metadata);
     }
-    metadata(&mut object.metadata);
-    if let Some(status) = object.data.get_mut("status").and_then(Value::as_object_mut) {
-        status.retain(|field, _| reads(kind, field));
-    }
+    object.update("status", |status| {
+        if let Some(status) = status.as_object_mut() {
+            status.retain(|field, _| reads(kind, field));
+        }
+    });
     object
-}
-
-/// Nobody here asks who wrote what, and both are a large part of many objects.
-fn metadata(metadata: &mut ObjectMeta) {
-    metadata.managed_fields = None;
-    if let Some(annotations) = &mut metadata.annotations {
-        annotations.remove(LAST_APPLIED);
-    }
 }
 
 /// Whether a planner reads `field` of the status of a copy.
@@ -56,10 +40,12 @@ fn reads(kind: &FederatedKind, field: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use kfed_api::keys;
-    use serde_json::json;
+    use kube::core::DynamicObject;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::kinds::FEDERATED_KINDS;
+    use crate::world::lean::LAST_APPLIED;
 
     fn object(value: Value) -> DynamicObject {
         serde_json::from_value(value).unwrap()
@@ -83,7 +69,7 @@ mod tests {
     }
 
     fn kept(kind: &str, of: DynamicObject) -> Value {
-        json!(in_member(FederatedKind::named(kind).unwrap(), "fed", of))
+        json!(in_member(FederatedKind::named(kind).unwrap(), "fed", of.into()).whole())
     }
 
     #[test]
@@ -93,7 +79,7 @@ mod tests {
             "labels": {keys::MANAGED_BY: "fed"}, "annotations": {"note": "keep"}
         });
         let mut expected = json!(deployment());
-        expected["metadata"] = metadata.clone();
+        expected["metadata"] = metadata;
         expected["status"].as_object_mut().unwrap().remove("collisionCount");
         assert_eq!(kept("Deployment", deployment()), expected);
         // A PodDisruptionBudget's status lists pods.
@@ -102,8 +88,6 @@ mod tests {
             json!({"spec": {"minAvailable": 1}, "status": {"disruptedPods": {"p": "t"}, "currentHealthy": 2}});
         let status = kept("PodDisruptionBudget", budget)["status"].clone();
         assert_eq!(status, json!({"currentHealthy": 2}));
-        assert_eq!(json!(federated(deployment()))["metadata"], metadata);
-        assert_eq!(federated(deployment()).data, deployment().data);
     }
 
     #[test]
@@ -122,7 +106,12 @@ mod tests {
                 let mut copy = deployment();
                 copy.data = json!({});
                 crate::fields::set(&mut copy.data, path, json!(1));
-                assert_eq!(in_member(kind, "fed", copy).data.pointer(path), Some(&json!(1)), "{} {path}", kind.id);
+                assert_eq!(
+                    in_member(kind, "fed", copy.into()).whole().data.pointer(path),
+                    Some(&json!(1)),
+                    "{} {path}",
+                    kind.id
+                );
             }
         }
     }

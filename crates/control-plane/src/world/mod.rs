@@ -3,7 +3,8 @@
 //! Nothing here is the truth: every event may have been lost or come late, and a relist repairs it.
 
 mod endpoints;
-pub(crate) mod kept;
+mod kept;
+mod lean;
 mod member;
 mod objects;
 mod packed;
@@ -22,10 +23,11 @@ use kfed_dnsprovider::{DnsName, Resource};
 pub(crate) use endpoints::Shown;
 #[cfg(test)]
 pub(crate) use endpoints::Slice;
+pub(crate) use lean::Lean;
 pub(crate) use member::{
     Address, AddressKey, ApiHealth, CLUSTERS, ENDPOINT_SLICES, IDENTITY, Leaving, Member, TOMBSTONES, Target,
 };
-pub(crate) use objects::{Change, Objects};
+pub(crate) use objects::{Change, Kept, Objects};
 pub(crate) use pods::{Pod, Pods};
 pub(crate) use view::{Lack, MemberState, MemberView, ObjectView, ServiceDns, Share};
 

@@ -1,16 +1,26 @@
 //! Objects of one API server, as its watches tell them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kube::core::DynamicObject;
+use kube::core::{DynamicObject, ObjectMeta};
 
+use super::kept;
+use super::lean::Lean;
 use super::packed::Packed;
 use crate::kinds::{FederatedKind, ObjectKey};
 
 /// Objects by key.
 #[derive(Debug, Default)]
 pub(crate) struct Objects(BTreeMap<ObjectKey, Packed>);
+
+/// An object as it is kept.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) key: ObjectKey,
+    object: Packed,
+}
 
 /// What a watch tells.
 #[derive(Debug)]
@@ -33,19 +43,18 @@ pub(crate) enum Change<K> {
 
 impl Objects {
     /// Takes in what a watch of `kind` tells; returns the keys it is about.
-    pub(crate) fn change(&mut self, kind: &'static FederatedKind, change: Change<DynamicObject>) -> Vec<ObjectKey> {
+    pub(crate) fn change(&mut self, kind: &'static FederatedKind, change: Change<Kept>) -> Vec<ObjectKey> {
         match change {
-            Change::Apply(object) => vec![self.insert(kind, *object)],
+            Change::Apply(object) => vec![self.insert(*object)],
             Change::Delete(object) => {
-                let key = kind.key(&object);
-                self.0.remove(&key);
-                vec![key]
+                self.0.remove(&object.key);
+                vec![object.key]
             }
             Change::Interrupted | Change::Forbidden(_) => Vec::new(),
             Change::Reset(objects) => {
                 let mut touched: Vec<_> = self.0.keys().filter(|key| key.kind == kind).cloned().collect();
                 self.0.retain(|key, _| key.kind != kind);
-                touched.extend(objects.into_iter().map(|object| self.insert(kind, object)));
+                touched.extend(objects.into_iter().map(|object| self.insert(object)));
                 touched.sort();
                 touched.dedup();
                 touched
@@ -63,10 +72,15 @@ impl Objects {
         self.0.contains_key(key)
     }
 
-    fn insert(&mut self, kind: &'static FederatedKind, object: DynamicObject) -> ObjectKey {
-        let key = kind.key(&object);
-        self.0.insert(key.clone(), Packed::of(kind, object));
+    fn insert(&mut self, Kept { key, object }: Kept) -> ObjectKey {
+        self.0.insert(key.clone(), object);
         key
+    }
+
+    /// Takes in one that nobody has to be told of.
+    #[cfg(test)]
+    pub(crate) fn hold(&mut self, kind: &'static FederatedKind, object: DynamicObject) {
+        self.insert(Kept::of(kind, object.into()));
     }
 
     /// Those of `kind` in `namespace`.
@@ -78,5 +92,23 @@ impl Objects {
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ObjectKey> {
         self.0.keys()
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// As it is.
+    pub(crate) fn of(kind: &'static FederatedKind, object: Lean) -> Self {
+        Self { key: kind.key_of(&object.metadata), object: Packed::of(kind, object) }
+    }
+
+    /// As far as it counts in a member.
+    pub(crate) fn in_member(kind: &'static FederatedKind, federation: &str, object: Lean) -> Self {
+        Self::of(kind, kept::in_member(kind, federation, object))
+    }
+
+    pub(crate) fn metadata(&self) -> Cow<'_, ObjectMeta> {
+        self.object.metadata()
     }
 }

@@ -1,10 +1,12 @@
 //! Objects in as little memory as they can be kept in.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use kube::core::{DynamicObject, ObjectMeta, TypeMeta};
 use serde_json::Value;
 
+use super::lean::Lean;
 use crate::kinds::FederatedKind;
 
 /// An object that is kept. A pod template as a tree takes some 28 KB, since each of its many small maps has room for eleven entries,
@@ -25,9 +27,11 @@ pub(super) struct Text {
 // === impl Packed ===
 
 impl Packed {
-    pub(super) fn of(kind: &FederatedKind, object: DynamicObject) -> Self {
-        let text = kind.template.and_then(|_| Text::of(&object));
-        text.map_or_else(|| Self::Whole(Arc::new(object)), |text| Self::Text(Box::new(text)))
+    pub(super) fn of(kind: &FederatedKind, object: Lean) -> Self {
+        match kind.template.and_then(|_| Text::of(&object)) {
+            Some(text) => Self::Text(Box::new(text)),
+            None => Self::Whole(Arc::new(object.whole())),
+        }
     }
 
     pub(super) fn object(&self) -> Arc<DynamicObject> {
@@ -36,20 +40,25 @@ impl Packed {
             Self::Text(text) => Arc::new(text.object().expect("it has been read before")),
         }
     }
+
+    pub(super) fn metadata(&self) -> Cow<'_, ObjectMeta> {
+        match self {
+            Self::Whole(object) => Cow::Borrowed(&object.metadata),
+            Self::Text(text) => Cow::Owned(serde_json::from_str(&text.metadata).expect("it has been read before")),
+        }
+    }
 }
 
 // === impl Text ===
 
 impl Text {
-    /// None for what would not come back the same, as numbers that have no exact text might not.
-    fn of(object: &DynamicObject) -> Option<Self> {
-        let DynamicObject { types, metadata, data } = object;
-        let text = Self {
-            types: types.clone(),
-            metadata: serde_json::to_string(metadata).ok()?.into(),
-            data: serde_json::to_string(data).ok()?.into(),
-        };
-        (text.object().as_ref() == Some(object)).then_some(text)
+    /// None for what would not come back the same.
+    fn of(object: &Lean) -> Option<Self> {
+        let metadata = serde_json::to_string(&object.metadata).ok()?;
+        let back: ObjectMeta = serde_json::from_str(&metadata).ok()?;
+        let text =
+            || Some(Self { types: object.types.clone(), metadata: metadata.into(), data: object.text()?.into() });
+        (back == object.metadata).then(text)?
     }
 
     fn object(&self) -> Option<DynamicObject> {
@@ -82,7 +91,7 @@ mod tests {
     #[test]
     fn what_has_a_pod_template_is_kept_as_text_and_comes_back_the_same() {
         for (kind, is_text) in [("ReplicaSet", true), ("CronJob", true), ("ConfigMap", false), ("Service", false)] {
-            let packed = Packed::of(FederatedKind::named(kind).unwrap(), object(kind));
+            let packed = Packed::of(FederatedKind::named(kind).unwrap(), object(kind).into());
             assert_eq!(matches!(packed, Packed::Text(_)), is_text, "{kind}");
             assert_eq!(*packed.object(), object(kind), "{kind}");
         }
@@ -94,7 +103,7 @@ mod tests {
         // The API writes whole seconds.
         let time = "2026-01-01T00:00:00.5Z".parse().unwrap();
         odd.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(time));
-        let packed = Packed::of(FederatedKind::named("ReplicaSet").unwrap(), odd.clone());
+        let packed = Packed::of(FederatedKind::named("ReplicaSet").unwrap(), odd.clone().into());
         assert!(matches!(packed, Packed::Whole(_)));
         assert_eq!(*packed.object(), odd);
     }

@@ -4,7 +4,7 @@ use kfed_replica_scheduler::{Member, Request, Scheduler, Verdict};
 
 use super::*;
 use crate::Settings;
-use crate::world::{Change, Target, World};
+use crate::world::{Target, World};
 
 const GOLD: &str = r#"[{"key": "tier", "operator": "in", "values": ["gold"]}]"#;
 
@@ -105,7 +105,7 @@ fn who_has_nothing_is_counted_on_for_nothing() {
     let told = plan(&view).federation.unwrap().placement.unwrap();
     federated.metadata.annotations.as_mut().unwrap().insert(keys::PLACEMENT.to_owned(), told);
     let mut world = World::default();
-    world.federation.change(view.key.kind, Change::Apply(Box::new(federated)));
+    world.federation.hold(view.key.kind, federated);
     // Members that have been seen, and do not show themselves now.
     let silent = || crate::world::Member { known: true, ..Default::default() };
     world.members.extend(["east", "west"].map(|name| (name.to_owned(), silent())));
