@@ -37,7 +37,7 @@ pub(super) async fn follow_as<K, T>(
     let mut backoff = FIRST_BACKOFF;
     loop {
         let mut end = Change::Interrupted;
-        let mut events = std::pin::pin!(watcher(objects.clone(), config.clone()));
+        let mut events = Box::pin(watcher(objects.clone(), config.clone()));
         let mut listed = Vec::new();
         while let Some(event) = events.next().await {
             match event {
@@ -56,6 +56,8 @@ pub(super) async fn follow_as<K, T>(
                 }
             }
         }
+        // Nobody reads it any more, and others may share its connection.
+        drop(events);
         tell(end);
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);
