@@ -1,9 +1,13 @@
 //! How the control plane reaches members: by a kubeconfig, through a `tower` service that tests replace.
 
+mod multiplexed;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
-use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
 use secrecy::{ExposeSecret, SecretString};
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
@@ -15,6 +19,18 @@ pub struct Connect {
     pub member: String,
     /// The kubeconfig from the member's Secret.
     pub kubeconfig: SecretString,
+    /// What the client is for.
+    pub purpose: Purpose,
+}
+
+/// What a client of a member is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// Probes, questions and writes. None of them is to wait for another, nor to be lost with it.
+    Calls,
+    /// Watches: many, that last and say little. They may share a connection.
+    Watches,
 }
 
 /// Makes clients of members.
@@ -30,6 +46,12 @@ pub enum ConnectError {
         /// What is wrong with it. Never its text, which holds secrets.
         problem: String,
     },
+    /// Its server is to be known by a name that cannot be one.
+    #[error("the kubeconfig's tls-server-name {name:?} is no name")]
+    ServerName {
+        /// The name.
+        name: String,
+    },
     /// Its server, certificates or credentials cannot be used.
     #[error("the kubeconfig cannot be used")]
     Use(#[source] kube::Error),
@@ -38,7 +60,11 @@ pub enum ConnectError {
 /// The connector that trusts the kubeconfig: its current context is the member. Connections are given up after `deadline`.
 pub fn by_kubeconfig(deadline: Duration) -> MemberConnector {
     BoxCloneSyncService::new(tower::service_fn(move |connect: Connect| async move {
-        Ok(client(connect.kubeconfig.expose_secret(), deadline).await?)
+        let kubeconfig = connect.kubeconfig.expose_secret();
+        match connect.purpose {
+            Purpose::Calls => Ok(client(kubeconfig, deadline).await?),
+            Purpose::Watches => Ok(multiplexed::client(config(kubeconfig, deadline).await?)?),
+        }
     }))
 }
 
@@ -46,8 +72,7 @@ pub fn by_kubeconfig(deadline: Duration) -> MemberConnector {
 ///
 /// Requests are sent once: whoever calls decides on retries and deadlines. Reads have no time limit, since watches last.
 pub async fn client(kubeconfig: &str, deadline: Duration) -> Result<Client, ConnectError> {
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unreadable(&error))?;
-    client_of(kubeconfig, None, deadline).await
+    Client::try_from(config(kubeconfig, deadline).await?).map_err(ConnectError::Use)
 }
 
 /// A client of `context` of `kubeconfig`; of its current context where none is named.
@@ -56,12 +81,20 @@ pub async fn client_of(
     context: Option<&str>,
     deadline: Duration,
 ) -> Result<Client, ConnectError> {
+    Client::try_from(config_of(kubeconfig, context, deadline).await?).map_err(ConnectError::Use)
+}
+
+async fn config(kubeconfig: &str, deadline: Duration) -> Result<Config, ConnectError> {
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unreadable(&error))?;
+    config_of(kubeconfig, None, deadline).await
+}
+
+async fn config_of(kubeconfig: Kubeconfig, context: Option<&str>, deadline: Duration) -> Result<Config, ConnectError> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let mut config =
-        kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unreadable(&error))?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unreadable(&error))?;
     config.connect_timeout = Some(deadline);
     config.default_retry = false;
-    Client::try_from(config).map_err(ConnectError::Use)
+    Ok(config)
 }
 
 /// YAML errors quote the text, and that may be a token: only the place is told.

@@ -60,7 +60,7 @@ mod settings;
 mod world;
 
 pub use builder::{AddressProbe, Clock, ControlPlane, ControlPlaneBuilder};
-pub use connect::{Connect, MemberConnector};
+pub use connect::{Connect, MemberConnector, Purpose};
 pub use kinds::{
     Conditions, FEDERATED_KINDS, FederatedKind, Known, Merge, ObjectKey, Own, Replicas, Second, StatusField, Truth,
 };

@@ -25,7 +25,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         tasks.spawn(ever("a watch of the federation API", move || {
             let (shared, objects) =
                 (shared.clone(), Api::all_with(shared.parts.federation.clone(), &kind.api_resource()));
-            let keep = |object: Lean| Kept::federated(kind, object);
+            let keep = |object: Lean| Kept::of(kind, object);
             follow_as(objects, watcher::Config::default(), keep, move |change| {
                 let complete = matches!(change, Change::Reset(_) | Change::NotServed);
                 let mut keys = {

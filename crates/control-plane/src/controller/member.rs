@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::watch::{follow_as, follow_closely};
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
-use crate::connect::Connect;
+use crate::connect::{Connect, Purpose};
 use crate::effect::breaker::Breaker;
 use crate::effect::member::stack;
 use crate::effect::{EffectError, chain, within};
@@ -119,7 +119,7 @@ impl Default for Tasks {
 /// Asks the member from time to time whether it still is the cluster that has joined under another name, and does nothing else.
 async fn stand_by(shared: Arc<Shared>, name: String, secret: String) {
     loop {
-        if let Ok(client) = connect(&shared, &name, &secret).await {
+        if let Ok((client, _)) = connect(&shared, &name, &secret).await {
             let known = identify(&shared, &name, &client).await;
             if let Err(error) = known {
                 tracing::debug!(member = name, %error, "could not ask who the member is");
@@ -155,9 +155,9 @@ async fn identify(shared: &Shared, name: &str, client: &Client) -> Result<(), Ef
 async fn live(shared: Arc<Shared>, name: String, secret: String) {
     let buried = tombstones::read(&shared, &name).await;
     update(&shared, &name, |member| member.buried.extend(buried));
-    let client = loop {
+    let (client, again) = loop {
         match connect(&shared, &name, &secret).await {
-            Ok(client) => break client,
+            Ok(connected) => break connected,
             Err(why) => {
                 update(&shared, &name, |member| member.refused = Some(why));
                 shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
@@ -185,8 +185,15 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
         let now = shared.now();
         let health = ApiHealth::of(&observation, now);
         match &health {
-            ApiHealth::Ready if watches.is_none() => watches = Some(watch(&shared, &name, &client)),
-            // A connection that was cut without a word may look open for long: what is followed starts anew on the return.
+            // A connection that was cut without a word may look open for long: what is followed starts anew, by a new one, on the return.
+            ApiHealth::Ready if watches.is_none() => {
+                let watcher = open(&shared, Connect { purpose: Purpose::Watches, ..again.clone() }).await;
+                let watcher = watcher.unwrap_or_else(|error| {
+                    tracing::debug!(member = name, error, "watches share no connection");
+                    client.clone()
+                });
+                watches = Some(watch(&shared, &name, &watcher));
+            }
             ApiHealth::Offline { .. } => watches = None,
             _ => {}
         }
@@ -278,8 +285,8 @@ fn clock(shared: &Arc<Shared>, name: &str) -> MemberClock {
     MemberClock { ours, tell: Arc::new(tell) }
 }
 
-/// A client by the member's Secret.
-async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<Client, String> {
+/// A client by the member's Secret, and what more of them are made by.
+async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<(Client, Connect), String> {
     let deadline = shared.settings().deadline;
     let secrets = Api::<Secret>::namespaced(shared.parts.federation.clone(), SYSTEM_NAMESPACE);
     let found = within(deadline, secrets.get_opt(secret)).await.map_err(|error| chain(&error))?;
@@ -289,12 +296,17 @@ async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<Client, St
     let kubeconfig = kubeconfig.ok_or_else(|| {
         format!("Secret {SYSTEM_NAMESPACE}/{secret} has no key {} with text", keys::SECRET_KUBECONFIG)
     })?;
-    let connect = Connect { member: name.to_owned(), kubeconfig: SecretString::from(kubeconfig) };
-    let connector = shared.parts.connector.clone();
-    let why = |problem: String| format!("Secret {SYSTEM_NAMESPACE}/{secret}: {problem}");
-    match tokio::time::timeout(deadline, connector.oneshot(connect)).await {
-        Ok(client) => client.map_err(|error| why(chain(&*error))),
-        Err(_) => Err(why(format!("no connection within {deadline:?}"))),
+    let kubeconfig = SecretString::from(kubeconfig);
+    let connect = Connect { member: name.to_owned(), kubeconfig, purpose: Purpose::Calls };
+    let client = open(shared, connect.clone()).await;
+    Ok((client.map_err(|problem| format!("Secret {SYSTEM_NAMESPACE}/{secret}: {problem}"))?, connect))
+}
+
+async fn open(shared: &Shared, connect: Connect) -> Result<Client, String> {
+    let deadline = shared.settings().deadline;
+    match tokio::time::timeout(deadline, shared.parts.connector.clone().oneshot(connect)).await {
+        Ok(client) => client.map_err(|error| chain(&*error)),
+        Err(_) => Err(format!("no connection within {deadline:?}")),
     }
 }
 
@@ -381,7 +393,8 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 match kind.is_namespace() {
                     true => {
                         let namespaces = Api::all_with(client, &resource);
-                        follow_closely(namespaces, config, before, |partial| keep(Lean::of_metadata(partial)), tell).await;
+                        follow_closely(namespaces, config, before, |partial| keep(Lean::of_metadata(partial)), tell)
+                            .await;
                     }
                     false => follow_closely(Api::all_with(client, &resource), config, before, keep, tell).await,
                 }

@@ -82,7 +82,7 @@ async fn follow_by<K, T>(
             continue;
         }
         let mut end = Change::Interrupted;
-        let mut events = std::pin::pin!(watcher(objects.clone(), config.clone()));
+        let mut events = Box::pin(watcher(objects.clone(), config.clone()));
         let mut listed = Vec::new();
         while let Some(event) = events.next().await {
             match event {
@@ -104,6 +104,8 @@ async fn follow_by<K, T>(
             }
         }
         refused = matches!(&end, Change::Forbidden(ban) if ban.verb == WATCH);
+        // Nobody reads it any more, and others may share its connection.
+        drop(events);
         tell(end);
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(LONGEST_BACKOFF);

@@ -93,12 +93,7 @@ impl Members {
     }
 
     /// Takes in what a watch of `kind` in member `name` tells; returns the keys it is about.
-    pub(crate) fn hear(
-        &mut self,
-        name: &str,
-        kind: &'static FederatedKind,
-        told: Change<Kept>,
-    ) -> Vec<ObjectKey> {
+    pub(crate) fn hear(&mut self, name: &str, kind: &'static FederatedKind, told: Change<Kept>) -> Vec<ObjectKey> {
         let keys = self.change(name, |member| member.objects.change(kind, told));
         self.index(name, &keys);
         keys
@@ -107,7 +102,7 @@ impl Members {
     /// Member `name` holds an object.
     #[cfg(test)]
     pub(crate) fn hold(&mut self, name: &str, kind: &'static FederatedKind, object: kube::core::DynamicObject) {
-        self.hear(name, kind, Change::Apply(Box::new(Kept::federated(kind, object.into()))));
+        self.hear(name, kind, Change::Apply(Box::new(Kept::of(kind, object.into()))));
     }
 
     /// All that was known of `name` is no longer; this is.
@@ -164,7 +159,7 @@ mod tests {
 
     fn object(name: &str) -> Kept {
         let metadata = json!({"name": name, "namespace": "default"});
-        Kept::federated(kind(), serde_json::from_value(json!({"metadata": metadata})).unwrap())
+        Kept::of(kind(), serde_json::from_value(json!({"metadata": metadata})).unwrap())
     }
 
     fn key(name: &str) -> ObjectKey {
@@ -213,7 +208,8 @@ mod tests {
         assert_eq!(names(&members), (west.clone(), none.clone()), "it has told nothing yet");
         members.change("west", |member| member.known = true);
         assert_eq!(names(&members), (none.clone(), none.clone()));
-        members.change("west", |member| member.forbidden.insert("Secret", "no".into()));
+        let ban = super::super::Ban { verb: "list", says: "no".into() };
+        members.change("west", |member| member.forbidden.insert("Secret", ban));
         assert_eq!(names(&members), (west.clone(), none.clone()));
         let since = "2026-01-01T00:00:00Z".parse().unwrap();
         let offline = ApiHealth::Offline { reason: "Timeout", message: String::new(), since };

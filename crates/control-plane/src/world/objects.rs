@@ -91,7 +91,7 @@ impl Objects {
     /// Takes in one that nobody has to be told of.
     #[cfg(test)]
     pub(crate) fn hold(&mut self, kind: &'static FederatedKind, object: DynamicObject) {
-        self.insert(Kept::federated(kind, object.into()));
+        self.insert(Kept::of(kind, object.into()));
     }
 
     /// Those of `kind` in `namespace`.
@@ -119,14 +119,14 @@ impl Objects {
 // === impl Kept ===
 
 impl Kept {
-    /// Of a federated object.
-    pub(crate) fn federated(kind: &'static FederatedKind, object: Lean) -> Self {
+    /// As it is.
+    pub(crate) fn of(kind: &'static FederatedKind, object: Lean) -> Self {
         Self { key: kind.key_of(&object.metadata), object: Packed::of(kind, object) }
     }
 
-    /// Of an object in a member.
+    /// As far as it counts in a member.
     pub(crate) fn in_member(kind: &'static FederatedKind, federation: &str, object: Lean) -> Self {
-        Self::federated(kind, kept::in_member(kind, federation, object))
+        Self::of(kind, kept::in_member(kind, federation, object))
     }
 
     pub(crate) fn metadata(&self) -> Cow<'_, ObjectMeta> {

@@ -8,7 +8,7 @@ use super::*;
 use crate::Settings;
 use crate::kinds::FEDERATED_KINDS;
 use crate::object::annotation;
-use crate::world::{ApiHealth, Change, DnsState, ENDPOINT_SLICES, IDENTITY, Member, TOMBSTONES, Target, World};
+use crate::world::{ApiHealth, Ban, Change, DnsState, ENDPOINT_SLICES, IDENTITY, Member, TOMBSTONES, Target, World};
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const SELECTORS: [&str; 9] = [
@@ -211,7 +211,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         }
         match drawn.lack {
             Some(Lack::Kind) => drop(member.unserved.insert(kind.id)),
-            Some(Lack::Sight) => drop(member.forbidden.insert(kind.id, "no".to_owned())),
+            Some(Lack::Sight) => drop(member.forbidden.insert(kind.id, Ban { verb: "list", says: "no".to_owned() })),
             _ => {}
         }
         world.members.replace(name, member);
