@@ -96,8 +96,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 let names = world.clusters.change(change);
                 // From now on nothing is decided as if this member were not there.
                 let world = &mut *world;
-                for name in
-                    names.iter().filter(|name| world.clusters.get(*name).is_some_and(|cluster| is_ours(cluster)))
+                for name in names.iter().filter(|name| world.clusters.get(name).is_some_and(|cluster| is_ours(cluster)))
                 {
                     world.members.change(name, |_| ());
                 }

@@ -319,11 +319,11 @@ fn only_related_members_are_looked_at_and_some_others_are_told_of() {
     assert_eq!(seen(&wish, 0, &Drawn { known: false, ..known.clone() }), "acd", "it may hold one");
     assert_eq!(seen(&wish, 0, &Drawn { share: Some((1, 1)), ..known.clone() }), "acd", "it was counted on");
     let silver = Drawn { labels: [("tier", "silver")].into(), ..known.clone() };
-    let selecting = Wish { preferences: None, selector: Some(SELECTORS[3]), ..wish.clone() };
+    let selecting = Wish { preferences: None, selector: Some(SELECTORS[3]), ..wish };
     let only_silver = r#"[{"key": "tier", "operator": "=", "values": ["silver"]}]"#;
     assert_eq!(seen(&selecting, 0, &silver), "", "none has a size");
-    assert_eq!(seen(&Wish { selector: Some(only_silver), ..selecting.clone() }, 0, &silver), "d");
-    assert_eq!(seen(&Wish { selector: Some(SELECTORS[2]), ..selecting.clone() }, 0, &silver), "abcdef", "nearly all");
+    assert_eq!(seen(&Wish { selector: Some(only_silver), ..selecting }, 0, &silver), "d");
+    assert_eq!(seen(&Wish { selector: Some(SELECTORS[2]), ..selecting }, 0, &silver), "abcdef", "nearly all");
     assert_eq!(seen(&Wish { selector: Some("[{"), ..selecting }, 0, &silver), "abcdef", "nobody can tell");
     assert_eq!(seen(&Wish { preferences: None, ..wish }, 0, &silver), "abcdef", "it goes everywhere");
 }
