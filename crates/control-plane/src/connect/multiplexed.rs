@@ -19,7 +19,8 @@ const PING_AFTER: Duration = Duration::from_secs(30);
 /// How long it has to answer.
 const PONG_WITHIN: Duration = Duration::from_secs(15);
 
-/// Over a proxy, and to a server without HTTP/2, requests have connections of their own.
+/// Over a proxy, and to a server without HTTP/2, requests have connections of their own. A server that allows fewer streams than there are
+/// watches lets the rest wait: kube-apiserver allows 100 where it is not told otherwise, and there are some 22 and one a custom kind.
 pub(super) fn client(config: Config) -> Result<Client, ConnectError> {
     if config.proxy_url.is_some() {
         return Client::try_from(config).map_err(ConnectError::Use);
@@ -36,6 +37,8 @@ pub(super) fn client(config: Config) -> Result<Client, ConnectError> {
     connector.set_connect_timeout(config.connect_timeout);
     let service: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
+        // By when a request last began, and watches last longer than the default; pings find what is dead.
+        .pool_idle_timeout(None)
         .http2_keep_alive_interval(PING_AFTER)
         .http2_keep_alive_timeout(PONG_WITHIN)
         .http2_keep_alive_while_idle(true)

@@ -46,10 +46,10 @@ struct Monitored {
 
 /// Keeps probing what there is to probe until the task ends.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut rest = COALESCE;
+    let mut not_before = Instant::now();
     loop {
         shared.dns.notified().await;
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep_until(not_before.max(Instant::now() + COALESCE)).await;
         let begin = Instant::now();
         let services: Vec<ObjectKey> = shared.world().published().cloned().collect();
         // One Service at a time: nobody waits for the world until all are done.
@@ -60,7 +60,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let wanted = targets.collect();
         shared.addresses.adjust(&shared, &wanted);
         shared.addresses.adjusted.notify_one();
-        rest = rest_after(begin.elapsed()).max(COALESCE);
+        not_before = Instant::now() + rest_after(begin.elapsed());
     }
 }
 

@@ -45,7 +45,7 @@ async fn keep(
     let zone = find(shared, &standing).await;
     let mut keeper = Keeper::new(shared.clone(), zone);
     let mut outage = Backoff::default();
-    let mut next = Instant::now();
+    let (mut next, mut not_before) = (Instant::now(), Instant::now());
     loop {
         tokio::select! {
             () = shared.addresses.adjusted() => {}
@@ -53,6 +53,7 @@ async fn keep(
             () = keeper.swept() => {}
             () = tokio::time::sleep_until(next) => {}
         }
+        tokio::time::sleep_until(not_before).await;
         if !is_complete(shared) {
             // Names that are missing only because nobody has told us yet must not be withdrawn.
             next = Instant::now() + COMPLETE_POLL;
@@ -64,7 +65,9 @@ async fn keep(
                 outage.reset();
                 tell(&standing, keeper.trouble(), keeper.held());
                 next = again;
-                tokio::time::sleep(rest_after(keeper.planned_in())).await;
+                // A plan that was broken off is made anew at once.
+                let now = Instant::now();
+                not_before = if next > now { now + rest_after(keeper.planned_in()) } else { now };
             }
             Err(error) => {
                 tell(&standing, Some(&error), keeper.held());

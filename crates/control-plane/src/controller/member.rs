@@ -187,6 +187,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
         match &health {
             // A connection that was cut without a word may look open for long: what is followed starts anew, by a new one, on the return.
             ApiHealth::Ready if watches.is_none() => {
+                // Nothing is asked yet, so that nobody waits, but for a plug-in that gives credentials.
                 let watcher = open(&shared, Connect { purpose: Purpose::Watches, ..again.clone() }).await;
                 let watcher = watcher.unwrap_or_else(|error| {
                     tracing::debug!(member = name, error, "watches share no connection");
@@ -413,7 +414,6 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 }
                 if let Change::Forbidden(ban) = &change {
                     forbid(&shared, &name, ENDPOINT_SLICES, ban);
-                    shared.dns.notify_one();
                     return;
                 }
                 let (turn, matters) = {

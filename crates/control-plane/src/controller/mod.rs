@@ -197,7 +197,7 @@ where
 }
 
 /// How long something that looks at every Service rests when that has taken so long: a single event costs as much as many that come
-/// meanwhile, and however many come, they take a fifth of a core.
+/// meanwhile, and however many come, they take a fifth of a core, or more where a look takes longer than a quarter of the longest rest.
 fn rest_after(took: Duration) -> Duration {
     (took * 4).min(LONGEST_REST)
 }

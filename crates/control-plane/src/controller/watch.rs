@@ -72,15 +72,18 @@ async fn follow_by<K, T>(
 {
     let mut backoff = FIRST_BACKOFF;
     loop {
-        if closely
-            && refused
-            && let Some(ban) = trial(&objects, &config).await
-        {
-            tell(Change::Forbidden(ban));
-            tokio::time::sleep(backoff).await;
-            backoff = (backoff * 2).min(LONGEST_BACKOFF);
-            continue;
+        if closely && refused {
+            let trial = trial(&objects, &config).await;
+            if trial != Trial::Begun {
+                if let Trial::Refused(ban) = trial {
+                    tell(Change::Forbidden(ban));
+                }
+                tokio::time::sleep(backoff).await;
+                backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                continue;
+            }
         }
+        let mut has_listed = false;
         let mut end = Change::Interrupted;
         let mut events = Box::pin(watcher(objects.clone(), config.clone()));
         let mut listed = Vec::new();
@@ -92,6 +95,7 @@ async fn follow_by<K, T>(
                     if !refused {
                         backoff = FIRST_BACKOFF;
                     }
+                    has_listed = true;
                     tell(Change::Reset(std::mem::take(&mut listed)));
                 }
                 Ok(watcher::Event::Apply(object)) => tell(Change::Apply(Box::new(keep(object)))),
@@ -103,7 +107,10 @@ async fn follow_by<K, T>(
                 }
             }
         }
-        refused = matches!(&end, Change::Forbidden(ban) if ban.verb == WATCH);
+        refused = match &end {
+            Change::Forbidden(ban) => ban.verb == WATCH,
+            _ => refused && !has_listed,
+        };
         // Nobody reads it any more, and others may share its connection.
         drop(events);
         tell(end);
@@ -125,15 +132,25 @@ fn refusal<T>(error: &watcher::Error) -> Option<Change<T>> {
     }
 }
 
-/// What forbids a watch, after one has been refused; none where it begins and goes on for a moment, or fails otherwise. No object
-/// is asked for more than the list tells of its version.
-async fn trial<K>(objects: &Api<K>, config: &watcher::Config) -> Option<Ban>
+/// How a watch goes after one has been refused.
+#[derive(Debug, PartialEq, Eq)]
+enum Trial {
+    /// It has begun and gone on for a moment, or the kind is not served any more: both are for the list to tell.
+    Begun,
+    Refused(Ban),
+    /// Nobody can tell now: what was refused still counts as that.
+    Failed,
+}
+
+/// Tries a watch. Of objects no more is asked than the version of their list.
+async fn trial<K>(objects: &Api<K>, config: &watcher::Config) -> Trial
 where
     K: Clone + DeserializeOwned + Debug,
 {
     let ban = |verb, error| match error {
-        kube::Error::Api(status) if status.code == 403 => Some(Ban::of(verb, &status)),
-        _ => None,
+        kube::Error::Api(status) if status.code == 403 => Trial::Refused(Ban::of(verb, &status)),
+        kube::Error::Api(status) if status.code == 404 => Trial::Begun,
+        _ => Trial::Failed,
     };
     let labels = config.label_selector.clone();
     let first = ListParams { label_selector: labels.clone(), limit: Some(1), ..ListParams::default() };
@@ -150,7 +167,7 @@ where
         Ok(WatchEvent::Error(status)) if status.code == 403 => Some(Ban::of(WATCH, &status)),
         _ => None,
     }));
-    tokio::time::timeout(TRIAL, bans.next()).await.ok().flatten()
+    tokio::time::timeout(TRIAL, bans.next()).await.ok().flatten().map_or(Trial::Begun, Trial::Refused)
 }
 
 #[cfg(test)]
@@ -173,6 +190,8 @@ mod tests {
         /// Begun, and refused by its first event.
         RefusedLater,
         Allowed,
+        /// Nothing is answered well.
+        Failing,
     }
 
     /// An API server, how it takes watches, and how often it was asked for a whole list.
@@ -199,6 +218,9 @@ mod tests {
         /// What is answered where it is not the API server itself that answers.
         fn ask(&self, query: &str) -> Option<Response<Body>> {
             let mut state = self.0.lock().unwrap();
+            if state.0 == Watches::Failing {
+                return Some(Response::builder().status(500).body(Body::empty()).unwrap());
+            }
             if !query.contains("watch=true") {
                 state.1 += usize::from(!query.contains("limit=1&") && !query.ends_with("limit=1"));
                 return None;
@@ -206,7 +228,7 @@ mod tests {
             let status =
                 json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "message": "no"});
             let (code, body) = match state.0 {
-                Watches::Allowed => return None,
+                Watches::Allowed | Watches::Failing => return None,
                 Watches::Refused => (403, status),
                 Watches::RefusedLater => (200, json!({"type": "ERROR", "object": status})),
             };
@@ -244,6 +266,12 @@ mod tests {
             let mut words = told.lock().unwrap().clone();
             words.dedup();
             assert_eq!(words, ["listed", "forbidden to watch: no"], "{watches:?}");
+            assert_eq!(server.lists(), 1, "{watches:?}");
+            // What fails says nothing of what is allowed.
+            server.0.lock().unwrap().0 = Watches::Failing;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            server.0.lock().unwrap().0 = watches;
+            tokio::time::sleep(Duration::from_secs(60)).await;
             assert_eq!(server.lists(), 1, "{watches:?}");
             server.0.lock().unwrap().0 = Watches::Allowed;
             tokio::time::sleep(2 * LONGEST_BACKOFF).await;

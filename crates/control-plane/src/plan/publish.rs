@@ -4,6 +4,7 @@ mod check;
 mod condition;
 mod left_out;
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -132,6 +133,7 @@ pub(crate) fn observe(
     settings: &Settings,
 ) -> ServiceObservation {
     let exposure = exposure(service);
+    let told = LazyCell::new(|| told_before(service));
     let members = concerned(world, key, in_zone).filter(|(_, member)| member.same_as.is_none());
     let members = members.filter_map(|(name, member)| {
         let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
@@ -147,7 +149,7 @@ pub(crate) fn observe(
         }
         let observation = |ip: IpAddr, published: bool| {
             let asked = member.addresses.get(&AddressKey { service: key.clone(), ip });
-            let before = || answered_before(service, name, ip);
+            let before = || told.as_ref()?.answered(name, ip);
             AddressObservation {
                 ip,
                 probe: match probe(service, exposure, ip) {
@@ -219,8 +221,12 @@ pub(crate) fn observe(
 /// How `ip` of `member` had answered when that was last written down in `service`: a dead address must not look private to a control
 /// plane that has just started.
 pub(crate) fn answered_before(service: &DynamicObject, member: &str, ip: IpAddr) -> Option<AddressState> {
-    let seen: Seen = serde_json::from_str(annotation(service, keys::ADDRESSES)?).ok()?;
-    seen.answered(member, ip)
+    told_before(service)?.answered(member, ip)
+}
+
+/// What was last written down in `service` of its addresses.
+fn told_before(service: &DynamicObject) -> Option<Seen> {
+    serde_json::from_str(annotation(service, keys::ADDRESSES)?).ok()
 }
 
 /// What is wrong with what the Service says of how it is published.

@@ -8,6 +8,7 @@ use super::*;
 use crate::Settings;
 use crate::kinds::FEDERATED_KINDS;
 use crate::object::annotation;
+use crate::plan::publish;
 use crate::world::{ApiHealth, Ban, Change, DnsState, ENDPOINT_SLICES, IDENTITY, Member, TOMBSTONES, Target, World};
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
@@ -22,7 +23,7 @@ const SELECTORS: [&str; 9] = [
     r#"[{"key": "size", "operator": "in", "values": ["7"]}]"#,
     "[{",
 ];
-const PREFERENCES: [&str; 8] = [
+const PREFERENCES: [&str; 10] = [
     SPREAD,
     r#"{"clusters": {"a": {"weight": 1}, "c": {"weight": 2, "maxReplicas": 2}, "gone": {"weight": 1}}}"#,
     r#"{"rebalance": true, "clusters": {"b": {"minReplicas": 1, "weight": 1}, "e": {"weight": 1}}}"#,
@@ -30,6 +31,9 @@ const PREFERENCES: [&str; 8] = [
     r#"{"clusters": {"*": {"weight": 1}, "d": {"weight": 3}}, "clusterSelector": [{"key": "tier", "operator": "exists"}]}"#,
     r#"{"mode": "proportional", "clusters": {"*": {"weight": 1}}, "spread": [{"by": "region", "maxSkew": 1}]}"#,
     r#"{"clusters": {"b": {"weight": 1}}, "maxClusters": 1}"#,
+    r#"{"mode": "proportional", "clusters": {"a": {"weight": 1}, "b": {"weight": 1}, "c": {"weight": 1}}, "spread": [{"by": "region", "maxSkew": 1}]}"#,
+    r#"{"mode": "proportional", "clusters": {"*": {"weight": 1}}, "spread": [{"by": "region", "maxSkew": 1}],
+        "clusterSelector": [{"key": "tier", "operator": "exists"}]}"#,
     "{",
 ];
 
@@ -58,6 +62,7 @@ struct Drawn {
     refused: bool,
     share: Option<(i64, i64)>,
     in_zone: bool,
+    tainted: bool,
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
@@ -83,7 +88,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
     let share = proptest::option::weighted(0.3, (0..5_i64, 0..5_i64));
     let odd = |share| proptest::bool::weighted(share);
     let seen = (odd(0.8), odd(0.8), odd(0.8), odd(0.9));
-    let told = (odd(0.1), odd(0.1), share, odd(0.3));
+    let told = (odd(0.1), odd(0.1), share, odd(0.3), odd(0.1));
     (labels, api, leaving, lack, copy, seen, told).prop_map(
         |(
             labels,
@@ -92,7 +97,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
             lack,
             copy,
             (known, listed, ever_ready, has_namespace),
-            (unseen, refused, share, in_zone),
+            (unseen, refused, share, in_zone, tainted),
         )| {
             Drawn {
                 labels,
@@ -108,6 +113,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
                 refused,
                 share,
                 in_zone,
+                tainted,
             }
         },
     )
@@ -172,8 +178,10 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
     if !wish.is_held {
         metadata["finalizers"] = json!([]);
     }
-    let federated =
-        object(wish.kind, &json!({"metadata": metadata, "spec": {"replicas": wish.replicas, "type": "LoadBalancer"}}));
+    let federated = object(
+        wish.kind,
+        &json!({"metadata": metadata, "spec": {"replicas": wish.replicas, "type": "LoadBalancer", "ports": [{"port": 80}]}}),
+    );
     let mut world = World { began: "2026-01-01T00:00:00Z".parse().unwrap(), ..World::default() };
     if wish.is_there {
         world.federation.hold(kind, federated);
@@ -222,7 +230,8 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
             let labels = if ours { json!({keys::MANAGED_BY: "fed"}) } else { json!({}) };
             let copy = object(
                 wish.kind,
-                &json!({"metadata": {"labels": labels}, "spec": {"replicas": replicas}, "status": {"replicas": replicas, "readyReplicas": ready}}),
+                &json!({"metadata": {"labels": labels}, "spec": {"replicas": replicas}, "status": {"replicas": replicas, "readyReplicas": ready,
+                        "loadBalancer": {"ingress": [{"ip": format!("192.0.2.{replicas}")}]}}}),
             );
             world.members.hold(name, kind, copy);
         }
@@ -240,7 +249,8 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         let version = drawn.ever_ready.then_some("v1.34.0");
         clusters.push(json_of(json!({
             "apiVersion": "kfed.io/v1beta1", "kind": "Cluster", "metadata": {"name": name, "labels": drawn.labels},
-            "spec": {"secretRef": {"name": name}}, "status": {"version": version, "region": format!("region-{}", name.len())}
+            "spec": {"secretRef": {"name": name}, "taints": if drawn.tainted { json!([{"key": "old", "effect": "NoSchedule"}]) } else { json!([]) }},
+            "status": {"version": version, "region": format!("region-{}", name.as_bytes()[0] % 2)}
         })));
     }
     world.clusters.change(Change::Reset(clusters));
@@ -277,6 +287,32 @@ proptest! {
         prop_assert!(all.members.len() == members.len() && related.members.len() <= members.len());
         prop_assert_eq!(without_whys(&related), without_whys(&all));
     }
+
+    #[test]
+    fn who_has_nothing_to_do_with_a_service_changes_nothing_in_where_its_names_lead(
+        wish in wish(),
+        drawn in proptest::collection::vec(drawn(), NAMES.len()),
+    ) {
+        let wish = Wish { kind: "Service", ..wish };
+        let members: Vec<_> = NAMES.into_iter().zip(drawn).collect();
+        let observed = |world: &World, key: &ObjectKey| {
+            let service = world.federation.get(key)?;
+            let of_service = kfed_dnsprovider::Resource::service(&key.namespace, &key.name);
+            let in_zone = world.dns.as_ref()?.services.get(&of_service).map(|dns| dns.addresses.clone()).unwrap_or_default();
+            let settings = Settings::new("fed", "example.com".parse().unwrap());
+            let left_out = publish::left_out(world, key, &service, Some(&in_zone));
+            let targets = publish::targets(world, key, &settings);
+            Some((publish::observe(world, key, &service, &in_zone, &left_out, &settings), targets))
+        };
+        let (mut world, key) = world(&wish, &members);
+        let seen = observed(&world, &key);
+        for name in NAMES {
+            // Who hides anything at all may have something of the Service: all are asked now.
+            let ban = Ban { verb: "list", says: "no".to_owned() };
+            world.members.change(name, |member| member.forbidden.insert("Secret", ban));
+        }
+        prop_assert_eq!(seen, observed(&world, &key));
+    }
 }
 
 #[test]
@@ -295,6 +331,7 @@ fn only_related_members_are_looked_at_and_some_others_are_told_of() {
         refused: false,
         share: None,
         in_zone: false,
+        tainted: false,
     };
     let wish = Wish {
         kind: "ReplicaSet",
