@@ -144,9 +144,10 @@ fn pruned(mut metadata: ObjectMeta) -> ObjectMeta {
 impl Field {
     fn of(value: Value) -> Self {
         let text = value.to_string();
-        match serde_json::from_str::<Value>(&text) {
-            Ok(back) if back == value => Self::Text(text.into()),
-            _ => Self::Tree(value),
+        let comes_back = || serde_json::from_str::<Value>(&text).is_ok_and(|back| back == value);
+        match !has_fraction(&value) || comes_back() {
+            true => Self::Text(text.into()),
+            false => Self::Tree(value),
         }
     }
 
@@ -155,6 +156,16 @@ impl Field {
             Self::Text(text) => serde_json::from_str(text).expect("it has been read before"),
             Self::Tree(value) => value.clone(),
         }
+    }
+}
+
+/// Whether a number in it is no integer: only such a one may have no exact text.
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => !(number.is_i64() || number.is_u64()),
+        Value::Array(items) => items.iter().any(has_fraction),
+        Value::Object(fields) => fields.values().any(has_fraction),
+        _ => false,
     }
 }
 
