@@ -134,7 +134,7 @@ pub(crate) fn observe(
 ) -> ServiceObservation {
     let exposure = exposure(service);
     let told = LazyCell::new(|| told_before(service));
-    let members = concerned(world, key, in_zone).filter(|(_, member)| member.same_as.is_none());
+    let members = concerned(world, key).filter(|(_, member)| member.same_as.is_none());
     let members = members.filter_map(|(name, member)| {
         let here = in_zone.get(name).map_or(&[][..], Vec::as_slice);
         let targets = targets_of(member, key, exposure, here, settings);
@@ -286,21 +286,15 @@ fn for_each_member(
     }
     let resource = Resource::service(&key.namespace, &key.name);
     let in_zone = world.dns.as_ref().and_then(|dns| dns.services.get(&resource)).map(|dns| &dns.addresses);
-    let nothing = InZone::new();
-    for (name, member) in concerned(world, key, in_zone.unwrap_or(&nothing)) {
+    for (name, member) in concerned(world, key) {
         let here = in_zone.and_then(|in_zone| in_zone.get(name)).map_or(&[][..], Vec::as_slice);
         each(name, &service, &targets_of(member, key, exposure, here, settings), here);
     }
 }
 
-/// The members that have something of the Service `key`, or may, and those that the zone leads to for it.
-fn concerned<'a>(
-    world: &'a World,
-    key: &ObjectKey,
-    in_zone: &'a InZone,
-) -> impl Iterator<Item = (&'a str, &'a Member)> {
-    let may = world.members.holders(key).chain(world.members.veiled().map(|(name, _)| name));
-    let names: BTreeSet<_> = may.chain(in_zone.keys().map(String::as_str)).collect();
+/// The members that have something of the Service `key`, or may. Who shows that it has nothing leads nowhere, whatever the zone says.
+fn concerned<'a>(world: &'a World, key: &ObjectKey) -> impl Iterator<Item = (&'a str, &'a Member)> {
+    let names: BTreeSet<_> = world.members.holders(key).chain(world.members.veiled().map(|(name, _)| name)).collect();
     names.into_iter().filter_map(|name| Some((name, world.members.get(name)?)))
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use kfed_api::policy::PlacementPolicy;
 use kfed_api::preferences::ANY_CLUSTER;
-use kfed_dnsprovider::Resource;
 use kube::core::DynamicObject;
 
 use super::World;
@@ -41,9 +40,6 @@ impl Asked<'_> {
         related.extend(of_key(&world.unseen, self.key));
         related.extend(told_of(&world.refusals, self.key).map(|(name, _)| name));
         related.extend(self.placed.iter().filter_map(|name| world.members.name(name)));
-        let resource = self.key.kind.published.then(|| Resource::service(&self.key.namespace, &self.key.name));
-        let in_zone = resource.zip(world.dns.as_ref()).and_then(|(resource, dns)| dns.services.get(&resource));
-        related.extend(in_zone.into_iter().flat_map(|service| service.addresses.keys()).map(String::as_str));
         let others = world.members.names().filter(|name| !related.contains(name)).take(sight.others);
         let others: Vec<_> = others.collect();
         related.extend(others);

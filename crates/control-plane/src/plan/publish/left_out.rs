@@ -33,7 +33,7 @@ pub(crate) fn left_out(
     if !led_to().any(belongs) && !belongs_nowhere() {
         return BTreeSet::new();
     }
-    let have = world.members.holders(key).chain(world.members.veiled().map(|(name, _)| name)).chain(led_to());
+    let have = world.members.holders(key).chain(world.members.veiled().map(|(name, _)| name));
     have.filter(|name| super::stays(world, name) && !belongs(name)).map(str::to_owned).collect()
 }
 

@@ -1,5 +1,7 @@
 //! Members that have nothing to do with an object change nothing in its plan: it is planned with those that have alone.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -152,6 +154,41 @@ fn wish() -> impl Strategy<Value = Wish> {
             is_held,
         },
     )
+}
+
+/// A member that has nothing of the object.
+fn plain() -> Drawn {
+    Drawn {
+        labels: [("tier", "gold")].into(),
+        api: ApiHealth::Ready,
+        known: true,
+        listed: true,
+        ever_ready: true,
+        leaving: None,
+        lack: None,
+        copy: None,
+        has_namespace: true,
+        unseen: false,
+        refused: false,
+        share: None,
+        in_zone: false,
+        tainted: false,
+    }
+}
+
+/// A workload that goes everywhere.
+fn plain_wish() -> Wish {
+    Wish {
+        kind: "ReplicaSet",
+        is_there: true,
+        is_deleted: false,
+        replicas: 3,
+        selector: None,
+        of_namespace: None,
+        preferences: None,
+        scaler: None,
+        is_held: true,
+    }
 }
 
 fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
@@ -316,34 +353,27 @@ proptest! {
 }
 
 #[test]
+fn who_has_shown_nothing_yet_is_asked_where_names_lead() {
+    let shown = Drawn { known: true, listed: true, ever_ready: true, ..plain() };
+    let (hidden, holder) =
+        (Drawn { known: false, ..shown.clone() }, Drawn { copy: Some((true, 1, 1)), ..shown.clone() });
+    let members = [("a", shown), ("b", hidden.clone()), ("c", holder), ("d", Drawn { in_zone: true, ..hidden })];
+    let wish = Wish { kind: "Service", ..plain_wish() };
+    let (world, key) = world(&wish, &members);
+    let service = world.federation.get(&key).unwrap();
+    let of_service = kfed_dnsprovider::Resource::service(&key.namespace, &key.name);
+    let in_zone = &world.dns.as_ref().unwrap().services[&of_service].addresses;
+    let settings = Settings::new("fed", "example.com".parse().unwrap());
+    let observed = publish::observe(&world, &key, &service, in_zone, &BTreeSet::new(), &settings);
+    let asked: Vec<_> =
+        observed.members.iter().map(|member| (member.member.as_str(), member.addresses.len())).collect();
+    assert_eq!(asked, [("b", 0), ("c", 1), ("d", 1)]);
+}
+
+#[test]
 fn only_related_members_are_looked_at_and_some_others_are_told_of() {
-    let known = Drawn {
-        labels: [("tier", "gold")].into(),
-        api: ApiHealth::Ready,
-        known: true,
-        listed: true,
-        ever_ready: true,
-        leaving: None,
-        lack: None,
-        copy: None,
-        has_namespace: true,
-        unseen: false,
-        refused: false,
-        share: None,
-        in_zone: false,
-        tainted: false,
-    };
-    let wish = Wish {
-        kind: "ReplicaSet",
-        is_there: true,
-        is_deleted: false,
-        replicas: 3,
-        selector: None,
-        of_namespace: None,
-        preferences: Some(PREFERENCES[1]),
-        scaler: None,
-        is_held: true,
-    };
+    let known = plain();
+    let wish = Wish { preferences: Some(PREFERENCES[1]), ..plain_wish() };
     let seen = |wish: &Wish, others: usize, other: &Drawn| -> String {
         let members = NAMES.map(|name| (name, if name == "d" { other.clone() } else { known.clone() }));
         let (world, key) = world(wish, &members);
