@@ -20,6 +20,7 @@ use kfed_replica_scheduler::{Member, Request as Placement, Scheduler, Verdict};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::json;
+use support::tap::Tap;
 use support::{Fleet, MINUTE, SECOND};
 
 async fn status(fleet: &Fleet) -> Overview {
@@ -132,7 +133,8 @@ async fn what_members_tell_of_an_object_at_about_the_same_time_is_looked_at_toge
         Verdict::Allow
     };
     fleet.settings.scheduler = Arc::new(Scheduler::default().filter(count));
-    fleet.run();
+    let tap = Tap::new();
+    fleet.run_as(fleet.tapped(&tap));
     let names: Vec<_> = (0..MEMBERS).map(|n| format!("fed-{n}")).collect();
     for name in &names {
         fleet.join(name, "westus", &["1"]).await;
@@ -140,7 +142,7 @@ async fn what_members_tell_of_an_object_at_about_the_same_time_is_looked_at_toge
     fleet.replica_set("hostname", 8, None).await;
     let spread: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
     fleet.is_spread("hostname", &spread).await;
-    tokio::time::sleep(MINUTE).await;
+    tap.rests(MINUTE).await;
     looks.store(0, Ordering::Relaxed);
     for name in &names {
         let copies = Api::<ReplicaSet>::namespaced(fleet.member(name).client(), "default");
@@ -148,7 +150,8 @@ async fn what_members_tell_of_an_object_at_about_the_same_time_is_looked_at_toge
         copies.patch("hostname", &PatchParams::default(), &label).await.unwrap();
         tokio::time::sleep(SECOND / 100).await;
     }
-    tokio::time::sleep(SECOND).await;
-    let looks = looks.load(Ordering::Relaxed);
-    assert!((1..=2).contains(&looks), "{looks} looks");
+    let seen = || looks.load(Ordering::Relaxed);
+    fleet.eventually("it is looked at", async || seen() > 0).await;
+    tap.rests(MINUTE).await;
+    assert!(seen() <= 2, "{} looks", seen());
 }

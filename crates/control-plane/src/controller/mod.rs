@@ -394,3 +394,14 @@ impl<T> Drop for AbortOnDrop<T> {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_all_is_followed_by_a_rest_that_is_never_long() {
+        let rest = |took| rest_after(Duration::from_millis(took)).as_millis();
+        assert_eq!([rest(0), rest(20), rest(249), rest(60_000)], [0, 80, 996, 1_000]);
+    }
+}

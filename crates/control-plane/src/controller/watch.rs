@@ -180,6 +180,7 @@ mod tests {
     use kube::Client;
     use kube::client::Body;
     use serde_json::json;
+    use tokio::sync::watch::{Receiver, channel};
 
     use super::*;
 
@@ -240,63 +241,68 @@ mod tests {
         }
     }
 
+    /// Long enough for every pause to be the longest.
+    const LONG: Duration = Duration::from_secs(600);
+
     /// Follows for ever; what it has told, a word each.
-    fn followed(objects: Api<ConfigMap>, closely: bool, refused: bool) -> Arc<Mutex<Vec<String>>> {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let tell = {
-            let told = told.clone();
-            move |change: Change<ConfigMap>| {
-                told.lock().unwrap().push(match change {
-                    Change::Forbidden(ban) => format!("forbidden to {}: {}", ban.verb, ban.says),
-                    Change::Reset(_) => "listed".to_owned(),
-                    other => format!("{other:?}"),
-                });
-            }
+    fn followed(objects: Api<ConfigMap>, closely: bool, refused: bool) -> Receiver<Vec<String>> {
+        let (told, words) = channel(Vec::new());
+        let tell = move |change: Change<ConfigMap>| {
+            let word = match change {
+                Change::Forbidden(ban) => format!("forbidden to {}: {}", ban.verb, ban.says),
+                Change::Reset(_) => "listed".to_owned(),
+                other => format!("{other:?}"),
+            };
+            told.send_modify(|words| words.push(word));
         };
         tokio::spawn(follow_by(objects, watcher::Config::default(), closely, refused, |object| object, tell));
-        told
+        words
+    }
+
+    /// Waits until a list is the last that has been told.
+    async fn listed(told: &mut Receiver<Vec<String>>) {
+        let is_listed = |words: &Vec<String>| words.last().is_some_and(|word| word == "listed");
+        tokio::time::timeout(LONG, told.wait_for(is_listed)).await.expect("a list is told").unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refused_watch_is_told_and_no_list_more_until_one_begins() {
         for watches in [Watches::Refused, Watches::RefusedLater] {
             let (server, objects) = Server::new(watches);
-            let told = followed(objects, true, false);
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            let mut words = told.lock().unwrap().clone();
+            let mut told = followed(objects, true, false);
+            tokio::time::sleep(LONG).await;
+            let mut words = told.borrow().clone();
             words.dedup();
             assert_eq!(words, ["listed", "forbidden to watch: no"], "{watches:?}");
             assert_eq!(server.lists(), 1, "{watches:?}");
             // What fails says nothing of what is allowed.
-            server.0.lock().unwrap().0 = Watches::Failing;
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            server.0.lock().unwrap().0 = watches;
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            for watches in [Watches::Failing, watches] {
+                server.0.lock().unwrap().0 = watches;
+                tokio::time::sleep(LONG).await;
+            }
             assert_eq!(server.lists(), 1, "{watches:?}");
             server.0.lock().unwrap().0 = Watches::Allowed;
-            tokio::time::sleep(2 * LONGEST_BACKOFF).await;
-            assert_eq!(told.lock().unwrap().last().unwrap(), "listed", "{watches:?}");
+            listed(&mut told).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_refused_before_is_tried_before_it_is_listed() {
         let (server, objects) = Server::new(Watches::Refused);
-        let told = followed(objects, true, true);
-        tokio::time::sleep(Duration::from_secs(600)).await;
-        assert!(told.lock().unwrap().iter().all(|word| word == "forbidden to watch: no"), "{told:?}");
+        let mut told = followed(objects, true, true);
+        tokio::time::sleep(LONG).await;
+        assert!(told.borrow().iter().all(|word| word == "forbidden to watch: no"), "{told:?}");
         assert_eq!(server.lists(), 0);
         server.0.lock().unwrap().0 = Watches::Allowed;
-        tokio::time::sleep(2 * LONGEST_BACKOFF).await;
-        assert_eq!(told.lock().unwrap().last().unwrap(), "listed");
+        listed(&mut told).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_watched_is_listed_from_time_to_time_where_that_is_enough() {
         let (server, objects) = Server::new(Watches::Refused);
         let told = followed(objects, false, false);
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(LONG).await;
         assert!((60..=70).contains(&server.lists()), "{}", server.lists());
-        assert_eq!(told.lock().unwrap().iter().filter(|word| *word == "listed").count(), server.lists());
+        assert_eq!(told.borrow().iter().filter(|word| *word == "listed").count(), server.lists());
     }
 }

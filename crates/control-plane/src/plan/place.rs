@@ -8,7 +8,7 @@ use std::time::Duration;
 use kfed_api::policy::{InvalidPolicy, PlacementPolicy};
 use kfed_replica_scheduler::{Member, Reason, Request};
 
-use super::select::{fail_on_errors, selector, unmet};
+use super::select::{fail_on_errors, is_selected, selector, unmet};
 use crate::kinds::Replicas;
 use crate::object::{annotation, conditions_of, holds, number};
 use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView};
@@ -54,7 +54,7 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     };
     let is_left_out = |(name, member): &(&String, &MemberView)| {
         let named = view.scaler.is_some() || policy.preferences.of(name).is_some();
-        !named || unmet(&policy.cluster_selector, member).is_some()
+        !named || !is_selected(&policy.cluster_selector, member)
     };
     let left_out = view.members.iter().filter(is_left_out).map(|(name, _)| name.clone()).collect();
     let mut placement = match view.scaler.as_deref() {

@@ -102,3 +102,48 @@ impl Clusters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn cluster(name: &str, labels: &Value) -> Cluster {
+        let metadata = json!({"name": name, "labels": labels});
+        serde_json::from_value(json!({
+            "apiVersion": "kfed.io/v1beta1", "kind": "Cluster", "metadata": metadata, "spec": {"secretRef": {"name": name}}
+        }))
+        .unwrap()
+    }
+
+    /// Who a selector selects, in one word.
+    fn selected(clusters: &Clusters, selector: &str) -> Option<String> {
+        let selector = kfed_api::policy::parse_selector(selector).unwrap();
+        clusters.selected(&selector).map(|names| names.into_iter().collect())
+    }
+
+    #[test]
+    fn who_is_selected_follows_the_labels() {
+        const GOLD: &str = r#"[{"key": "tier", "operator": "in", "values": ["gold", "silver"]}]"#;
+        const LARGE: &str =
+            r#"[{"key": "tier", "operator": "exists"}, {"key": "size", "operator": "gt", "values": ["2"]}]"#;
+        let mut clusters = Clusters::default();
+        let names = clusters.change(Change::Reset(vec![
+            cluster("a", &json!({"tier": "gold", "size": "3"})),
+            cluster("b", &json!({"tier": "silver", "size": "2"})),
+            cluster("c", &json!({"tier": "iron"})),
+        ]));
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!((selected(&clusters, GOLD), selected(&clusters, LARGE)), (Some("ab".into()), Some("a".into())));
+        assert_eq!(selected(&clusters, r#"[{"key": "tier", "operator": "notin", "values": ["gold"]}]"#), None);
+        assert_eq!(selected(&clusters, "[]"), None, "nothing is asked");
+        clusters.change(Change::Apply(Box::new(cluster("a", &json!({"tier": "iron", "size": "3"})))));
+        assert_eq!(selected(&clusters, GOLD), Some("b".into()), "it has another label now");
+        clusters.change(Change::Delete(Box::new(cluster("b", &json!({})))));
+        assert_eq!((selected(&clusters, GOLD), clusters.contains("b")), (Some(String::new()), false));
+        assert_eq!(clusters.change(Change::Interrupted), [""; 0]);
+        assert_eq!(clusters.change(Change::Reset(Vec::new())), ["a", "c"]);
+        assert_eq!((selected(&clusters, LARGE), clusters.labels.len()), (Some(String::new()), 0));
+    }
+}

@@ -58,3 +58,38 @@ impl Scalers {
         self.targets.get(key).map(|(_, kind, name)| (kind.as_str(), name.as_str()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::FederatedKind;
+
+    fn key(kind: &str, name: &str) -> ObjectKey {
+        ObjectKey { kind: FederatedKind::named(kind).unwrap(), namespace: "default".into(), name: name.into() }
+    }
+
+    /// An autoscaler of the Deployment `target`.
+    fn of(target: &str) -> Option<Arc<DynamicObject>> {
+        let spec = json!({"scaleTargetRef": {"kind": "Deployment", "name": target}});
+        Some(Arc::new(serde_json::from_value(json!({"metadata": {}, "spec": spec})).unwrap()))
+    }
+
+    #[test]
+    fn what_is_scaled_is_known_from_both_ends() {
+        let mut scalers = Scalers::default();
+        let (first, second) = (key("HorizontalPodAutoscaler", "a"), key("HorizontalPodAutoscaler", "b"));
+        scalers.change(&second, || of("web"));
+        scalers.change(&first, || of("web"));
+        scalers.change(&key("ConfigMap", "c"), || of("web"));
+        assert_eq!(scalers.of(&key("Deployment", "web")).collect::<Vec<_>>(), [&first, &second]);
+        assert_eq!(scalers.of(&key("StatefulSet", "web")).count(), 0, "it is another kind");
+        assert_eq!(scalers.target(&first), Some(("Deployment", "web")));
+        scalers.change(&first, || of("other"));
+        assert_eq!(scalers.of(&key("Deployment", "web")).collect::<Vec<_>>(), [&second]);
+        scalers.change(&second, || None);
+        scalers.change(&first, || None);
+        assert_eq!((scalers.of.len(), scalers.targets.len(), scalers.target(&first)), (0, 0, None));
+    }
+}
