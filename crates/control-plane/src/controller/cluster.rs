@@ -8,7 +8,7 @@ use kfed_api::conditions::types;
 use kfed_api::{Cluster, ClusterStatus, SYSTEM_NAMESPACE, keys};
 use kube::api::{DeleteParams, Patch, Preconditions};
 use kube::{Api, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::federation::SECRETS;
 use super::{Key, Shared};
@@ -93,7 +93,12 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
         if let Err(wait) = shared.pace.take(&Key::Cluster(name.to_owned())) {
             return Ok(Some(wait));
         }
-        let patch = Patch::Merge(json!({"metadata": {"uid": cluster.metadata.uid}, "status": status}));
+        let mut fields = json!(status);
+        if !status.holds_rbac {
+            // What a merge patch does not name stays.
+            fields["holdsRbac"] = Value::Null;
+        }
+        let patch = Patch::Merge(json!({"metadata": {"uid": cluster.metadata.uid}, "status": fields}));
         within(deadline, clusters.patch_status(name, &manager(), &patch)).await?;
         let before = cluster.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let notes = notes(before, &status.conditions);

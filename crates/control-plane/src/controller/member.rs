@@ -352,7 +352,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     return;
                 }
                 let one = matches!(change, Change::Apply(_));
-                let (keys, news, leaves) = {
+                let (keys, news) = {
                     let mut world = shared.world();
                     if interrupted {
                         unlisted(&mut world, &name, kind.id);
@@ -363,8 +363,7 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                         _ => member.unserved.remove(kind.id),
                     });
                     let keys = world.members.hear(&name, kind, change);
-                    let leaves = world.members.get(&name).is_some_and(|member| member.leaving.is_some());
-                    (with_contents(&world, keys), news, leaves)
+                    (with_contents(&world, keys), news)
                 };
                 match one {
                     true => shared.look_at_soon(keys),
@@ -383,8 +382,8 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     );
                     shared.look_at_everything();
                 }
-                // Of single objects the Cluster tells only while it is on its way out, or of those that give permissions.
-                if reset || interrupted || leaves || kind.permits {
+                // Of single objects the Cluster tells only of those that give permissions. On its way out it is looked at each second.
+                if reset || interrupted || kind.permits {
                     shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
                 }
             };

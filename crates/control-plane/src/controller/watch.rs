@@ -83,7 +83,6 @@ async fn follow_by<K, T>(
                 continue;
             }
         }
-        let mut has_listed = false;
         let mut end = Change::Interrupted;
         let mut events = Box::pin(watcher(objects.clone(), config.clone()));
         let mut listed = Vec::new();
@@ -95,7 +94,6 @@ async fn follow_by<K, T>(
                     if !refused {
                         backoff = FIRST_BACKOFF;
                     }
-                    has_listed = true;
                     tell(Change::Reset(std::mem::take(&mut listed)));
                 }
                 Ok(watcher::Event::Apply(object)) => tell(Change::Apply(Box::new(keep(object)))),
@@ -107,10 +105,7 @@ async fn follow_by<K, T>(
                 }
             }
         }
-        refused = match &end {
-            Change::Forbidden(ban) => ban.verb == WATCH,
-            _ => refused && !has_listed,
-        };
+        refused = matches!(&end, Change::Forbidden(ban) if ban.verb == WATCH);
         // Nobody reads it any more, and others may share its connection.
         drop(events);
         tell(end);

@@ -46,12 +46,16 @@ async fn permissions_reach_only_members_that_want_them_and_leave_with_the_wish()
     for (kind, _) in permissions() {
         fleet.is_in(kind, "one", &["fed-west"]).await;
     }
+    assert!(fleet.clusters().get("fed-west").await.unwrap().status.unwrap().holds_rbac);
     let defaults = names(&api(fleet.member("fed-east").client(), "ClusterRole", "")).await;
     assert!(!defaults.contains(&"one".to_owned()));
     fleet.change_cluster("fed-west", json!({"spec": {"federateRbac": null}})).await;
     for (kind, _) in permissions() {
         fleet.is_in(kind, "one", &[]).await;
     }
+    let holds_rbac = async || fleet.clusters().get("fed-west").await.unwrap().status.unwrap_or_default().holds_rbac;
+    let took = fleet.eventually("nothing is left to watch", async || !holds_rbac().await).await;
+    assert!(took < MINUTE, "the last of them tells of it, and no resync is waited for: {took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,3 +55,22 @@ async fn a_namespace_is_kept_up_by_its_metadata() {
     tokio::time::sleep(20 * MINUTE).await;
     assert_eq!(writes(), before, "it is as it should be");
 }
+
+/// A watch lasts five minutes and is then begun anew.
+#[tokio::test(start_paused = true)]
+async fn pods_are_looked_at_while_a_workload_is_short_of_them_and_no_longer() {
+    let mut fleet = Fleet::idle().await;
+    let tap = Tap::new();
+    fleet.run_as(fleet.tapped(&tap));
+    fleet.join_small("fed-west").await;
+    let looks = || tap.looks().iter().filter(|look| look.path.ends_with("/pods")).count();
+    fleet.replica_set("hostname", 3, None).await;
+    fleet.eventually("its pods are looked at", async || looks() > 0).await;
+    fleet.replica_sets().delete("hostname", &Default::default()).await.unwrap();
+    let sets = fleet.in_member("fed-west", "ReplicaSet");
+    fleet.eventually("it is gone", async || sets.get_opt("hostname").await.unwrap().is_none()).await;
+    tap.rests(MINUTE).await;
+    let before = looks();
+    tokio::time::sleep(20 * MINUTE).await;
+    assert_eq!(looks(), before, "there is nothing to look at");
+}
