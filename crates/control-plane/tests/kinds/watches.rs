@@ -63,7 +63,7 @@ async fn pods_are_looked_at_while_a_workload_is_short_of_them_and_no_longer() {
     let tap = Tap::new();
     fleet.run_as(fleet.tapped(&tap));
     fleet.join_small("fed-west").await;
-    let looks = || tap.looks().iter().filter(|look| look.path.ends_with("/pods")).count();
+    let looks = || tap.reads("/pods");
     fleet.replica_set("hostname", 3, None).await;
     fleet.eventually("its pods are looked at", async || looks() > 0).await;
     fleet.replica_sets().delete("hostname", &Default::default()).await.unwrap();

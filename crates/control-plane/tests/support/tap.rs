@@ -1,6 +1,6 @@
 //! What stands between a control plane and all that it writes to: it counts, hangs, and kills.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub(crate) struct Tap {
 #[derive(Default)]
 struct State {
     writes: Vec<Write>,
-    looks: BTreeSet<Look>,
+    looks: BTreeMap<Look, usize>,
     fatal: Option<(usize, When)>,
     /// Where the writes go that count until then; everywhere if none.
     counts: Option<&'static str>,
@@ -134,7 +134,13 @@ impl Tap {
 
     /// What was read, each once.
     pub(crate) fn looks(&self) -> BTreeSet<Look> {
-        self.state.lock().unwrap().looks.clone()
+        self.state.lock().unwrap().looks.keys().cloned().collect()
+    }
+
+    /// How often what has this `end` of its path was read.
+    pub(crate) fn reads(&self, end: &str) -> usize {
+        let state = self.state.lock().unwrap();
+        state.looks.iter().filter(|(look, _)| look.path.ends_with(end)).map(|(_, times)| times).sum()
     }
 
     /// Waits until nothing has been written for so long.
@@ -175,7 +181,7 @@ impl Tap {
                     return Ok(answer.body(Body::from(status.to_string().into_bytes())).unwrap());
                 }
                 if !writes {
-                    tap.state.lock().unwrap().looks.insert(Look::of(&to, &request));
+                    *tap.state.lock().unwrap().looks.entry(Look::of(&to, &request)).or_default() += 1;
                 }
                 tap.pass(to, what, client.send(request)).await
             }
