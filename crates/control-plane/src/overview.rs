@@ -18,12 +18,17 @@ use crate::kinds::{FederatedKind, controlled};
 use crate::leader::{self, Record};
 use crate::object::{annotation, conditions_of, seconds};
 
+/// Steps that fail with 404 only where there is no federation.
+const FEDERATION: &str = "read the Federation";
+const MEMBERS: &str = "list the members";
+
 /// The federation API could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {step} in the federation API: {problem}")]
 pub struct OverviewError {
     step: &'static str,
     problem: String,
+    is_no_federation: bool,
 }
 
 /// The federation at a glance.
@@ -159,12 +164,20 @@ impl Placed {
     }
 }
 
+// === impl OverviewError ===
+
+impl OverviewError {
+    /// Whether the API server does not even know what a federation consists of.
+    pub fn is_no_federation(&self) -> bool {
+        self.is_no_federation
+    }
+}
+
 /// Reads the federation at a glance. Each request is given up after `deadline`.
 pub async fn overview(client: &Client, deadline: Duration) -> Result<Overview, OverviewError> {
-    let failed = |step| move |error: EffectError| OverviewError { step, problem: error.to_string() };
     let all = ListParams::default();
     let federations = Api::<Federation>::all(client.clone());
-    let federation = within(deadline, federations.list(&all)).await.map_err(failed("read the Federation"))?;
+    let federation = within(deadline, federations.list(&all)).await.map_err(failed(FEDERATION))?;
     let mut overview = Overview::default();
     if let Some(federation) = federation.into_iter().next() {
         overview.federation = federation.metadata.name.clone().unwrap_or_default();
@@ -225,13 +238,12 @@ pub async fn explain(
     name: &str,
     deadline: Duration,
 ) -> Result<Option<Explanation>, OverviewError> {
-    let failed = |step| move |error: EffectError| OverviewError { step, problem: error.to_string() };
     let found = within(deadline, discover::named(client, kind)).await.map_err(failed("look for the kind"))?;
     let Some(kind) = found else { return Ok(None) };
     let objects = api(client, kind, if kind.namespaced { namespace } else { "" });
     let object = within(deadline, objects.get_opt(name)).await.map_err(failed("read the object"))?;
     let clusters = Api::<Cluster>::all(client.clone());
-    let clusters = within(deadline, clusters.list(&ListParams::default())).await.map_err(failed("list the members"))?;
+    let clusters = within(deadline, clusters.list(&ListParams::default())).await.map_err(failed(MEMBERS))?;
     Ok(object.map(|object| {
         let key = kind.key(&object);
         let not_federated = if key.is_reserved() {
@@ -318,4 +330,14 @@ fn told(conditions: &[Value]) -> Vec<Told> {
         since: text(condition, "lastTransitionTime"),
     };
     conditions.iter().map(one).collect()
+}
+
+/// What it means that `step` has failed.
+fn failed(step: &'static str) -> impl FnOnce(EffectError) -> OverviewError {
+    move |error| OverviewError {
+        step,
+        is_no_federation: matches!(error, EffectError::Refused { code: 404, .. })
+            && [FEDERATION, MEMBERS].contains(&step),
+        problem: error.to_string(),
+    }
 }

@@ -112,6 +112,7 @@ pub(crate) enum Error {
     #[diagnostic(transparent)]
     Checking(Box<Error>),
     #[error(transparent)]
+    #[diagnostic(help("{}", overview_help(.0)))]
     Overview(#[from] OverviewError),
     #[error("there is no {kind} {name} in namespace {namespace} of the federation API, or its kind is not federated")]
     #[diagnostic(help("kinds are written as for kubectl; FederatedKind objects add to those that are federated"))]
@@ -237,6 +238,16 @@ fn listen_help(source: &io::Error, address: &SocketAddr) -> String {
             format!("port {} is for the system; choose one from 1024 on", address.port())
         }
         _ => "choose an address of this machine".to_owned(),
+    }
+}
+
+fn overview_help(error: &OverviewError) -> &'static str {
+    match error.is_no_federation() {
+        true => {
+            "this API is no federation's: --kubeconfig and --context name another; `kfed controller-manager` makes one of an \
+             empty API"
+        }
+        false => "--kubeconfig and --context say which API is asked",
     }
 }
 

@@ -1,6 +1,12 @@
 //! What `kfed status` and `kfed explain` read, of a fleet with one sick member.
 
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use kfed_apiserver::ApiServer;
 use kfed_control_plane::overview::{explain, overview};
+use kube::Client;
+use kube::client::Body;
 use serde_json::json;
 
 use crate::objects::workload;
@@ -42,4 +48,18 @@ async fn a_sick_member_shows_at_a_glance_and_at_each_object() {
     fleet.is_told("Deployment", "web", "Scheduled", "True").await;
     let reserved = explain(&fleet.client, "cm", "default", "kube-root-ca.crt", 5 * SECOND).await.unwrap().unwrap();
     assert!(reserved.not_federated.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_is_no_federations_is_told_from_one_that_fails() {
+    let api = Client::new(ApiServer::new(), "default");
+    let error = overview(&api, SECOND).await.unwrap_err();
+    assert!(error.is_no_federation(), "{error}");
+    let error = explain(&api, "cm", "default", "settings", SECOND).await.unwrap_err();
+    assert!(error.is_no_federation(), "{error}");
+    let failing = tower::service_fn(async |_: Request<Body>| {
+        Ok::<_, Infallible>(Response::builder().status(500).body(Body::empty()).unwrap())
+    });
+    let error = overview(&Client::new(failing, "default"), SECOND).await.unwrap_err();
+    assert!(!error.is_no_federation(), "{error}");
 }
