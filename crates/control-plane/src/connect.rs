@@ -1,6 +1,7 @@
 //! How the control plane reaches members: by a kubeconfig, through a `tower` service that tests replace.
 
 mod multiplexed;
+mod paced;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,8 @@ use kube::{Client, Config};
 use secrecy::{ExposeSecret, SecretString};
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
+
+pub(crate) use self::paced::paced;
 
 /// A request for a client of one member.
 #[derive(Debug, Clone)]

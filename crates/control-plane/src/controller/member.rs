@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::watch::{follow_as, follow_closely};
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
-use crate::connect::{Connect, Purpose};
+use crate::connect::{Connect, Purpose, paced};
 use crate::effect::breaker::Breaker;
 use crate::effect::member::stack;
 use crate::effect::{EffectError, chain, within};
@@ -306,7 +306,7 @@ async fn connect(shared: &Shared, name: &str, secret: &str) -> Result<(Client, C
 async fn open(shared: &Shared, connect: Connect) -> Result<Client, String> {
     let deadline = shared.settings().deadline;
     match tokio::time::timeout(deadline, shared.parts.connector.clone().oneshot(connect)).await {
-        Ok(client) => client.map_err(|error| chain(&*error)),
+        Ok(client) => client.map(paced).map_err(|error| chain(&*error)),
         Err(_) => Err(format!("no connection within {deadline:?}")),
     }
 }

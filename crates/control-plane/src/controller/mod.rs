@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Settings;
 use crate::builder::{AddressProbe, Clock};
-use crate::connect::MemberConnector;
+use crate::connect::{MemberConnector, paced};
 use crate::effect::breaker::Breaker;
 use crate::effect::member::MemberEffects;
 use crate::kinds::{Kinds, ObjectKey};
@@ -103,7 +103,8 @@ struct Shared {
 
 /// Runs until `shutdown`. When other kinds come to be federated everything starts anew, as it would in another process: what must
 /// survive that is where it would survive a restart.
-pub(crate) async fn run(parts: Parts, shutdown: CancellationToken) {
+pub(crate) async fn run(mut parts: Parts, shutdown: CancellationToken) {
+    parts.federation = paced(parts.federation);
     let (tell, mut told) = tokio::sync::watch::channel(None);
     let work = async {
         loop {

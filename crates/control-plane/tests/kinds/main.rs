@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 
+mod answers;
 mod custom;
 mod forbidden;
 mod numbers;

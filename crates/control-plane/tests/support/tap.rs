@@ -75,6 +75,19 @@ struct State {
     dead: Option<Write>,
     /// What is refused, by whose it is, the end of its path, and whether only watches of it are.
     forbidden: BTreeSet<(String, String, bool)>,
+    /// Who answers wrongly, and how.
+    spoilt: Option<(String, Spoilt)>,
+}
+
+/// A wrong answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoilt {
+    /// No answer is of use, as the status says.
+    Status(u16),
+    /// What comes is no JSON.
+    Garbage,
+    /// Of what was meant only the first half comes.
+    Half,
 }
 
 // === impl Tap ===
@@ -111,6 +124,11 @@ impl Tap {
     /// The same of watches alone.
     pub(crate) fn forbid_watch(&self, at: &str, plural: &str, forbidden: bool) {
         self.set_forbidden((at.to_owned(), format!("/{plural}"), true), forbidden);
+    }
+
+    /// From now on `at` answers whatever is asked, but for whether it is well, so; or as it should again.
+    pub(crate) fn spoil(&self, at: &str, spoilt: Option<Spoilt>) {
+        self.state.lock().unwrap().spoilt = spoilt.map(|spoilt| (at.to_owned(), spoilt));
     }
 
     fn set_forbidden(&self, list: (String, String, bool), forbidden: bool) {
@@ -183,7 +201,11 @@ impl Tap {
                 if !writes {
                     *tap.state.lock().unwrap().looks.entry(Look::of(&to, &request)).or_default() += 1;
                 }
-                tap.pass(to, what, client.send(request)).await
+                let spoilt = tap.state.lock().unwrap().spoils(&to, request.uri().path());
+                match spoilt {
+                    Some(spoilt) => spoilt.answer(client.send(request)).await,
+                    None => tap.pass(to, what, client.send(request)).await,
+                }
             }
         });
         Client::new(service, "default")
@@ -218,6 +240,28 @@ impl Tap {
     }
 }
 
+// === impl Spoilt ===
+
+impl Spoilt {
+    async fn answer(self, meant: impl Future<Output = kube::Result<Response<Body>>>) -> kube::Result<Response<Body>> {
+        let (status, body) = match self {
+            Self::Status(status) => (status, b"{}".to_vec()),
+            Self::Garbage => (200, b"\xff<html>\0".to_vec()),
+            Self::Half => {
+                // A watch never comes to its end.
+                let whole = meant.await?.into_body().collect_bytes().now_or_never();
+                let whole = whole.and_then(Result::ok).unwrap_or_default();
+                (200, whole[..whole.len() / 2].to_vec())
+            }
+        };
+        Ok(Response::builder()
+            .status(status)
+            .header("content-type", "application/json")
+            .body(Body::from(body))
+            .unwrap())
+    }
+}
+
 // === impl Look ===
 
 impl Look {
@@ -240,6 +284,11 @@ impl State {
     fn forbids(&self, at: &str, path: &str, watches: bool) -> bool {
         let is = |(whose, end, only): &(String, String, bool)| whose == at && path.ends_with(end) && (watches || !only);
         self.forbidden.iter().any(is)
+    }
+
+    fn spoils(&self, at: &str, path: &str) -> Option<Spoilt> {
+        let (whose, spoilt) = self.spoilt.as_ref()?;
+        (whose == at && !path.ends_with("z")).then_some(*spoilt)
     }
 
     /// Takes down what is written; whether its sender dies, before or after.
