@@ -167,15 +167,13 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use http::{Request, Response};
     use k8s_openapi::api::core::v1::ConfigMap;
     use kfed_apiserver::ApiServer;
     use kube::Client;
     use kube::client::Body;
     use serde_json::json;
-    use tokio::sync::watch::{Receiver, channel};
+    use tokio::sync::watch::{Receiver, Sender, channel};
 
     use super::*;
 
@@ -190,13 +188,21 @@ mod tests {
         Failing,
     }
 
-    /// An API server, how it takes watches, and how often it was asked for a whole list.
+    /// An API server that takes watches so, and what it was asked for.
     #[derive(Clone)]
-    struct Server(Arc<Mutex<(Watches, usize)>>);
+    struct Server(Sender<State>);
+
+    struct State {
+        watches: Watches,
+        /// Whole lists that were asked for.
+        lists: usize,
+        /// All requests.
+        asked: usize,
+    }
 
     impl Server {
         fn new(watches: Watches) -> (Self, Api<ConfigMap>) {
-            let server = Self(Arc::new(Mutex::new((watches, 0))));
+            let server = Self(Sender::new(State { watches, lists: 0, asked: 0 }));
             let api = Client::new(ApiServer::new(), "default");
             let asked = server.clone();
             let service = tower::service_fn(move |request: Request<Body>| {
@@ -213,17 +219,22 @@ mod tests {
 
         /// What is answered where it is not the API server itself that answers.
         fn ask(&self, query: &str) -> Option<Response<Body>> {
-            let mut state = self.0.lock().unwrap();
-            if state.0 == Watches::Failing {
+            let lists = !query.contains("watch=true");
+            let whole = lists && !query.contains("limit=1&") && !query.ends_with("limit=1");
+            let watches = self.0.borrow().watches;
+            self.0.send_modify(|state| {
+                state.asked += 1;
+                state.lists += usize::from(whole && watches != Watches::Failing);
+            });
+            if watches == Watches::Failing {
                 return Some(Response::builder().status(500).body(Body::empty()).unwrap());
             }
-            if !query.contains("watch=true") {
-                state.1 += usize::from(!query.contains("limit=1&") && !query.ends_with("limit=1"));
+            if lists {
                 return None;
             }
             let status =
                 json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403, "message": "no"});
-            let (code, body) = match state.0 {
+            let (code, body) = match watches {
                 Watches::Allowed | Watches::Failing => return None,
                 Watches::Refused => (403, status),
                 Watches::RefusedLater => (200, json!({"type": "ERROR", "object": status})),
@@ -231,12 +242,25 @@ mod tests {
             Some(Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap())
         }
 
+        fn takes(&self, watches: Watches) {
+            self.0.send_modify(|state| state.watches = watches);
+        }
+
         fn lists(&self) -> usize {
-            self.0.lock().unwrap().1
+            self.0.borrow().lists
+        }
+
+        /// Waits until `count` has grown by [`MANY`].
+        async fn many_more(&self, count: impl Fn(&State) -> usize) {
+            let (before, mut states) = (count(&self.0.borrow()), self.0.subscribe());
+            let grown = states.wait_for(|state| count(state) >= before + MANY);
+            tokio::time::timeout(LONG, grown).await.expect("it is asked again and again").unwrap();
         }
     }
 
-    /// Long enough for every pause to be the longest.
+    /// Enough for every pause to have become the longest.
+    const MANY: usize = 30;
+    /// Longer than any of these tests waits.
     const LONG: Duration = Duration::from_secs(600);
 
     /// Follows for ever; what it has told, a word each.
@@ -265,18 +289,18 @@ mod tests {
         for watches in [Watches::Refused, Watches::RefusedLater] {
             let (server, objects) = Server::new(watches);
             let mut told = followed(objects, true, false);
-            tokio::time::sleep(LONG).await;
+            server.many_more(|state| state.asked).await;
             let mut words = told.borrow().clone();
             words.dedup();
             assert_eq!(words, ["listed", "forbidden to watch: no"], "{watches:?}");
             assert_eq!(server.lists(), 1, "{watches:?}");
             // What fails says nothing of what is allowed.
             for watches in [Watches::Failing, watches] {
-                server.0.lock().unwrap().0 = watches;
-                tokio::time::sleep(LONG).await;
+                server.takes(watches);
+                server.many_more(|state| state.asked).await;
             }
             assert_eq!(server.lists(), 1, "{watches:?}");
-            server.0.lock().unwrap().0 = Watches::Allowed;
+            server.takes(Watches::Allowed);
             listed(&mut told).await;
         }
     }
@@ -285,10 +309,10 @@ mod tests {
     async fn what_was_refused_before_is_tried_before_it_is_listed() {
         let (server, objects) = Server::new(Watches::Refused);
         let mut told = followed(objects, true, true);
-        tokio::time::sleep(LONG).await;
+        server.many_more(|state| state.asked).await;
         assert!(told.borrow().iter().all(|word| word == "forbidden to watch: no"), "{told:?}");
         assert_eq!(server.lists(), 0);
-        server.0.lock().unwrap().0 = Watches::Allowed;
+        server.takes(Watches::Allowed);
         listed(&mut told).await;
     }
 
@@ -296,8 +320,11 @@ mod tests {
     async fn what_cannot_be_watched_is_listed_from_time_to_time_where_that_is_enough() {
         let (server, objects) = Server::new(Watches::Refused);
         let told = followed(objects, false, false);
-        tokio::time::sleep(LONG).await;
-        assert!((60..=70).contains(&server.lists()), "{}", server.lists());
+        server.many_more(|state| state.lists).await;
+        let begin = tokio::time::Instant::now();
+        server.many_more(|state| state.lists).await;
+        let (pauses, longest) = (begin.elapsed(), LONGEST_BACKOFF * MANY.try_into().unwrap());
+        assert!((longest..longest + LONGEST_BACKOFF).contains(&pauses), "{pauses:?}");
         assert_eq!(told.borrow().iter().filter(|word| *word == "listed").count(), server.lists());
     }
 }

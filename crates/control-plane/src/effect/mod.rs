@@ -60,6 +60,10 @@ impl From<kube::Error> for EffectError {
         match error {
             kube::Error::Api(status) if status.is_conflict() => Self::Stale,
             kube::Error::Api(status) if status.code == 429 => Self::Busy { message: status.message.clone() },
+            // Whose body holds no Status, as a proxy's may not, has been given none: nobody has understood anything.
+            kube::Error::Api(status) if status.code == 0 => {
+                Self::Unreachable { message: "an error that is no API server's".to_owned() }
+            }
             kube::Error::Api(status) if status.code < 500 => {
                 Self::Refused { code: status.code, message: status.message.clone() }
             }
@@ -110,5 +114,38 @@ pub(crate) async fn within<T, E: Into<EffectError>>(
     match tokio::time::timeout(deadline, call).await {
         Ok(result) => result.map_err(Into::into),
         Err(_) => Err(EffectError::Unreachable { message: format!("nothing came within {deadline:?}") }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::client::Body;
+    use kube::{Api, Client};
+
+    use super::*;
+
+    /// What comes of such an answer.
+    async fn answered(status: u16, body: &'static str) -> EffectError {
+        let service = tower::service_fn(move |_: Request<Body>| {
+            let body = Body::from(body.as_bytes().to_vec());
+            std::future::ready(Ok::<_, BoxError>(Response::builder().status(status).body(body).unwrap()))
+        });
+        let maps = Api::<ConfigMap>::namespaced(Client::new(service, "default"), "default");
+        maps.get("settings").await.unwrap_err().into()
+    }
+
+    #[tokio::test]
+    async fn only_an_api_server_refuses() {
+        const NO: &str = r#"{"kind": "Status", "status": "Failure", "code": 422, "message": "no"}"#;
+        let refused = answered(422, NO).await;
+        assert!(matches!(&refused, EffectError::Refused { code: 422, message } if message == "no"), "{refused:?}");
+        let missing = answered(404, "404 page not found").await;
+        assert!(matches!(missing, EffectError::Refused { code: 404, .. }), "{missing:?}");
+        for (status, body) in [(500, ""), (500, "{}"), (403, "{}"), (502, r#"{"error": "bad gateway"}"#), (200, "{")] {
+            let error = answered(status, body).await;
+            assert!(matches!(&error, EffectError::Unreachable { message } if !message.is_empty()), "{body}: {error:?}");
+        }
     }
 }

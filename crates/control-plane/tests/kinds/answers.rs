@@ -30,6 +30,13 @@ async fn the_fleet_goes_on_beside_a_member_whose_answers_are_of_no_use() {
             held == [2, 2]
         };
         fleet.always(10 * MINUTE, "nothing is moved", stays).await;
+        // Half an answer comes after the whole has been done, and watches that had begun before still tell of it.
+        let (told, held) = match spoilt {
+            Spoilt::Half => ("True InSync", "new"),
+            _ => ("False MemberUnreachable: fed-west: ", "old"),
+        };
+        fleet.is_told("ConfigMap", "settings", "Propagated", told).await;
+        assert_eq!(says("fed-west").await, held);
         fleet.apply("ConfigMap", settings("newer")).await;
         fleet.eventually("the other takes it", async || says("fed-east").await == "newer").await;
 
