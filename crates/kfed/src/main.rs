@@ -37,6 +37,8 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::Cli;
 use crate::error::Error;
 
+/// What is logged unless somebody says otherwise. The client logs each failed request, which whoever made it tells too, by its name.
+const DEFAULT_LOGS: &str = "warn,kube_client::client::builder=off";
 /// How long tasks that ignore the end may hold it up.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -66,7 +68,7 @@ fn start(cli: Cli) -> Result<(), Error> {
 
 /// Logs go to stderr: stdout belongs to what the verb answers.
 fn logging(filter: Option<String>) -> Result<(), Error> {
-    let filter = filter.filter(|filter| !filter.is_empty()).unwrap_or_else(|| "warn".to_owned());
+    let filter = filter.filter(|filter| !filter.is_empty()).unwrap_or_else(|| DEFAULT_LOGS.to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|source| Error::LogFilter { filter, source })?;
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();

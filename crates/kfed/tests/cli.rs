@@ -139,6 +139,20 @@ fn a_missing_kubeconfig_or_context_is_named_with_those_there_are() {
 }
 
 #[test]
+fn an_api_that_is_not_there_is_told_once_with_the_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, kubeconfig) = api_server(directory.path());
+    drop(server);
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    for verb in [&["status"][..], &["explain", "cm", "settings"]] {
+        let (code, stdout, stderr) = outcome(verb.iter().chain(&["--kubeconfig", kubeconfig]));
+        assert_eq!((code, stdout.as_str()), (Some(1), ""), "{verb:?}: {stderr}");
+        assert_eq!(stderr.matches("refused").count(), 1, "{verb:?}: {stderr}");
+        assert!(stderr.contains("--kubeconfig and --context say which API is asked"), "{verb:?}: {stderr}");
+    }
+}
+
+#[test]
 fn timings_of_the_election_that_do_not_fit_together_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let (_server, kubeconfig) = api_server(directory.path());
