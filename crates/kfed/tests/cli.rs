@@ -147,7 +147,7 @@ fn an_api_that_is_not_there_is_told_once_with_the_remedy() {
     for verb in [&["status"][..], &["explain", "cm", "settings"]] {
         let (code, stdout, stderr) = outcome(verb.iter().chain(&["--kubeconfig", kubeconfig]));
         assert_eq!((code, stdout.as_str()), (Some(1), ""), "{verb:?}: {stderr}");
-        assert_eq!(stderr.matches("refused").count(), 1, "{verb:?}: {stderr}");
+        assert_eq!(words(&stderr).matches("client error (Connect)").count(), 1, "{verb:?}: {stderr}");
         assert!(stderr.contains("--kubeconfig and --context say which API is asked"), "{verb:?}: {stderr}");
     }
 }
