@@ -83,8 +83,8 @@ pub use operation::{
 };
 pub use ownership::{Owner, Resource, sources};
 pub use plan::{
-    Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Guard, GuardedPlan, Mode, PlanHash, Policy,
-    Stage, Truncated, Urgency, plan,
+    Change, ChangeSet, Conflict, ConflictReason, Desired, DesiredRecordSet, Guard, GuardedPlan, KeptPlan, Mode,
+    PlanHash, Policy, Stage, Truncated, Urgency, Wish, plan,
 };
 pub use record::{
     Caa, DataSet, DataSources, Etag, InvalidData, Members, Mx, RecordData, RecordSet, RecordSetKey, RecordType, Srv,

@@ -9,6 +9,7 @@
 
 mod diff;
 mod guard;
+mod kept;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use crate::zone::ZoneSnapshot;
 
 pub use crate::ownership::sources;
 pub(crate) use diff::Fnv;
+pub use kept::{KeptPlan, Wish};
 
 /// A record set that somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -230,7 +232,7 @@ pub struct GuardedPlan {
 /// does a name lack data of a type that it had and is to have. Sets of other owners, aliases, and names that carry an external-dns
 /// ownership TXT are never touched.
 pub fn plan(snapshot: &ZoneSnapshot, desired: &Desired, owner: &Owner, policy: &Policy) -> ChangeSet {
-    diff::Diff::new(snapshot, desired, owner, policy).run()
+    diff::whole(snapshot, desired, owner, policy)
 }
 
 // === impl Policy ===

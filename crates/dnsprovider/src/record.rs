@@ -132,6 +132,11 @@ impl RecordSetKey {
     pub fn new(name: DnsName, record_type: RecordType) -> Self {
         Self { name, record_type }
     }
+
+    /// The least key of those at `name`.
+    pub(crate) fn first_of(name: &DnsName) -> Self {
+        Self::new(name.clone(), RecordType::A)
+    }
 }
 
 impl fmt::Display for RecordSetKey {

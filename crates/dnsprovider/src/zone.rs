@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::name::DnsName;
-use crate::record::{RecordSet, RecordSetKey, RecordType};
+use crate::record::{RecordSet, RecordSetKey};
 
 /// What a provider calls a zone, unique among all zones it can reach. Opaque.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,8 +48,13 @@ impl ZoneSnapshot {
 
     /// All sets of `name`, by type.
     pub fn at<'a>(&'a self, name: &'a DnsName) -> impl Iterator<Item = &'a RecordSet> {
-        let first = RecordSetKey::new(name.clone(), RecordType::A);
-        self.sets.range(first..).map(|held| &*held.0).take_while(move |set| set.key.name == *name)
+        self.shared_at(name).map(|set| &**set)
+    }
+
+    /// All sets of `name`, by type, to be kept without a copy.
+    pub fn shared_at<'a>(&'a self, name: &'a DnsName) -> impl Iterator<Item = &'a Arc<RecordSet>> {
+        let first = RecordSetKey::first_of(name);
+        self.sets.range(first..).map(|held| &held.0).take_while(move |set| set.key.name == *name)
     }
 
     /// All sets, by name and type.

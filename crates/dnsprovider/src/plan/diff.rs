@@ -16,22 +16,27 @@ use crate::record::{DataSources, RecordData, RecordSet, RecordSetKey, RecordType
 use crate::registered::Registered;
 use crate::zone::ZoneSnapshot;
 
-/// One run of the planner.
+/// One run of the planner. What one name comes to depends on no other name.
 pub(super) struct Diff<'a> {
-    snapshot: &'a ZoneSnapshot,
-    desired: &'a Desired,
-    owner: &'a Owner,
-    policy: &'a Policy,
-    registered: Registered,
+    pub(super) owner: &'a Owner,
+    pub(super) policy: &'a Policy,
+    pub(super) registered: &'a Registered,
+    /// Whose sets stay as they are.
+    pub(super) keep: &'a BTreeSet<Resource>,
+    pub(super) found: Found,
+}
+
+/// What names come to, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Found {
     /// By rank. What belongs together is pushed at once, so it stays together.
     ranks: [Vec<Change>; Rank::COUNT],
     /// Sets of names that go as a whole.
     deletions: Vec<Arc<RecordSet>>,
-    /// How many names they are, without those whose deletion has a cause.
-    gone_names: usize,
     conflicts: Vec<Conflict>,
     truncated: Vec<Truncated>,
-    owned_names: usize,
+    /// How many of the names hold something of the owner's.
+    pub(super) owned_names: usize,
 }
 
 /// When a change has its turn.
@@ -57,53 +62,44 @@ impl Rank {
 /// FNV-1a: small, stable between versions and machines, and not for secrets.
 pub(crate) struct Fnv(u64);
 
-impl<'a> Diff<'a> {
-    pub(super) fn new(snapshot: &'a ZoneSnapshot, desired: &'a Desired, owner: &'a Owner, policy: &'a Policy) -> Self {
-        Self {
-            snapshot,
-            desired,
-            owner,
-            policy,
-            registered: Registered::of(snapshot, owner),
-            ranks: Default::default(),
-            deletions: Vec::new(),
-            gone_names: 0,
-            conflicts: Vec::new(),
-            truncated: Vec::new(),
-            owned_names: 0,
-        }
+/// Walks `snapshot` and `desired`.
+pub(super) fn whole(snapshot: &ZoneSnapshot, desired: &Desired, owner: &Owner, policy: &Policy) -> ChangeSet {
+    let registered = Registered::of(snapshot, owner);
+    let keep = &desired.keep;
+    let mut diff = Diff { owner, policy, registered: &registered, keep, found: Found::default() };
+    let have: Vec<&Arc<RecordSet>> = snapshot.shared().collect();
+    let mut want: Vec<_> = desired.sets.iter().filter(|want| is_wanted(want, keep)).collect();
+    sort(&mut want);
+    diff.one_for_each(&mut want);
+    let (mut have, mut want) = (&have[..], &want[..]);
+    loop {
+        // One comparison a name, whichever side has it.
+        let (from_have, from_want) = match (have.first(), want.first()) {
+            (None, None) => break,
+            (Some(_), None) => (true, false),
+            (None, Some(_)) => (false, true),
+            (Some(h), Some(w)) => match h.key.name.cmp(&w.key.name) {
+                Ordering::Less => (true, false),
+                Ordering::Equal => (true, true),
+                Ordering::Greater => (false, true),
+            },
+        };
+        let here = if from_have { take_name(&mut have, |set| &set.key.name) } else { &[] };
+        let wanted = if from_want { take_name(&mut want, |want| &want.key.name) } else { &[] };
+        diff.name(here, wanted);
     }
+    diff.found.finish(owner, policy)
+}
 
-    pub(super) fn run(mut self) -> ChangeSet {
-        let have: Vec<&Arc<RecordSet>> = self.snapshot.shared().collect();
-        let want = self.wanted();
-        let (mut have, mut want) = (&have[..], &want[..]);
-        loop {
-            // One comparison a name, whichever side has it.
-            let (from_have, from_want) = match (have.first(), want.first()) {
-                (None, None) => break,
-                (Some(_), None) => (true, false),
-                (None, Some(_)) => (false, true),
-                (Some(h), Some(w)) => match h.key.name.cmp(&w.key.name) {
-                    Ordering::Less => (true, false),
-                    Ordering::Equal => (true, true),
-                    Ordering::Greater => (false, true),
-                },
-            };
-            let here = if from_have { take_name(&mut have, |set| &set.key.name) } else { &[] };
-            let wanted = if from_want { take_name(&mut want, |want| &want.key.name) } else { &[] };
-            self.name(here, wanted);
-        }
-        self.finish()
-    }
+/// Whether there is anything to `want`, by a resource whose sets do not stay as they are.
+pub(super) fn is_wanted(want: &DesiredRecordSet, keep: &BTreeSet<Resource>) -> bool {
+    !want.data.is_empty() && !keep.contains(&want.resource)
+}
 
-    /// The wanted sets by key, one for each.
-    fn wanted(&mut self) -> Vec<&'a DesiredRecordSet> {
-        let desired = self.desired;
-        let mut want: Vec<&DesiredRecordSet> =
-            desired.sets.iter().filter(|w| !w.data.is_empty() && !desired.keep.contains(&w.resource)).collect();
-        sort(&mut want);
-        let conflicts = &mut self.conflicts;
+impl Diff<'_> {
+    /// Of the wanted sets, which are in order, the first of each key stays; the resources of others are told.
+    pub(super) fn one_for_each(&mut self, want: &mut Vec<&DesiredRecordSet>) {
+        let conflicts = &mut self.found.conflicts;
         want.dedup_by(|later, first| {
             let same = later.key == first.key;
             if same && later.resource != first.resource {
@@ -111,10 +107,10 @@ impl<'a> Diff<'a> {
             }
             same
         });
-        want
     }
 
-    fn name(&mut self, have: &[&'a Arc<RecordSet>], want: &[&'a DesiredRecordSet]) {
+    /// What one name comes to: what is there, and what is wanted, each by key.
+    pub(super) fn name(&mut self, have: &[&Arc<RecordSet>], want: &[&DesiredRecordSet]) {
         // Nearly every name is as it should be.
         let settled = |(set, want): (&&Arc<RecordSet>, &&DesiredRecordSet)| {
             set.key.record_type == want.key.record_type
@@ -123,7 +119,7 @@ impl<'a> Diff<'a> {
                 && self.registered.owner(&set.key).is_none()
         };
         if have.len() == want.len() && have.iter().zip(want).all(settled) {
-            self.owned_names += 1;
+            self.found.owned_names += 1;
             return;
         }
         // And most others come or go as a whole.
@@ -132,7 +128,7 @@ impl<'a> Diff<'a> {
             [] => return self.leave(have),
             _ => {}
         }
-        self.owned_names += usize::from(have.iter().any(|set| self.owner.owns(set)));
+        self.found.owned_names += usize::from(have.iter().any(|set| self.owner.owns(set)));
 
         // What stays whatever is wanted, and why.
         let fixed: Vec<(&RecordSet, ConflictReason)> =
@@ -143,7 +139,7 @@ impl<'a> Diff<'a> {
             let alone = w.key.record_type != RecordType::Cname || want.len() == 1;
             let refused = if alone { in_the_way(w, have, &fixed) } else { Some(beside(want)) };
             match refused.or_else(|| self.registered_to(&w.key)) {
-                Some(why) => self.conflicts.push(conflict(w, why)),
+                Some(why) => self.found.conflicts.push(conflict(w, why)),
                 None => accepted.push(w),
             }
         }
@@ -194,16 +190,16 @@ impl<'a> Diff<'a> {
     /// A set at a name that holds nothing.
     fn create(&mut self, want: &DesiredRecordSet) {
         if let Some(why) = self.registered_to(&want.key) {
-            return self.conflicts.push(conflict(want, why));
+            return self.found.conflicts.push(conflict(want, why));
         }
         let set = self.target(None, want);
         self.push(Rank::of_creation(want.key.record_type), [Change::Create { set }]);
     }
 
     /// A name at which nothing is wanted.
-    fn leave(&mut self, have: &[&'a Arc<RecordSet>]) {
+    fn leave(&mut self, have: &[&Arc<RecordSet>]) {
         let owned: SmallVec<[_; 2]> = have.iter().copied().filter(|set| self.owner.owns(set)).collect();
-        self.owned_names += usize::from(!owned.is_empty());
+        self.found.owned_names += usize::from(!owned.is_empty());
         if self.policy.mode == Mode::Sync {
             let goes = |set: &&Arc<RecordSet>| self.fixed_though_owned(set).is_none() && !self.is_kept(set);
             let gone: SmallVec<[_; 2]> = owned.into_iter().filter(goes).map(Arc::clone).collect();
@@ -213,10 +209,7 @@ impl<'a> Diff<'a> {
 
     /// The sets of one name that go, all that nobody else has there.
     fn delete_name(&mut self, sets: impl IntoIterator<Item = Arc<RecordSet>>) {
-        let before = self.deletions.len();
-        self.deletions.extend(sets);
-        let gone = &self.deletions[before..];
-        self.gone_names += usize::from(gone.iter().any(|set| !self.policy.is_caused(set)));
+        self.found.deletions.extend(sets);
     }
 
     /// Why `set` must stay as it is, if it must.
@@ -241,7 +234,7 @@ impl<'a> Diff<'a> {
 
     /// Whether `set` stays for its resource's sake, as long as no other wants its name.
     fn is_kept(&self, set: &RecordSet) -> bool {
-        !self.desired.keep.is_empty() && Resource::of(set).is_some_and(|resource| self.desired.keep.contains(&resource))
+        !self.keep.is_empty() && Resource::of(set).is_some_and(|resource| self.keep.contains(&resource))
     }
 
     /// Why a set that external-dns has registered is not ours to write, whether it is there or not: one that we created could never be
@@ -306,7 +299,7 @@ impl<'a> Diff<'a> {
         let (kept, dropped) = choose(want, from, limit);
         let to = written(&DesiredRecordSet { data: kept, ..want.clone() });
         let (key, resource) = (want.key.clone(), want.resource.clone());
-        self.truncated.push(Truncated { key, resource, kept: to.data.len(), dropped });
+        self.found.truncated.push(Truncated { key, resource, kept: to.data.len(), dropped });
         to
     }
 
@@ -318,11 +311,33 @@ impl<'a> Diff<'a> {
     }
 
     fn push(&mut self, rank: Rank, changes: impl IntoIterator<Item = Change>) {
-        self.ranks[rank as usize].extend(changes);
+        self.found.ranks[rank as usize].extend(changes);
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    /// Whether there is nothing to do, and nothing to tell.
+    pub(super) fn is_settled(&self) -> bool {
+        let Self { ranks, deletions, conflicts, truncated, owned_names: _ } = self;
+        ranks.iter().all(Vec::is_empty) && deletions.is_empty() && conflicts.is_empty() && truncated.is_empty()
     }
 
-    fn finish(mut self) -> ChangeSet {
-        let (deletions, guarded) = guard(self.deletions, self.gone_names, self.owned_names, self.owner, self.policy);
+    /// Takes in what a later name comes to.
+    pub(super) fn append(&mut self, later: &Self) {
+        for (rank, later) in self.ranks.iter_mut().zip(&later.ranks) {
+            rank.extend_from_slice(later);
+        }
+        self.deletions.extend_from_slice(&later.deletions);
+        self.conflicts.extend_from_slice(&later.conflicts);
+        self.truncated.extend_from_slice(&later.truncated);
+        self.owned_names += later.owned_names;
+    }
+
+    /// The changes in the order in which they are to be done.
+    pub(super) fn finish(mut self, owner: &Owner, policy: &Policy) -> ChangeSet {
+        let (deletions, guarded) = guard(self.deletions, self.owned_names, owner, policy);
         let [all_wrong, some_wrong, adds, adds_cname, tidies] = self.ranks;
         let (mut changes, mut stages) = (Vec::new(), Vec::new());
         for (urgency, mut part) in [
@@ -334,8 +349,8 @@ impl<'a> Diff<'a> {
             (Urgency::Removes, [deletions, Vec::new()]),
         ] {
             let before = changes.len();
-            if !self.policy.dead.is_empty() || !self.policy.priorities.is_empty() {
-                part = [order(part, self.policy), Vec::new()];
+            if !policy.dead.is_empty() || !policy.priorities.is_empty() {
+                part = [order(part, policy), Vec::new()];
             }
             for mut part in part {
                 // Mostly one part is all there is: nothing is moved then.

@@ -6,17 +6,18 @@ use crate::ownership::Owner;
 use crate::plan::{Change, GuardedPlan, PlanHash, Policy};
 use crate::record::{RecordSet, RecordSetKey};
 
-/// Splits `deletions` into those that may go and, if too many of the `owned` names go without a cause, those that wait. `names` says how
-/// many these are.
+/// Splits `deletions`, which are by name, into those that may go and, if too many of the `owned` names go without a cause, those that
+/// wait.
 pub(super) fn guard(
     deletions: Vec<Arc<RecordSet>>,
-    names: usize,
     owned: usize,
     owner: &Owner,
     policy: &Policy,
 ) -> (Vec<Change>, Option<GuardedPlan>) {
     let delete = |sets: Vec<Arc<RecordSet>>| sets.into_iter().map(|set| Change::Delete { set }).collect();
 
+    let of_a_name = deletions.chunk_by(|a, b| a.key.name == b.key.name);
+    let names = of_a_name.filter(|sets| sets.iter().any(|set| !policy.is_caused(set))).count();
     let too_many = names > policy.guard.at_least && names as f64 > policy.guard.share * owned as f64;
     if too_many {
         let keys: Vec<RecordSetKey> =

@@ -35,7 +35,7 @@ fn whose() -> impl Strategy<Value = Whose> {
     prop_oneof![6 => Just(Whose::Ours), 1 => Just(Whose::Another), 1 => Just(Whose::Nobodys)]
 }
 
-fn zone() -> impl Strategy<Value = ZoneSnapshot> {
+pub(super) fn zone() -> impl Strategy<Value = ZoneSnapshot> {
     let at_name = (at(), [whose(), whose(), whose()], any::<bool>());
     proptest::collection::vec(at_name, NAMES.len()).prop_map(|names| {
         let mut sets = Vec::new();
@@ -59,7 +59,7 @@ fn zone() -> impl Strategy<Value = ZoneSnapshot> {
     })
 }
 
-fn wish() -> impl Strategy<Value = Desired> {
+pub(super) fn wish() -> impl Strategy<Value = Desired> {
     proptest::collection::vec(at(), NAMES.len()).prop_map(|names| {
         let mut sets = Vec::new();
         for (name, at) in NAMES.iter().zip(names) {
@@ -76,7 +76,7 @@ fn wish() -> impl Strategy<Value = Desired> {
 }
 
 /// Does one change as a provider would, and fails where a provider would refuse.
-fn make(zone: &mut ZoneSnapshot, change: &Change) -> Result<(), TestCaseError> {
+pub(super) fn make(zone: &mut ZoneSnapshot, change: &Change) -> Result<(), TestCaseError> {
     let key = change.key();
     match (change.precondition(), zone.get(key)) {
         (Precondition::Absent, None) => {}
