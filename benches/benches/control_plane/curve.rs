@@ -20,9 +20,12 @@ const CHANGES: usize = 200;
 const REST: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(curve: Curve) {
-    for kind in [Kind::ConfigMap, Kind::ReplicaSet, Kind::Service] {
+    for kind in [Kind::ConfigMap, Kind::ReplicaSet, Kind::Service]
+        .into_iter()
+        .filter(|kind| curve.kind.is_none_or(|of| of == *kind))
+    {
         println!("curve: a {kind:?} in {SPREAD} members changes");
-        for members in curve.members {
+        for members in curve.members.into_iter().filter(|members| *members >= SPREAD) {
             on_servers(measure(kind, Size { members, objects: 100, patience: curve.patience }));
         }
         for objects in curve.objects {

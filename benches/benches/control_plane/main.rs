@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use self::object::Kind;
+
 #[derive(Debug, Parser)]
 #[command(name = "control_plane")]
 struct Args {
@@ -39,6 +41,9 @@ struct Args {
     /// In how many members each workload is whose memory is measured
     #[arg(long, default_value_t = 3)]
     spread: usize,
+    /// The kind of the curve [default: one after the other]
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
     /// How long, in seconds, the control plane is given before a figure is given up
     #[arg(long, default_value_t = 600)]
     patience: u64,
@@ -74,6 +79,7 @@ struct Size {
 struct Curve {
     members: [usize; 3],
     objects: [usize; 2],
+    kind: Option<Kind>,
     patience: Duration,
 }
 
@@ -99,6 +105,7 @@ fn main() {
                 curve::run(Curve {
                     members: [members / 100, members / 10, members],
                     objects: [objects / 10, objects],
+                    kind: args.kind,
                     patience,
                 });
             }

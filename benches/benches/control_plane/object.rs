@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 pub(crate) const MEMBER: &str = "bench/member";
 
 /// A kind of object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub(crate) enum Kind {
     ConfigMap,
     ReplicaSet,
