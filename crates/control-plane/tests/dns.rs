@@ -9,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Service;
 use kfed_api::Unjoin;
 use kfed_control_plane::approval;
-use kfed_control_plane::membership::unjoin;
+use kfed_control_plane::membership::{UnjoinError, unjoin};
 use kfed_dnsprovider::memory::{Call, Fault};
 use kfed_dnsprovider::{DnsError, ErrorClass, OperationKind};
 use kube::api::{Api, Patch, PatchParams, PostParams};
@@ -160,9 +160,16 @@ async fn records_of_services_that_vanished_without_a_word_wait_for_approval() {
     assert_eq!(fleet.owned().len(), 13 * 6);
     let waiting = approval::waiting(&fleet.client).await.unwrap();
     let waits = &waiting.awaiting[0];
+    // Nobody is left who wants them, and yet the zone leads to its members by them.
+    let stays = unjoin(&fleet.client, "fed-west", Unjoin { orphan: true, ..Unjoin::default() }, MINUTE, |_| {})
+        .await
+        .unwrap_err();
+    let named = "its addresses are being withdrawn from DNS";
+    assert!(matches!(&stays, UnjoinError::Timeout { progress, .. } if progress.contains(named)), "{stays}");
     assert!(federation_condition(&fleet, "DNSDeletionsHeld").await.contains(&waits.approval));
     approval::approve(&fleet.client, "fed", waits, (fleet.clock())()).await.unwrap();
-    fleet.eventually("they are gone", async || fleet.owned().len() == 6).await;
+    fleet.eventually("they are gone", async || fleet.owned().keys().all(|name| name.contains("hostname"))).await;
+    fleet.eventually("it has left", async || fleet.clusters().get_opt("fed-west").await.unwrap().is_none()).await;
     federation_says(&fleet, "DNSDeletionsHeld", "False NothingHeld").await;
 }
 
@@ -298,4 +305,27 @@ async fn an_endpoint_slice_that_changes_sides_counts_for_its_new_service_alone()
     let services = Api::<Service>::namespaced(fleet.member("fed-west").client(), "default");
     assert!(services.get_opt("hostname").await.unwrap().is_some());
     fleet.says("Service", "hostname", "Published", "the names stay for a while").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_go_and_come_are_followed_where_nothing_else_changes() {
+    let fleet = Fleet::start().await;
+    fleet.join("fed-west", "westus", &["1"]).await;
+    fleet.join("fed-east", "eastus", &["1"]).await;
+    fleet.service().await;
+    for member in ["fed-west", "fed-east"] {
+        fleet.endpoints(member, 2).await;
+    }
+    fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
+    tokio::time::sleep(MINUTE).await;
+    let west = fleet.address("fed-west").await;
+    fleet.endpoints("fed-west", 0).await;
+    let took = fleet.eventually("it is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;
+    assert!(took <= Duration::from_secs(2), "{took:?}");
+    fleet.endpoints("fed-west", 1).await;
+    let took = fleet.eventually("it is back", async || fleet.answer(HOSTNAME).contains(&west)).await;
+    assert!(
+        took <= fleet.settings.return_after + Duration::from_secs(2),
+        "{took:?}: when it has been well for a while"
+    );
 }

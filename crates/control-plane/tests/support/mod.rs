@@ -99,7 +99,7 @@ impl Fleet {
             client,
             dns,
             zone: ZoneId(ZONE.into()),
-            settings: Settings::new("fed", zone_name),
+            settings: unrepaired(Settings::new("fed", zone_name)),
             limits: Limits::default(),
             clocks: Arc::default(),
             members: Members::default(),
@@ -493,6 +493,12 @@ impl Fleet {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
+}
+
+/// What events bring about is not left to the repair from time to time: a test that waits would not see that an event was missed.
+fn unrepaired(mut settings: Settings) -> Settings {
+    settings.resync = Duration::from_secs(3600);
+    settings
 }
 
 fn connector(members: &Members, clocks: &Arc<Mutex<BTreeMap<String, i64>>>, now: Clock) -> MemberConnector {
