@@ -1,7 +1,7 @@
 //! Asks every address that members publish whether it serves: the second signal beside the member's API. It needs no zone: what
 //! members tell is enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -9,13 +9,12 @@ use jiff::Timestamp;
 use kfed_cluster_health::monitor::{self, MonitorHandle};
 use kfed_cluster_health::{AddressTarget, Health, Observation, ProbeOutcome, ProbeSchedule};
 use kfed_service_dns::AddressState;
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::changes::Changed;
 use super::{Shared, ever, lock, rest_after};
 use crate::kinds::ObjectKey;
 use crate::plan::publish;
@@ -27,12 +26,9 @@ const COALESCE: Duration = Duration::from_millis(20);
 /// An address of a member.
 type Place = (String, AddressKey);
 
-/// The monitors of all addresses, by member and address.
+/// The monitors of all addresses, by Service; without Services that have none.
 #[derive(Default)]
-pub(super) struct Monitors {
-    monitors: Mutex<BTreeMap<Place, Monitored>>,
-    adjusted: Notify,
-}
+pub(super) struct Monitors(Mutex<BTreeMap<ObjectKey, BTreeMap<Place, Monitored>>>);
 
 struct Monitored {
     target: AddressTarget,
@@ -47,19 +43,32 @@ struct Monitored {
 /// Keeps probing what there is to probe until the task ends.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut not_before = Instant::now();
+    // A run that has panicked may have taken some, and done nothing about it.
+    shared.probed.note(Changed::Everything);
+    shared.probed.wake();
     loop {
-        shared.dns.notified().await;
+        shared.probed.woken().await;
         tokio::time::sleep_until(not_before.max(Instant::now() + COALESCE)).await;
         let begin = Instant::now();
-        let services: Vec<ObjectKey> = shared.world().published().cloned().collect();
+        let changed = shared.probed.take();
+        let services = match &changed {
+            Changed::Services(services) => services.clone(),
+            Changed::Everything => {
+                let mut services: BTreeSet<ObjectKey> = shared.world().published().cloned().collect();
+                services.extend(shared.addresses.services());
+                services.extend(shared.hosts.services());
+                services
+            }
+        };
         // One Service at a time: nobody waits for the world until all are done.
-        let hosts = services.iter().flat_map(|key| publish::hosts(&shared.world(), key, shared.settings()));
-        let hosts = hosts.collect();
-        shared.hosts.adjust(&shared, &hosts);
-        let targets = services.iter().flat_map(|key| publish::targets(&shared.world(), key, shared.settings()));
-        let wanted = targets.collect();
-        shared.addresses.adjust(&shared, &wanted);
-        shared.addresses.adjusted.notify_one();
+        for service in &services {
+            let hosts = publish::hosts(&shared.world(), service, shared.settings());
+            shared.hosts.adjust(&shared, service, hosts);
+            let targets = publish::targets(&shared.world(), service, shared.settings());
+            shared.addresses.adjust(&shared, service, &targets.into_iter().collect());
+        }
+        shared.zone.note(changed);
+        shared.zone.wake();
         not_before = Instant::now() + rest_after(begin.elapsed());
     }
 }
@@ -67,15 +76,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
 // === impl Monitors ===
 
 impl Monitors {
-    /// Something has changed that the zone may depend on, and what is probed is up to date with it.
-    pub(super) fn adjusted(&self) -> Notified<'_> {
-        self.adjusted.notified()
-    }
-
-    /// Sees to it that exactly `wanted` is probed and known.
-    fn adjust(&self, shared: &Arc<Shared>, wanted: &BTreeMap<Place, AddressTarget>) {
+    /// Sees to it that of `service` exactly `wanted` is probed and known.
+    fn adjust(&self, shared: &Arc<Shared>, service: &ObjectKey, wanted: &BTreeMap<Place, AddressTarget>) {
         let mut turned = false;
-        let mut monitors = self.lock();
+        let mut services = self.lock();
+        if wanted.is_empty() && !services.contains_key(service) {
+            return;
+        }
+        let monitors = services.entry(service.clone()).or_default();
         monitors.retain(|place, monitored| {
             let stays = wanted.get(place) == Some(&monitored.target);
             if !stays {
@@ -97,17 +105,25 @@ impl Monitors {
                 member.addresses.entry(place.1.clone()).or_insert_with(address);
             });
         }
-        drop(monitors);
+        if wanted.is_empty() {
+            services.remove(service);
+        }
+        drop(services);
         if turned {
             shared.look_at_everything();
         }
+    }
+
+    /// The Services whose addresses are probed.
+    fn services(&self) -> Vec<ObjectKey> {
+        self.lock().keys().cloned().collect()
     }
 
     /// Asks all addresses of `member` now, and one time after the other without a break: when it is certain that its API is
     /// gone, it is to be certain of its addresses too.
     pub(super) fn hurry(&self, member: &str, shared: &Shared) {
         let ProbeSchedule { deadline, .. } = shared.settings().schedule;
-        for (place, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+        for (place, monitored) in of_member(&self.lock(), member) {
             monitored.monitor.set_schedule(ProbeSchedule { period: deadline, jitter: 0.0, ..schedule(shared, place) });
             monitored.monitor.probe_now();
         }
@@ -115,7 +131,7 @@ impl Monitors {
 
     /// Asks the addresses of `member` as often as all others again.
     pub(super) fn relax(&self, member: &str, shared: &Shared) {
-        for (place, monitored) in self.lock().iter().filter(|((of, _), _)| of == member) {
+        for (place, monitored) in of_member(&self.lock(), member) {
             monitored.monitor.set_schedule(schedule(shared, place));
         }
     }
@@ -124,9 +140,16 @@ impl Monitors {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Monitored>> {
-        lock(&self.monitors)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, BTreeMap<Place, Monitored>>> {
+        lock(&self.0)
     }
+}
+
+fn of_member<'a>(
+    services: &'a BTreeMap<ObjectKey, BTreeMap<Place, Monitored>>,
+    member: &'a str,
+) -> impl Iterator<Item = (&'a Place, &'a Monitored)> {
+    services.values().flatten().filter(move |((of, _), _)| of == member)
 }
 
 impl Drop for Monitored {
@@ -197,9 +220,6 @@ fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, sto
         let Some(taken) = taken else { return };
         taken
     };
-    if alarming {
-        shared.alarm.notify_waiters();
-    }
     if changed {
         tracing::info!(member = name, address = %address.ip, state = ?seen.state, "an address has changed");
     }
@@ -207,6 +227,9 @@ fn take_in(shared: &Arc<Shared>, (name, address): &Place, mut seen: Address, sto
         shared.look_at_everything();
     } else if changed {
         shared.look_at(vec![address.service.clone()]);
+    }
+    if alarming {
+        shared.alarm();
     }
 }
 

@@ -17,6 +17,7 @@ use crate::effect::{EffectError, manager, within};
 use crate::object::{finalizers_with, finalizers_without};
 use crate::plan::cluster::{notes, status};
 use crate::plan::unjoin::{Departure, departure};
+use crate::world::is_ours;
 
 /// Brings the member `name` and its Cluster one step nearer to where they should be.
 pub(super) async fn reconcile(shared: &Arc<Shared>, name: &str) -> Result<Option<Duration>, ()> {
@@ -53,14 +54,17 @@ async fn bring(shared: &Arc<Shared>, name: &str, cluster: &Arc<Cluster>) -> Resu
         within(deadline, set_finalizers(&clusters, cluster, finalizers)).await?;
         return Ok(None);
     }
-    let (credentials, same_as) = {
+    let (credentials, same_as, turned) = {
         let mut world = shared.world();
-        let same_as = world.same_as(name);
-        world.members.change(name, |member| member.same_as.clone_from(&same_as));
+        let turned = world.recognise(name);
+        let same_as = world.members.get(name).and_then(|member| member.same_as.clone());
         // Until the Secrets are listed, nobody knows whether these are the credentials that a task runs with.
         let secret = &cluster.spec.secret_ref.name;
-        (world.listed.contains(SECRETS).then(|| world.credentials.get(secret).copied()), same_as)
+        (world.listed.contains(SECRETS).then(|| world.credentials.get(secret).copied()), same_as, turned)
     };
+    if turned {
+        shared.look_at_everything();
+    }
     if let Some(credentials) = credentials
         && shared.tasks.ensure(shared, name, cluster, credentials, same_as)
     {
@@ -180,7 +184,12 @@ fn forget(shared: &Arc<Shared>, name: &str) {
     let known = {
         let mut world = shared.world();
         world.refusals.retain(|(_, member), _| member != name);
-        world.members.remove(name)
+        let known = world.members.remove(name);
+        if world.clusters.get(name).is_some_and(|cluster| is_ours(cluster)) {
+            // One of that name has come meanwhile: a member, of which nothing is known yet.
+            world.members.change(name, |_| ());
+        }
+        known
     };
     if known {
         shared.look_at_everything();

@@ -1,9 +1,13 @@
 //! The zone: one loop that keeps it as the services need it, and beside it one that tells the Federation how it stands. Neither
 //! waits for the other: a federation API that hangs delays no failover.
 
+mod claims;
 mod keeper;
+mod refusals;
 mod report;
 mod steady;
+mod tell;
+mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +52,7 @@ async fn keep(
     let (mut next, mut not_before) = (Instant::now(), Instant::now());
     loop {
         tokio::select! {
-            () = shared.addresses.adjusted() => {}
+            () = shared.zone.woken() => {}
             Ok(()) = approved.changed() => {}
             () = keeper.swept() => {}
             () = tokio::time::sleep_until(next) => {}
@@ -113,8 +117,4 @@ fn is_complete(shared: &Shared) -> bool {
         && world.listed.contains(CLUSTERS)
         && world.listed.contains(FEDERATION)
         && world.itself.as_deref().is_none_or(is_held)
-        && world
-            .clusters
-            .iter()
-            .all(|(name, cluster)| !super::cluster::is_held(cluster) || world.members.contains(name))
 }

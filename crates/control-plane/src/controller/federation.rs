@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 use kfed_api::{Cluster, SYSTEM_NAMESPACE, keys};
-use kube::Api;
 use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
 use tokio::task::JoinSet;
 
+use super::changes::Changed;
 use super::watch::{follow, follow_as};
 use super::{Key, Shared, ever};
 use crate::effect::within;
@@ -53,7 +54,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 shared.look_at(keys);
                 if complete {
                     // It may be what the zone has waited for.
-                    shared.dns.notify_one();
+                    shared.republish(Changed::Everything);
                 }
             })
         }));
@@ -77,8 +78,13 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         let clusters = Api::<Cluster>::all(shared.parts.federation.clone());
         follow(clusters, watcher::Config::default(), move |change| {
             let complete = matches!(change, Change::Reset(_));
-            let (names, is_other) = {
+            let (names, is_other, leads_elsewhere) = {
                 let mut world = shared.world();
+                // What names go by of a Cluster whose member does not show itself: that it is there, and where.
+                let place = |cluster: Option<&Arc<Cluster>>| {
+                    let status = cluster.map(|cluster| cluster.status.clone().unwrap_or_default());
+                    status.map(|status| (status.region, status.zones))
+                };
                 // What objects are placed by, and what they are given.
                 let traits = |cluster: &Cluster| {
                     (cluster.metadata.labels.clone(), cluster.spec.taints.clone(), cluster.spec.federate_rbac)
@@ -93,17 +99,24 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 if complete {
                     world.listed.insert(CLUSTERS);
                 }
+                let before = match &change {
+                    Change::Apply(cluster) | Change::Delete(cluster) => place(world.clusters.get(&cluster.name_any())),
+                    _ => None,
+                };
                 let names = world.clusters.change(change);
+                let leads_elsewhere = names.iter().any(|name| place(world.clusters.get(name)) != before);
                 // From now on nothing is decided as if this member were not there.
                 let world = &mut *world;
                 for name in names.iter().filter(|name| world.clusters.get(name).is_some_and(|cluster| is_ours(cluster)))
                 {
                     world.members.change(name, |_| ());
                 }
-                (names, is_other)
+                (names, is_other, leads_elsewhere)
             };
             if is_other {
                 shared.look_at_everything();
+            } else if leads_elsewhere {
+                shared.republish(Changed::Everything);
             }
             shared.queue.add_all(names.into_iter().map(Key::Cluster));
         })

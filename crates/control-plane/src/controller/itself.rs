@@ -10,6 +10,7 @@ use kube::runtime::watcher;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::changes::Changed;
 use super::watch::follow;
 use super::{Key, Shared, ever};
 use crate::effect::federation::gone;
@@ -65,9 +66,9 @@ fn see(shared: &Shared, seen: Option<Arc<Federation>>) {
             Names::Withdrawn => tracing::warn!(federation, "the Federation is deleted: its names are withdrawn"),
             Names::Left => tracing::warn!(federation, "the Federation has gone and leaves its names as they are"),
         }
-        shared.dns.notify_one();
+        shared.republish(Changed::Everything);
         // What is being written is not wanted any more.
-        shared.alarm.notify_waiters();
+        shared.alarm();
     }
 }
 

@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use super::changes::Changed;
 use super::watch::{follow_as, follow_closely};
 use super::{AbortOnDrop, Connected, Key, Shared, ever, lock, tombstones};
 use crate::connect::{Connect, Purpose, paced};
@@ -137,13 +138,15 @@ async fn identify(shared: &Shared, name: &str, client: &Client) -> Result<(), Ef
         Err(EffectError::Refused { .. }) => None,
         Err(error) => return Err(error),
     };
-    let news = {
+    let (news, turned) = {
         let mut world = shared.world();
-        let news = world.members.change(name, |member| std::mem::replace(&mut member.uid, uid.clone()) != uid);
-        let same_as = world.same_as(name);
-        world.members.change(name, |member| member.same_as = same_as);
-        news
+        let told = |member: &mut Member| std::mem::replace(&mut member.uid, uid.clone()) != uid;
+        let Some(news) = world.members.change_known(name, told) else { return Ok(()) };
+        (news, world.recognise(name))
     };
+    if turned {
+        shared.look_at_everything();
+    }
     if news {
         // It may be the younger, or the older, of two.
         let clusters: Vec<_> = shared.world().clusters.names().cloned().map(Key::Cluster).collect();
@@ -159,13 +162,13 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
         match connect(&shared, &name, &secret).await {
             Ok(connected) => break connected,
             Err(why) => {
-                update(&shared, &name, |member| member.refused = Some(why));
+                refuse(&shared, &name, Some(why));
                 shared.queue.add(Key::Cluster(name.clone()), Duration::ZERO);
                 tokio::time::sleep(RECONNECT).await;
             }
         }
     };
-    update(&shared, &name, |member| member.refused = None);
+    refuse(&shared, &name, None);
     let settings = shared.settings();
     let tenure = shared.parts.tenure.clone();
     let breaker = breaker(&shared, &name);
@@ -199,7 +202,7 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             _ => {}
         }
         let is_ready = health == ApiHealth::Ready;
-        let (changed, hurries, alarming, next) = shared.world().members.change(&name, |member| {
+        let (changed, hurries, alarming, next) = update(&shared, &name, |member| {
             if matches!(health, ApiHealth::Offline { .. }) {
                 member.forget_lists();
             }
@@ -231,9 +234,6 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
             let next = [member.returns_at, silent_for_long].into_iter().flatten().filter(|at| *at > now).min();
             (changed || before != member.returns_at, hurries, alarming, next)
         });
-        if alarming {
-            shared.alarm.notify_waiters();
-        }
         match hurries {
             // Both signals are to be known when the first is certain.
             Some(true) => shared.addresses.hurry(&name, &shared),
@@ -246,6 +246,9 @@ async fn live(shared: Arc<Shared>, name: String, secret: String) {
         if changed {
             tracing::info!(member = name, health = ?observation.health, "the member's health has changed");
             shared.look_at_everything();
+        }
+        if alarming {
+            shared.alarm();
         }
         // What only time changes is looked at when it does.
         let wait = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
@@ -311,8 +314,20 @@ async fn open(shared: &Shared, connect: Connect) -> Result<Client, String> {
     }
 }
 
-fn update(shared: &Shared, name: &str, change: impl FnOnce(&mut Member)) {
-    shared.world().members.change(name, change);
+/// Changes what is known of the member, as long as it is one: what its tasks tell when it has gone must not bring it back.
+fn update<T: Default>(shared: &Shared, name: &str, change: impl FnOnce(&mut Member) -> T) -> T {
+    shared.world().members.change_known(name, change).unwrap_or_default()
+}
+
+/// The member's credentials can be used, or why not. Whoever cannot be asked is found dead by nobody, and its names follow its addresses.
+fn refuse(shared: &Shared, name: &str, why: Option<String>) {
+    let turned = update(shared, name, |member| {
+        let before = std::mem::replace(&mut member.refused, why);
+        before.is_some() != member.refused.is_some()
+    });
+    if turned {
+        shared.republish(Changed::Everything);
+    }
 }
 
 /// Follows all of the member that planners need.
@@ -322,10 +337,11 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
         let mut world = shared.world();
         let permissions = world.clusters.get(name).is_some_and(|cluster| asks_for_permissions(cluster));
         let kinds: Vec<_> = world.kinds.of_member(permissions).collect();
-        world.members.change(name, |member| {
+        let asked = world.members.change_known(name, |member| {
             member.is_asked_for(&kinds);
             (kinds, member.forbidden.clone())
-        })
+        });
+        asked.unwrap_or_default()
     };
     for kind in kinds {
         // All namespaces are seen, since one that is there is used; of all else only what kfed made.
@@ -354,6 +370,9 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                 let one = matches!(change, Change::Apply(_));
                 let (keys, news) = {
                     let mut world = shared.world();
+                    if !world.members.contains(&name) {
+                        return;
+                    }
                     if interrupted {
                         unlisted(&mut world, &name, kind.id);
                     }
@@ -415,23 +434,28 @@ fn watch(shared: &Arc<Shared>, name: &str, client: &Client) -> JoinSet<()> {
                     forbid(&shared, &name, ENDPOINT_SLICES, ban);
                     return;
                 }
-                let (turn, matters) = {
+                let (federated, alarming) = {
                     let mut world = shared.world();
-                    let turn = world.members.change(&name, |Member { endpoints, .. }| match change {
+                    let turn = world.members.change_known(&name, |Member { endpoints, .. }| match change {
                         Change::Apply(slice) => endpoints.apply(*slice),
                         Change::Delete(slice) => endpoints.delete(&slice),
                         Change::Reset(slices) => endpoints.replace(slices),
                         Change::Interrupted | Change::Forbidden(_) | Change::NotServed => Turn::default(),
                     });
+                    let Some(turn) = turn else { return };
                     // Most Services of a member are its own.
-                    let matters = turn.services.iter().any(|service| world.federation.contains(service));
-                    (turn, matters)
+                    let services = turn.services.into_iter().filter(|service| world.federation.contains(service));
+                    let federated: Vec<_> = services.collect();
+                    let alarming = turn.emptied && !federated.is_empty();
+                    (federated, alarming)
                 };
-                if turn.emptied && matters {
-                    shared.alarm.notify_waiters();
+                match reset {
+                    // What it had not shown before may be what the zone went by.
+                    true => shared.republish(Changed::Everything),
+                    false => shared.republish(federated.into_iter().collect()),
                 }
-                if matters || reset || interrupted {
-                    shared.dns.notify_one();
+                if alarming {
+                    shared.alarm();
                 }
                 if reset {
                     tombstones::listed(&shared, &name, ENDPOINT_SLICES);
@@ -533,8 +557,14 @@ async fn nodes(shared: &Arc<Shared>, name: &str, client: &Client) {
         }
         let region = nodes.values().find_map(|(region, _)| region.clone());
         let zones = nodes.values().filter_map(|(_, zone)| zone.clone()).collect();
-        update(shared, name, |member| (member.topology.region, member.topology.zones) = (region, zones));
-        shared.dns.notify_one();
+        let moved = update(shared, name, |Member { topology, .. }| {
+            let before =
+                (std::mem::replace(&mut topology.region, region), std::mem::replace(&mut topology.zones, zones));
+            before != (topology.region.clone(), topology.zones.clone())
+        });
+        if moved {
+            shared.republish(Changed::Everything);
+        }
         shared.queue.add(Key::Cluster(name.to_owned()), Duration::ZERO);
     })
     .await;

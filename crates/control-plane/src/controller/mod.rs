@@ -1,6 +1,7 @@
 //! The drivers: they feed the world from watches and probes, ask the planners, and have the plans carried out.
 
 mod addresses;
+mod changes;
 mod cluster;
 mod dns;
 mod federation;
@@ -32,6 +33,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::changes::Changed;
 use crate::Settings;
 use crate::builder::{AddressProbe, Clock};
 use crate::connect::{MemberConnector, paced};
@@ -84,8 +86,10 @@ struct Shared {
     parts: Parts,
     world: Mutex<World>,
     queue: WorkQueue<Key>,
-    /// Something has changed that the zone, or the addresses that are probed, may depend on.
-    dns: Notify,
+    /// What has changed of what the addresses that are probed may depend on.
+    probed: changes::Changes,
+    /// What has changed of what the zone may depend on. Its keeper is woken when what is probed is up to date with that.
+    zone: changes::Changes,
     /// Something has died or come back: a plan of the zone that does not know it has become old.
     alarm: Notify,
     /// How many record sets are to be changed and have not been.
@@ -140,7 +144,8 @@ async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
         world: Mutex::new(World { kinds, began: (parts.clock)(), ..World::default() }),
         parts,
         queue: WorkQueue::new(),
-        dns: Notify::new(),
+        probed: changes::Changes::default(),
+        zone: changes::Changes::default(),
         alarm: Notify::new(),
         unchanged: Arc::default(),
         addresses: addresses::Monitors::default(),
@@ -197,8 +202,8 @@ where
     }
 }
 
-/// How long something that looks at every Service rests when that has taken so long: a single event costs as much as many that come
-/// meanwhile, and however many come, they take a fifth of a core, or more where a look takes longer than a quarter of the longest rest.
+/// How long something that looks at Services, at times at every one, rests when that has taken so long: a single event costs as much as many
+/// that come meanwhile, and however many come, they take a fifth of a core, or more where a look takes longer than a quarter of the longest rest.
 fn rest_after(took: Duration) -> Duration {
     (took * 4).min(LONGEST_REST)
 }
@@ -348,12 +353,29 @@ impl Shared {
     }
 
     fn look_at_after(&self, delay: Duration, keys: Vec<ObjectKey>) {
-        if keys.iter().any(|key| key.kind.published) {
-            self.dns.notify_one();
-        }
+        self.republish(keys.iter().filter(|key| key.kind.published).cloned().collect());
         for key in keys {
             self.queue.add(Key::Object(key), delay);
         }
+    }
+
+    /// Something has changed that the zone, or the addresses that are probed, may depend on.
+    fn republish(&self, mut changed: Changed) {
+        if let Changed::Services(services) = &mut changed {
+            services.retain(|key| !key.is_reserved());
+        }
+        if changed.is_empty() {
+            return;
+        }
+        self.probed.note(changed.clone());
+        self.zone.note(changed);
+        self.probed.wake();
+    }
+
+    /// Something has died or come back. What has changed by that is noted before: a plan that begins now knows it, and one that has begun
+    /// is broken off.
+    fn alarm(&self) {
+        self.alarm.notify_waiters();
     }
 
     /// A member has changed so that anything may have to move.
@@ -362,7 +384,7 @@ impl Shared {
             let world = self.world();
             (world.keys(), world.clusters.names().cloned().collect::<Vec<_>>())
         };
-        self.dns.notify_one();
+        self.republish(Changed::Everything);
         self.queue.add(Key::Federation, Duration::ZERO);
         self.queue.add_all(clusters.into_iter().map(Key::Cluster).chain(objects.into_iter().map(Key::Object)));
     }

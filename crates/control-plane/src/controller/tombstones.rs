@@ -68,11 +68,12 @@ pub(super) fn listed(shared: &Shared, name: &str, what: &'static str) {
 pub(super) fn lists(shared: &Shared, name: &str, change: impl FnOnce(&mut Member)) {
     let (due, complete) = {
         let mut world = shared.world();
-        world.members.change(name, |member| {
+        let told = world.members.change_known(name, |member| {
             let before = member.is_listed();
             change(member);
             (member.is_seen() && !member.is_listed(), member.is_listed() && !before)
-        })
+        });
+        told.unwrap_or_default()
     };
     if due {
         shared.queue.add(Key::Tombstones(name.to_owned()), Duration::ZERO);

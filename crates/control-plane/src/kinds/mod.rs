@@ -8,6 +8,7 @@ mod table;
 use std::cmp::Ordering;
 use std::fmt;
 
+use kfed_dnsprovider::Resource;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta};
 
 use crate::object::number;
@@ -318,6 +319,18 @@ impl ObjectKey {
         namespace == kfed_api::SYSTEM_NAMESPACE
             || namespace.starts_with("kube-")
             || self.kind.own.iter().any(|own| own.names(&self.namespace, &self.name))
+    }
+
+    /// The Service that `resource` is; none of another kind.
+    pub(crate) fn of(resource: &Resource) -> Option<Self> {
+        let kind = FederatedKind::named("Service")?;
+        let Resource { kind: told, namespace, name } = resource;
+        (told == "service").then(|| Self { kind, namespace: namespace.clone(), name: name.clone() })
+    }
+
+    /// What a Service is called in a zone.
+    pub(crate) fn resource(&self) -> Resource {
+        Resource::service(&self.namespace, &self.name)
     }
 
     /// `namespace/name`, or the name alone.

@@ -106,7 +106,7 @@ mod tests {
         let deleted = federation(json!({"name": "fed", "deletionTimestamp": at, "finalizers": ["kfed.io/cascade"]}));
         let others = federation(json!({"name": "fed", "deletionTimestamp": at, "finalizers": ["example.com/other"]}));
         let full = DnsState::default();
-        let empty = DnsState { is_withdrawn: true, ..DnsState::default() };
+        let empty = DnsState::new(true);
         for (what, federation, names, zone, wanted) in [
             ("gone", None, Names::Withdrawn, Some(&empty), FederationStep::Nothing),
             ("new", Some(&live), Names::Kept, None, FederationStep::Hold),

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 use kfed_api::keys;
 use kfed_cluster_health::AddressTarget;
-use kfed_dnsprovider::{DnsName, Owner, Resource, ZoneSnapshot};
+use kfed_dnsprovider::{DnsName, Owner, RecordSet, Resource, ZoneSnapshot};
 use kfed_service_dns::{
     AddressObservation, AddressState, ApiState, Exposure, HostObservation, LeadsTo, MemberObservation, Naming, Seen,
     ServiceObservation, external_name,
@@ -62,18 +62,28 @@ pub(crate) fn published(snapshot: &ZoneSnapshot, owner: &Owner) -> BTreeMap<Reso
     let mut published = BTreeMap::<_, InZone>::new();
     for set in snapshot.iter().filter(|set| owner.owns(set)) {
         let Some(resource) = Resource::of(set) else { continue };
-        let members = published.entry(resource).or_default();
-        for (data, sources) in kfed_dnsprovider::sources(set) {
-            let Some(target) = Target::of(&data) else { continue };
-            for member in &sources {
-                let targets = members.entry(member.to_owned()).or_default();
-                if !targets.contains(&target) {
-                    targets.push(target.clone());
-                }
+        lead(published.entry(resource).or_default(), set);
+    }
+    published
+}
+
+/// Where the `sets` of one Service lead; none where there is no set.
+pub(crate) fn in_zone<'a>(sets: impl Iterator<Item = &'a RecordSet>) -> Option<InZone> {
+    let mut in_zone = None;
+    sets.for_each(|set| lead(in_zone.get_or_insert_default(), set));
+    in_zone
+}
+
+fn lead(members: &mut InZone, set: &RecordSet) {
+    for (data, sources) in kfed_dnsprovider::sources(set) {
+        let Some(target) = Target::of(&data) else { continue };
+        for member in &sources {
+            let targets = members.entry(member.to_owned()).or_default();
+            if !targets.contains(&target) {
+                targets.push(target.clone());
             }
         }
     }
-    published
 }
 
 /// Whether the zone holds something of a Service that does not go with the members that leave or have left: all others stay.
@@ -284,8 +294,7 @@ fn for_each_member(
     if exposure != Some(Exposure::LoadBalancer) {
         return;
     }
-    let resource = Resource::service(&key.namespace, &key.name);
-    let in_zone = world.dns.as_ref().and_then(|dns| dns.services.get(&resource)).map(|dns| &dns.addresses);
+    let in_zone = world.dns.as_ref().and_then(|dns| dns.get(&key.resource())).map(|dns| &dns.addresses);
     for (name, member) in concerned(world, key) {
         let here = in_zone.and_then(|in_zone| in_zone.get(name)).map_or(&[][..], Vec::as_slice);
         each(name, &service, &targets_of(member, key, exposure, here, settings), here);

@@ -99,7 +99,7 @@ fn stage(world: &World, name: &str, wish: Unjoin, settings: &Settings, now: Time
             return under(Leaving::Drain, format!("{waiting} replicas are being replaced elsewhere"));
         }
     }
-    let named = world.dns.as_ref().is_none_or(|dns| dns.members.contains(name));
+    let named = world.dns.as_ref().is_none_or(|dns| dns.leads_to(name));
     if named && !is_over(PATIENCE) {
         return under(leaving.unwrap_or(first), "its addresses are being withdrawn from DNS".to_owned());
     }

@@ -3,6 +3,7 @@
 //! Nothing here is the truth: every event may have been lost or come late, and a relist repairs it.
 
 mod clusters;
+mod dns;
 mod endpoints;
 mod kept;
 mod lean;
@@ -22,9 +23,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kfed_api::{Cluster, Federation, keys};
-use kfed_dnsprovider::{DnsName, Resource};
+use kfed_dnsprovider::DnsName;
 
 pub(crate) use clusters::Clusters;
+pub(crate) use dns::{DnsState, ServiceDns};
 #[cfg(test)]
 pub(crate) use endpoints::Slice;
 pub(crate) use endpoints::{Shown, Turn};
@@ -37,7 +39,7 @@ pub(crate) use objects::{Change, Kept, Objects};
 pub(crate) use pods::{Pod, Pods};
 pub(crate) use related::MOST_LEFT_OUT;
 use view::Sight;
-pub(crate) use view::{Lack, MemberState, MemberView, ObjectView, ServiceDns, Share};
+pub(crate) use view::{Lack, MemberState, MemberView, ObjectView, Share};
 
 use crate::Settings;
 use crate::kinds::{Kinds, ObjectKey};
@@ -100,17 +102,6 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
-/// What the zone holds of ours, as far as other decisions need it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct DnsState {
-    /// Per Service: how its records stand.
-    pub(crate) services: BTreeMap<Resource, ServiceDns>,
-    /// Members from which an owned record set holds an address.
-    pub(crate) members: BTreeSet<String>,
-    /// Whether it is known to hold nothing of ours, and nothing is to come.
-    pub(crate) is_withdrawn: bool,
-}
-
 /// Whether kfed still has to do with the member: a Cluster that is being deleted and that kfed has let go of is others'.
 pub(crate) fn is_ours(cluster: &Cluster) -> bool {
     cluster.metadata.deletion_timestamp.is_none()
@@ -153,6 +144,12 @@ impl World {
             self.clusters.iter().filter(|(other, cluster)| is_ours(cluster) && uid(other) == Some(uid_of_this));
         let (_, oldest) = others.map(|(other, cluster)| (age(cluster), other.as_str())).min()?;
         ((age(this), name) > (age(self.clusters.get(oldest)?), oldest)).then(|| oldest.to_owned())
+    }
+
+    /// Takes in which older member the member `name` is the same as, if any. Whether that is another than before.
+    pub(crate) fn recognise(&mut self, name: &str) -> bool {
+        let same_as = self.same_as(name);
+        self.members.change(name, |member| std::mem::replace(&mut member.same_as, same_as.clone()) != same_as)
     }
 
     /// The keys of every federated object, and of every copy of one in a member.

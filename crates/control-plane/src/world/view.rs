@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kfed_api::{Cluster, ClusterPhase, keys};
-use kfed_dnsprovider::Resource;
 use kfed_replica_scheduler::{Attributes, Scheduler};
 use kube::core::DynamicObject;
 use serde::{Deserialize, Serialize};
 
-use super::member::{Ban, Leaving, Member, Target};
+use super::dns::ServiceDns;
+use super::member::{Ban, Leaving, Member};
 use super::pods::Room;
 use super::related::Asked;
 use super::{Refusal, World};
 use crate::Settings;
 use crate::kinds::{ObjectKey, Replicas};
-use crate::object::{WantedCondition, annotation, is_managed, is_orphaned};
+use crate::object::{annotation, is_managed, is_orphaned};
 
 /// One object, everywhere.
 #[derive(Debug, Clone)]
@@ -113,19 +113,6 @@ pub(crate) enum MemberState {
         /// Whether it takes writes.
         reachable: bool,
     },
-}
-
-/// How a Service's records stand in the zone.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct ServiceDns {
-    /// How many record sets of it are in the zone.
-    pub(crate) records: usize,
-    /// The members' addresses that the zone holds for it.
-    pub(crate) addresses: BTreeMap<String, Vec<Target>>,
-    /// What its condition is to say.
-    pub(crate) condition: Option<WantedCondition>,
-    /// What its annotation `kfed.io/addresses` is to say; none while it is found by no name.
-    pub(crate) seen: Option<String>,
 }
 
 // === impl MemberState ===
@@ -249,7 +236,7 @@ pub(super) fn view(
         .dns
         .as_ref()
         .filter(|_| key.kind.published)
-        .map(|dns| dns.services.get(&Resource::service(&key.namespace, &key.name)).cloned().unwrap_or_default());
+        .map(|dns| dns.get(&key.resource()).cloned().unwrap_or_default());
     let seen_orphaned = |object: &DynamicObject| {
         is_orphaned(&object.metadata) || object.metadata.uid.as_ref().is_some_and(|uid| world.orphaned.contains(uid))
     };

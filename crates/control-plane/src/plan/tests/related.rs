@@ -11,7 +11,9 @@ use crate::Settings;
 use crate::kinds::FEDERATED_KINDS;
 use crate::object::annotation;
 use crate::plan::publish;
-use crate::world::{ApiHealth, Ban, Change, DnsState, ENDPOINT_SLICES, IDENTITY, Member, TOMBSTONES, Target, World};
+use crate::world::{
+    ApiHealth, Ban, Change, DnsState, ENDPOINT_SLICES, IDENTITY, Member, ServiceDns, TOMBSTONES, Target, World,
+};
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const SELECTORS: [&str; 9] = [
@@ -245,7 +247,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         world.federation.hold(scalers, scaler);
     }
     let mut dns = DnsState::default();
-    let service = kfed_dnsprovider::Resource::service("default", "hostname");
+    let mut in_zone = BTreeMap::new();
     let mut clusters = Vec::new();
     for (name, drawn) in members {
         let mut member =
@@ -281,7 +283,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         }
         if drawn.in_zone && kind.published {
             let to = vec![Target::Ip("192.0.2.1".parse().unwrap())];
-            dns.services.entry(service.clone()).or_default().addresses.insert((*name).to_owned(), to);
+            in_zone.insert((*name).to_owned(), to);
         }
         let version = drawn.ever_ready.then_some("v1.34.0");
         clusters.push(json_of(json!({
@@ -291,6 +293,7 @@ fn world(wish: &Wish, members: &[(&'static str, Drawn)]) -> (World, ObjectKey) {
         })));
     }
     world.clusters.change(Change::Reset(clusters));
+    dns.set(&key.resource(), ServiceDns { addresses: in_zone, ..ServiceDns::default() });
     world.dns = Some(dns);
     (world, key)
 }
@@ -334,8 +337,7 @@ proptest! {
         let members: Vec<_> = NAMES.into_iter().zip(drawn).collect();
         let observed = |world: &World, key: &ObjectKey| {
             let service = world.federation.get(key)?;
-            let of_service = kfed_dnsprovider::Resource::service(&key.namespace, &key.name);
-            let in_zone = world.dns.as_ref()?.services.get(&of_service).map(|dns| dns.addresses.clone()).unwrap_or_default();
+            let in_zone = world.dns.as_ref()?.get(&key.resource()).map(|dns| dns.addresses.clone()).unwrap_or_default();
             let settings = Settings::new("fed", "example.com".parse().unwrap());
             let left_out = publish::left_out(world, key, &service, Some(&in_zone));
             let targets = publish::targets(world, key, &settings);
@@ -361,8 +363,7 @@ fn who_has_shown_nothing_yet_is_asked_where_names_lead() {
     let wish = Wish { kind: "Service", ..plain_wish() };
     let (world, key) = world(&wish, &members);
     let service = world.federation.get(&key).unwrap();
-    let of_service = kfed_dnsprovider::Resource::service(&key.namespace, &key.name);
-    let in_zone = &world.dns.as_ref().unwrap().services[&of_service].addresses;
+    let in_zone = &world.dns.as_ref().unwrap().get(&key.resource()).unwrap().addresses;
     let settings = Settings::new("fed", "example.com".parse().unwrap());
     let observed = publish::observe(&world, &key, &service, in_zone, &BTreeSet::new(), &settings);
     let asked: Vec<_> =
