@@ -317,7 +317,7 @@ async fn endpoints_that_go_and_come_are_followed_where_nothing_else_changes() {
         fleet.endpoints(member, 2).await;
     }
     fleet.eventually("both answer", async || fleet.answer(HOSTNAME).len() == 2).await;
-    tokio::time::sleep(MINUTE).await;
+    fleet.always(MINUTE, "they do", async || fleet.answer(HOSTNAME).len() == 2).await;
     let west = fleet.address("fed-west").await;
     fleet.endpoints("fed-west", 0).await;
     let took = fleet.eventually("it is gone", async || !fleet.answer(HOSTNAME).contains(&west)).await;

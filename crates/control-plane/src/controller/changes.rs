@@ -47,12 +47,6 @@ impl Default for Changed {
     }
 }
 
-impl From<ObjectKey> for Changed {
-    fn from(service: ObjectKey) -> Self {
-        Self::Services([service].into())
-    }
-}
-
 impl FromIterator<ObjectKey> for Changed {
     fn from_iter<I: IntoIterator<Item = ObjectKey>>(services: I) -> Self {
         Self::Services(services.into_iter().collect())

@@ -22,21 +22,26 @@ pub(super) struct Keeper {
     cache: ZoneCache,
     owner: Owner,
     wishes: Wishes,
-    /// What the wishes have not taken in yet.
-    changed: Changed,
     /// Which list of the zone they know; none before the first, and after the names were given up.
     known: Option<u64>,
     /// Sets that the provider did not take.
     refusals: Refusals,
     teller: Teller,
-    /// Whether the next pass tells of whatever there is to tell of.
-    tells_all: bool,
     /// Deletions that look like lost input and wait for approval.
     held: Option<GuardedPlan>,
     /// Deletions that somebody has approved and that are under way: what is left of them needs no second approval.
     let_go: BTreeSet<RecordSetKey>,
     /// How long the last plan has taken, without its writes.
     planned_in: Duration,
+}
+
+/// What one pass is to bring about.
+struct Planned {
+    changes: ChangeSet,
+    /// Who was looked at for that.
+    looked: Looked,
+    /// Whether the zone was read anew, so that all is told again.
+    anew: bool,
 }
 
 // === impl Keeper ===
@@ -49,11 +54,9 @@ impl Keeper {
             cache: ZoneCache::new(shared.parts.dns.clone(), zone, settings.dns_sweep)
                 .counting(shared.unchanged.clone()),
             wishes: Wishes::new(settings, Instant::now(), shared.now()),
-            changed: Changed::Everything,
             known: None,
             refusals: Refusals::default(),
             teller: Teller::default(),
-            tells_all: true,
             held: None,
             let_go: BTreeSet::new(),
             planned_in: Duration::ZERO,
@@ -96,26 +99,26 @@ impl Keeper {
         let alarm = shared.alarm.notified();
         let begin = Instant::now();
         let names = shared.world().names;
-        let (mut changes, looked) = match names {
+        let mut planned = match names {
             Names::Kept => self.plan(approved.as_ref()),
-            Names::Withdrawn => (self.plan_nothing(), Looked::new()),
+            Names::Withdrawn => self.plan_nothing(),
             // Just now.
             Names::Left => return Ok(begin),
         };
+        let changes = &mut planned.changes;
         if !changes.is_empty() {
             tracing::debug!(zone = %self.cache.zone().name, ?changes, "planned");
         }
         self.held.clone_from(&changes.guarded);
         shared.unchanged.store(changes.changes.len(), Ordering::Relaxed);
-        self.refusals.leave_out(&mut changes);
+        self.refusals.leave_out(changes);
         self.planned_in = begin.elapsed();
-        let applied = self.cache.apply_until(&changes, alarm).await;
+        let applied = self.cache.apply_until(changes, alarm).await;
         let interrupted = applied.interrupted;
-        let (outage, mut failed) = self.refusals.judge(&changes, applied);
+        let (outage, mut failed) = self.refusals.judge(changes, applied);
         failed.extend(self.refusals.told());
         if names == Names::Kept {
-            let written = self.wishes.see(self.cache.snapshot(), changes.changes.iter().map(Change::key));
-            self.tell(&looked, &written, &changes, &failed);
+            self.tell(&planned, &failed);
         }
         if names != Names::Kept || shared.world().names != Names::Kept {
             tell::of_all(&shared, Some(self.cache.snapshot()), &self.owner);
@@ -130,18 +133,19 @@ impl Keeper {
         }
     }
 
-    /// What makes of the zone what it is to hold, and what was looked at for that.
-    fn plan(&mut self, approved: Option<&PlanHash>) -> (ChangeSet, Looked) {
+    /// What makes of the zone what it is to hold.
+    fn plan(&mut self, approved: Option<&PlanHash>) -> Planned {
         let shared = self.shared.clone();
-        if self.known.replace(self.cache.lists()) != Some(self.cache.lists()) {
-            self.wishes.see_all(self.cache.snapshot());
-            (self.changed, self.tells_all) = (Changed::Everything, true);
-        }
-        self.changed.add(shared.zone.take());
+        let mut changed = shared.zone.take();
+        let anew = self.known.replace(self.cache.lists()) != Some(self.cache.lists());
         let (zone, snapshot) = (self.cache.zone(), self.cache.snapshot());
+        if anew {
+            self.wishes.see_all(snapshot);
+            changed = Changed::Everything;
+        }
         let (world, settings) = (&shared.world, shared.settings());
         let moment = Moment { world, settings, zone, snapshot, now: Instant::now(), time: shared.now() };
-        let looked = self.wishes.look(moment, std::mem::take(&mut self.changed));
+        let looked = self.wishes.look(moment, changed);
         let published = looked.iter().filter(|(resource, _)| self.wishes.publishes(resource));
         tell::of_addresses(&shared, published.map(|(resource, seen)| (resource, seen.as_ref())));
         let mut changes = self.wishes.changes(snapshot, approved.cloned());
@@ -149,15 +153,16 @@ impl Keeper {
             let rest = changes.guarded.map(|plan| plan.hash);
             changes = self.wishes.changes(self.cache.snapshot(), rest);
         }
-        (changes, looked)
+        Planned { changes, looked, anew }
     }
 
     /// The zone is to hold nothing, and that has its cause.
-    fn plan_nothing(&mut self) -> ChangeSet {
+    fn plan_nothing(&mut self) -> Planned {
         self.forget_wishes();
         self.let_go.clear();
         let policy = Policy { guard: Guard { share: 1.0, at_least: usize::MAX }, ..Policy::default() };
-        kfed_dnsprovider::plan(self.cache.snapshot(), &Desired::default(), &self.owner, &policy)
+        let changes = kfed_dnsprovider::plan(self.cache.snapshot(), &Desired::default(), &self.owner, &policy);
+        Planned { changes, looked: Looked::new(), anew: false }
     }
 
     /// The names are given up. If they are wanted again, all is looked at anew.
@@ -165,7 +170,6 @@ impl Keeper {
         if self.known.take().is_some() {
             self.wishes = Wishes::new(self.shared.settings(), Instant::now(), self.shared.now());
         }
-        self.changed = Changed::Everything;
     }
 
     /// Whether what is held back is the rest of what somebody has approved: an outage may come in between.
@@ -183,21 +187,17 @@ impl Keeper {
     }
 
     /// Lets other decisions know how what was looked at or written stands, and what is in trouble or was.
-    fn tell(
-        &mut self,
-        looked: &Looked,
-        written: &BTreeSet<Resource>,
-        changes: &ChangeSet,
-        failed: &BTreeMap<Resource, String>,
-    ) {
-        let mut concerned = self.teller.concerned(looked, written, changes, failed);
-        if std::mem::take(&mut self.tells_all) {
+    fn tell(&mut self, Planned { changes, looked, anew }: &Planned, failed: &BTreeMap<Resource, String>) {
+        let snapshot = self.cache.snapshot();
+        let written = self.wishes.see(snapshot, changes.changes.iter().map(Change::key));
+        let mut concerned = self.teller.concerned(looked, &written, changes, failed);
+        if *anew {
             concerned.extend(self.wishes.resources().cloned());
             concerned.extend(self.shared.world().dns.iter().flat_map(|dns| dns.services().cloned()));
         }
         let standings = concerned.into_iter().map(|resource| {
-            let standing =
-                self.wishes.standing(&resource, self.cache.snapshot(), changes, failed.get(&resource).cloned());
+            let refused = failed.get(&resource).cloned();
+            let standing = self.wishes.standing(&resource, snapshot, changes, refused);
             (resource, standing)
         });
         tell::of_services(&self.shared, standings.collect(), looked);

@@ -58,7 +58,7 @@ pub(super) fn of_services(shared: &Shared, standings: BTreeMap<Resource, Service
         let World { dns, federation, .. } = &mut *world;
         let dns = dns.get_or_insert_default();
         dns.is_withdrawn = false;
-        let (mut changed, mut rewritten) = (Vec::new(), Vec::new());
+        let (mut changed, mut rewritten, mut leads_elsewhere) = (Vec::new(), Vec::new(), first);
         for (resource, mut now) in standings {
             let before = dns.get(&resource).cloned().unwrap_or_default();
             now.seen = match looked.get(&resource) {
@@ -68,6 +68,7 @@ pub(super) fn of_services(shared: &Shared, standings: BTreeMap<Resource, Service
             };
             let differs = before != now;
             let is_other_in_zone = (before.records, &before.addresses) != (now.records, &now.addresses);
+            leads_elsewhere |= is_other_in_zone;
             if differs {
                 dns.set(&resource, now);
             }
@@ -81,7 +82,7 @@ pub(super) fn of_services(shared: &Shared, standings: BTreeMap<Resource, Service
                 changed.push(Key::Object(key));
             }
         }
-        if first || !rewritten.is_empty() {
+        if leads_elsewhere {
             changed.extend(leaving(&world));
         }
         (first, changed, rewritten)

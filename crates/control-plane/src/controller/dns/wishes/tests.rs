@@ -173,7 +173,7 @@ impl History {
                     object(service, &json!({"metadata": metadata, "spec": spec}))
                 });
                 world.federation.change(service_kind(), Self::told(service, object));
-                key(service).into()
+                Changed::Services([key(service)].into())
             }
             Step::Copy(member, service, addresses) => {
                 let object = addresses.map(|addresses| {
@@ -185,13 +185,13 @@ impl History {
                     )
                 });
                 world.members.hear(member, service_kind(), Self::told(service, object));
-                key(service).into()
+                Changed::Services([key(service)].into())
             }
             Step::Endpoints(member, service, ready) => {
                 let slice = Slice { ready: *ready, ..Slice::default() };
                 let name = ("default".to_owned(), (*service).to_owned());
                 world.members.change(member, |member| member.endpoints.insert(name, key(service), slice));
-                key(service).into()
+                Changed::Services([key(service)].into())
             }
             Step::Answers(member, service, n, state) => {
                 let address = AddressKey { service: key(service), ip: ip(member, service, *n) };
@@ -199,7 +199,7 @@ impl History {
                 let ever_answered = *state != AddressState::NeverAnswered;
                 let told = Address { state: *state, ever_answered, since };
                 world.members.change(member, |member| member.addresses.insert(address, told));
-                key(service).into()
+                Changed::Services([key(service)].into())
             }
             Step::Api(member, is_well) => {
                 let since = world.began + self.passed;
