@@ -4,6 +4,7 @@ mod addresses;
 mod changes;
 mod cluster;
 mod dns;
+mod expectations;
 mod federation;
 mod hosts;
 mod itself;
@@ -100,6 +101,7 @@ struct Shared {
     members: Mutex<BTreeMap<String, Connected>>,
     tasks: member::Tasks,
     writes: writes::Writes,
+    expectations: expectations::Expectations,
     pace: pace::Pace<Key>,
     pods: pods::PodWatches,
     recorder: Recorder,
@@ -153,6 +155,7 @@ async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
         members: Mutex::default(),
         tasks: member::Tasks::default(),
         writes: writes::Writes::default(),
+        expectations: expectations::Expectations::default(),
         pace: pace::Pace::default(),
         pods: pods::PodWatches::default(),
     });
@@ -178,7 +181,7 @@ async fn run_with(parts: Parts, kinds: Kinds, shutdown: CancellationToken) {
 /// How long something waits before it counts as waiting.
 const LATE: Duration = Duration::from_secs(5);
 
-/// What members tell of an object within this time is looked at together.
+/// What members tell of an object within this time, and what was said to its user, is looked at together.
 const COALESCE: Duration = Duration::from_millis(100);
 
 /// The longest that what looks at every Service rests: first writes of a failover must not wait for it.

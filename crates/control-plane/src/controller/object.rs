@@ -9,7 +9,7 @@ use futures::FutureExt;
 use kube::Resource;
 
 use super::writes::Wait;
-use super::{AbortOnDrop, Key, Shared};
+use super::{AbortOnDrop, COALESCE, Key, Shared};
 use crate::effect::member::MemberEffect;
 use crate::effect::{self, EffectError, within};
 use crate::kinds::ObjectKey;
@@ -18,6 +18,9 @@ use crate::world::{ObjectView, Refusal};
 
 /// Brings the object `key` one step nearer to where it should be.
 pub(super) async fn reconcile(shared: &Arc<Shared>, key: &ObjectKey) -> Result<Option<Duration>, ()> {
+    if let Some(wait) = shared.expectations.wait(key, || shared.world().federation.metadata(key)) {
+        return Ok(Some(wait));
+    }
     let Some((view, mut plan)) = decide(shared, key) else {
         // The list that completes the world brings every key here again.
         return Ok(None);
@@ -80,7 +83,13 @@ async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPl
         shared.world().members.change_known(member, |member| member.buried.insert(view.key.clone(), uid.clone()));
     }
     let (Some(write), Some(seen)) = (&plan.federation, &view.federated) else { return Ok(()) };
-    within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;
+    let written = within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;
+    // What changes nothing is shown by nothing.
+    if let Some(version) = written.filter(|version| Some(version) != seen.metadata.resource_version.as_ref()) {
+        // Writes to members wait for the finalizer, and all in a namespace for that; hardly anything for what else is told.
+        let is_urgent = write.finalizers.is_some() || write.orphan || view.key.kind.is_namespace();
+        shared.expectations.written(&view.key, version, if is_urgent { Duration::ZERO } else { COALESCE });
+    }
     if !write.notes.is_empty() {
         let reference = seen.object_ref(&view.key.kind.api_resource());
         let tell = effect::federation::tell(&shared.recorder, &view.key, &reference, &write.notes);

@@ -72,6 +72,11 @@ impl Objects {
         self.objects.get(key).map(Packed::object)
     }
 
+    /// The metadata alone.
+    pub(crate) fn metadata(&self, key: &ObjectKey) -> Option<ObjectMeta> {
+        self.objects.get(key).map(|object| object.metadata().into_owned())
+    }
+
     /// Whether there is one.
     pub(crate) fn contains(&self, key: &ObjectKey) -> bool {
         self.objects.contains_key(key)

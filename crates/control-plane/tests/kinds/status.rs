@@ -1,9 +1,12 @@
 //! What the user is told: `kubectl rollout status` and `kubectl wait` look at just these fields.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::objects::workload;
-use crate::support::Fleet;
+use crate::support::tap::{FEDERATION, Tap};
+use crate::support::{Fleet, MINUTE, SECOND};
 
 /// What `kubectl rollout status deployment` makes of the object.
 fn is_rolled_out(deployment: &Value) -> bool {
@@ -47,7 +50,7 @@ async fn a_rollout_is_over_when_it_is_over_in_every_member() {
     while !is_rolled_out(&fleet.get("Deployment", "web").await) {
         looks += 1;
         assert!(looks < 60_000, "{}", fleet.get("Deployment", "web").await);
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(looks > 0, "the old generation is no answer");
     assert!(runs(&fleet, "web:2", 6).await, "{}", fleet.get("Deployment", "web").await);
@@ -120,4 +123,32 @@ async fn the_members_numbers_and_addresses_come_together() {
         fleet.tells(kind, "one", path, value).await;
     }
     fleet.is_told("HorizontalPodAutoscaler", "one", "AbleToScale", "True ReadyForNewScale: m").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_an_object_is_not_said_again_before_the_watch_shows_it() {
+    let mut fleet = Fleet::of_two().await;
+    fleet.kill().await;
+    let tap = Tap::new();
+    let lag = SECOND / 4;
+    tap.delay_watches(lag);
+    fleet.run_as(fleet.tapped(&tap));
+    tap.rests(MINUTE).await;
+    let before = tap.writes().len();
+    fleet.apply("Deployment", workload("web", 4, &json!({}))).await;
+    tap.rests(MINUTE).await;
+    fleet.is_told("Deployment", "web", "Propagated", "True InSync").await;
+    let writes = tap.writes().into_iter().skip(before).filter(|write| write.to == FEDERATION);
+    let writes: Vec<_> = writes.map(|write| (write.what, write.at)).collect();
+    let first = writes[0].1;
+    let writes: Vec<_> = writes.iter().map(|(what, at)| (what.as_str(), *at - first)).collect();
+    let object = "PATCH /apis/apps/v1/namespaces/default/deployments/web";
+    let status = format!("{object}/status");
+    // The finalizer; as soon as that has come, where it is placed; and when both words of that have come and members have had a moment, what
+    // they have come to by then, and in the end.
+    let said = |at| [(object, at), (status.as_str(), at)];
+    let (placed, both_and_a_moment) = (lag, 2 * lag + SECOND / 10);
+    let told = [placed, placed + both_and_a_moment, placed + 2 * both_and_a_moment].map(said).concat();
+    assert_eq!(writes[0], (object, Duration::ZERO));
+    assert_eq!(writes[1..], told);
 }

@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use http::{Method, Request, Response};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
 use kfed_control_plane::{Connect, MemberConnector};
 use kfed_dnsprovider::{DnsError, DnsProvider, Operation, OperationService};
 use kube::Client;
@@ -77,6 +80,8 @@ struct State {
     forbidden: BTreeSet<(String, String, bool)>,
     /// Who answers wrongly, and how.
     spoilt: Option<(String, Spoilt)>,
+    /// How late each word of the federation's watches is.
+    lag: Duration,
 }
 
 /// A wrong answer.
@@ -144,6 +149,11 @@ impl Tap {
         self.hangs.send_replace(hangs);
     }
 
+    /// The federation's watches that begin from now on tell each word so much later.
+    pub(crate) fn delay_watches(&self, lag: Duration) {
+        self.state.lock().unwrap().lag = lag;
+    }
+
     /// What was written, leases apart.
     pub(crate) fn writes(&self) -> Vec<Write> {
         let is_lease = |write: &&Write| write.what.contains("/leases");
@@ -196,16 +206,21 @@ impl Tap {
                         "message": format!("it is forbidden: User \"kfed\" cannot {verb} it")
                     });
                     let answer = Response::builder().status(403).header("content-type", "application/json");
-                    return Ok(answer.body(Body::from(status.to_string().into_bytes())).unwrap());
+                    return Ok(answer.body(late(Body::from(status.to_string().into_bytes()), None)).unwrap());
                 }
                 if !writes {
                     *tap.state.lock().unwrap().looks.entry(Look::of(&to, &request)).or_default() += 1;
                 }
-                let spoilt = tap.state.lock().unwrap().spoils(&to, request.uri().path());
-                match spoilt {
+                let (spoilt, lag) = {
+                    let state = tap.state.lock().unwrap();
+                    let lags = watches && to == FEDERATION && !state.lag.is_zero();
+                    (state.spoils(&to, request.uri().path()), lags.then_some(state.lag))
+                };
+                let answer = match spoilt {
                     Some(spoilt) => spoilt.answer(client.send(request)).await,
                     None => tap.pass(to, what, client.send(request)).await,
-                }
+                };
+                answer.map(|answer| answer.map(|body| late(body, lag)))
             }
         });
         Client::new(service, "default")
@@ -238,6 +253,16 @@ impl Tap {
         self.died.notify_one();
         std::future::pending().await
     }
+}
+
+/// The same, where whatever comes does so later by `lag`.
+fn late(body: Body, lag: Option<Duration>) -> UnsyncBoxBody<<Body as HttpBody>::Data, <Body as HttpBody>::Error> {
+    let Some(lag) = lag else { return body.boxed_unsync() };
+    let words = body.into_data_stream().then(move |word| async move {
+        tokio::time::sleep(lag).await;
+        word.map(Frame::data)
+    });
+    StreamBody::new(words).boxed_unsync()
 }
 
 // === impl Spoilt ===
