@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Secret, Service};
 use k8s_openapi::api::events::v1::Event;
 use kfed_api::{SYSTEM_NAMESPACE, Unjoin};
 use kfed_control_plane::membership::{Departed, UnjoinError, unjoin};
 use kfed_control_plane::{Connect, MemberConnector};
 use kfed_dnsprovider::memory::Fault;
 use kfed_dnsprovider::{DnsError, ErrorClass};
-use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
+use kube::{Client, ResourceExt as _};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use support::{FINE, Fleet, HANG, HOSTNAME, MINUTE, SECOND, SPREAD};
@@ -462,4 +462,28 @@ async fn another_cluster_of_the_same_name_inherits_nothing() {
     assert!(fleet.owned().keys().any(|name| name.contains("northeurope")));
     let sets = Api::<ReplicaSet>::namespaced(fleet.member("fed-east").client(), "default");
     assert!(sets.get_opt("hostname").await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_move_take_names_and_replicas_along() {
+    let fleet = Fleet::start().await;
+    for (member, region) in [("fed-west", "westus"), ("fed-east", "eastus"), ("fed-north", "eastus")] {
+        fleet.join(member, region, &["1"]).await;
+    }
+    let by_region = r#"{"mode": "proportional", "rebalance": true, "spread": [{"by": "region"}]}"#;
+    fleet.replica_set("hostname", 8, Some(by_region)).await;
+    fleet.service().await;
+    fleet.is_spread("hostname", &[("fed-west", 4), ("fed-east", 2), ("fed-north", 2)]).await;
+    let west = "hostname.default.fed.svc.westus.example.com.";
+    let answers = async |wanted| fleet.eventually("it is led to", async || fleet.answer(west).len() == wanted).await;
+    answers(1).await;
+    // Nothing else happens that would have anything looked at.
+    tokio::time::sleep(5 * MINUTE).await;
+    let nodes = Api::<Node>::all(fleet.member("fed-north").client());
+    let moved = json!({"metadata": {"labels": {"topology.kubernetes.io/region": "westus"}}});
+    for node in nodes.list(&Default::default()).await.unwrap() {
+        nodes.patch(&node.name_any(), &PatchParams::default(), &Patch::Merge(&moved)).await.unwrap();
+    }
+    answers(2).await;
+    fleet.is_spread("hostname", &[("fed-west", 2), ("fed-east", 4), ("fed-north", 2)]).await;
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kfed_api::{Cluster, SYSTEM_NAMESPACE, keys};
@@ -81,9 +82,9 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
             let (names, is_other, leads_elsewhere) = {
                 let mut world = shared.world();
                 // What names go by of a Cluster whose member does not show itself: that it is there, and where.
-                let place = |cluster: Option<&Arc<Cluster>>| {
-                    let status = cluster.map(|cluster| cluster.status.clone().unwrap_or_default());
-                    status.map(|status| (status.region, status.zones))
+                let place = |cluster: &Cluster| {
+                    let status = cluster.status.clone().unwrap_or_default();
+                    (status.region, status.zones)
                 };
                 // What objects are placed by, and what they are given.
                 let traits = |cluster: &Cluster| {
@@ -100,11 +101,14 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                     world.listed.insert(CLUSTERS);
                 }
                 let before = match &change {
-                    Change::Apply(cluster) | Change::Delete(cluster) => place(world.clusters.get(&cluster.name_any())),
+                    Change::Apply(cluster) | Change::Delete(cluster) => {
+                        world.clusters.get(&cluster.name_any()).map(|cluster| place(cluster))
+                    }
                     _ => None,
                 };
                 let names = world.clusters.change(change);
-                let leads_elsewhere = names.iter().any(|name| place(world.clusters.get(name)) != before);
+                let place = |name: &String| world.clusters.get(name).map(|cluster| place(cluster));
+                let leads_elsewhere = names.iter().any(|name| place(name) != before);
                 // From now on nothing is decided as if this member were not there.
                 let world = &mut *world;
                 for name in names.iter().filter(|name| world.clusters.get(name).is_some_and(|cluster| is_ours(cluster)))
@@ -117,6 +121,8 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                 shared.look_at_everything();
             } else if leads_elsewhere {
                 shared.republish(Changed::Everything);
+                let workloads = shared.world().keys().into_iter().filter(|key| key.kind.replicas.is_some());
+                shared.look_at_after(SETTLE, workloads.collect());
             }
             shared.queue.add_all(names.into_iter().map(Key::Cluster));
         })
@@ -137,6 +143,9 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
         })
     }));
 }
+
+/// After how long workloads are looked at that may be spread by where a member is. Nodes come one by one, in several zones, and go.
+const SETTLE: Duration = Duration::from_secs(10);
 
 pub(super) use crate::world::CLUSTERS;
 /// The name under which the list of members' credentials counts as listed.
