@@ -63,9 +63,9 @@ pub enum Wish {
 /// The sets of one resource.
 #[derive(Debug, Default)]
 struct Sets {
-    wanted: Vec<Arc<DesiredRecordSet>>,
+    wanted: SmallVec<[Arc<DesiredRecordSet>; 2]>,
     /// In the zone; in order.
-    held: Vec<RecordSetKey>,
+    held: SmallVec<[RecordSetKey; 1]>,
 }
 
 // === impl KeptPlan ===
@@ -107,7 +107,7 @@ impl KeptPlan {
         if before.iter().map(|set| &**set).eq(&sets) {
             return;
         }
-        let sets: Vec<_> = sets.into_iter().map(Arc::new).collect();
+        let sets: SmallVec<_> = sets.into_iter().map(Arc::new).collect();
         let before = self.change(resource, |of| std::mem::replace(&mut of.wanted, sets.clone()));
         for set in before {
             let name = &set.key.name;
@@ -239,7 +239,7 @@ impl KeptPlan {
         let had = self.holds(&key.name);
         let before = self.held.remove(key).flatten();
         if let Some(before) = &before {
-            self.change(before, |sets| sets.held.retain(|other| other != key));
+            self.change(before, |sets| sets.held.retain(|other| *other != *key));
         }
         if let Some(set) = set {
             let resource = Resource::of(set).map(|resource| {
