@@ -20,8 +20,13 @@ mod spent;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
 
 use self::object::Kind;
+
+/// As `kfed` has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Debug, Parser)]
 #[command(name = "control_plane")]

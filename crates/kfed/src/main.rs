@@ -32,10 +32,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Cli;
 use crate::error::Error;
+
+/// Half of what a look at an object takes is small allocations, on many threads at once.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What is logged unless somebody says otherwise. The client logs each failed request, which whoever made it tells too, by its name.
 const DEFAULT_LOGS: &str = "warn,kube_client::client::builder=off";

@@ -40,6 +40,9 @@ const CRATES: &[(&str, Kind)] = &[
     ("xtask", Kind::Program),
 ];
 
+/// What a program chooses for all that it is made of. Whoever assembles another chooses anew.
+const CHOSEN_BY_PROGRAMS: &[&str] = &["mimalloc"];
+
 impl Kind {
     /// Whether a crate of this kind may hand one of that kind to its users. Tests may depend on anything.
     fn may_depend_on(self, other: Self) -> bool {
@@ -89,6 +92,13 @@ pub(crate) fn check(workspace: &Workspace) -> Vec<Violation> {
                 format!("{} ({}) may not depend on {dependency} ({})", package.name, kind.name(), other.name());
             violations.push(Violation::new(path, line, message));
         }
+        let chooses = |dependency: &&str| kind != Kind::Program && CHOSEN_BY_PROGRAMS.contains(dependency);
+        for dependency in package.normal_dependencies().filter(chooses) {
+            let (path, line) = workspace.manifest_line(&package.name, dependency);
+            let message =
+                format!("{} ({}) may not depend on {dependency}: a program chooses it", package.name, kind.name());
+            violations.push(Violation::new(path, line, message));
+        }
     }
     let gone = CRATES.iter().filter(|(name, _)| workspace.metadata.member(name).is_none());
     violations.extend(gone.map(|(name, _)| {
@@ -126,6 +136,8 @@ mod tests {
             ("kfed", "kfed-azure-emulator", None, true),
             ("kfed-benches", "kfed", None, false),
             ("kfed-api", "serde", None, true),
+            ("kfed", "mimalloc", None, true),
+            ("kfed-control-plane", "mimalloc", None, false),
         ];
         for (name, dependency, kind, allowed) in cases {
             let found = check_with(&Package::member(name).with_dependency(dependency, kind));
