@@ -52,6 +52,8 @@ pub(crate) enum Error {
     NoKubeconfig { tried: Vec<PathBuf> },
     #[error("{} is no usable kubeconfig", path.display())]
     Kubeconfig { path: PathBuf, source: KubeconfigError },
+    #[error("{} is no usable kubeconfig", path.display())]
+    ReadKubeconfig { path: PathBuf, source: io::Error },
     #[error("cannot merge into {}", path.display())]
     MergeKubeconfig { path: PathBuf, source: Box<kfed_apiserver::serve::ServeError> },
     #[error("the kubeconfig has no context `{name}`; its contexts are: {}", some(known))]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kfed_apiserver::serve::merge_kubeconfig;
 use kfed_control_plane::connect::client_of;
 use kube::Client;
-use kube::config::Kubeconfig;
+use kube::config::{Kubeconfig, KubeconfigError};
 
 use crate::error::Error;
 
@@ -67,7 +67,12 @@ pub(crate) async fn client(kubeconfig: Kubeconfig, context: Option<&str>) -> Res
 
 /// One kubeconfig file.
 pub(crate) fn read(path: &Path) -> Result<Kubeconfig, Error> {
-    Kubeconfig::read_from(path).map_err(|source| Error::Kubeconfig { path: path.to_owned(), source })
+    let path = path.to_owned();
+    Kubeconfig::read_from(&path).map_err(|error| match error {
+        // It says why in its own words, and once more by its cause.
+        KubeconfigError::ReadConfig(source, _) => Error::ReadKubeconfig { path, source },
+        source => Error::Kubeconfig { path, source },
+    })
 }
 
 /// What `path` holds, if anything, with the kubeconfig `new` merged in: its context becomes the current one.

@@ -131,6 +131,7 @@ fn a_missing_kubeconfig_or_context_is_named_with_those_there_are() {
     let (code, said) = controller_manager(&missing, &["--dns-provider", "memory"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("none is no usable kubeconfig"), "{said}");
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
 
     let (_server, kubeconfig) = api_server(directory.path());
     let (code, said) = controller_manager(&kubeconfig, &["--dns-provider", "memory", "--context", "elsewhere"]);
