@@ -477,8 +477,8 @@ async fn nodes_that_move_take_names_and_replicas_along() {
     let west = "hostname.default.fed.svc.westus.example.com.";
     let answers = async |wanted| fleet.eventually("it is led to", async || fleet.answer(west).len() == wanted).await;
     answers(1).await;
-    // Nothing else happens that would have anything looked at.
-    tokio::time::sleep(5 * MINUTE).await;
+    // Nothing else is under way that would have anything looked at.
+    fleet.always(5 * MINUTE, "nobody else is led to", async || fleet.answer(west).len() == 1).await;
     let nodes = Api::<Node>::all(fleet.member("fed-north").client());
     let moved = json!({"metadata": {"labels": {"topology.kubernetes.io/region": "westus"}}});
     for node in nodes.list(&Default::default()).await.unwrap() {

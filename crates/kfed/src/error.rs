@@ -15,7 +15,6 @@ use kfed_dnsprovider::registry::RegistryError;
 use kfed_dnsprovider::{DnsError, ErrorClass};
 use kfed_dnsprovider_azure::{ConfigError, ConnectError as AzureConnectError};
 use kfed_service_dns::Refusal;
-use kube::config::KubeconfigError;
 use miette::Diagnostic;
 
 /// Why a verb did not do what it was asked.
@@ -51,9 +50,7 @@ pub(crate) enum Error {
     #[diagnostic(help("name one with --kubeconfig, or set KUBECONFIG"))]
     NoKubeconfig { tried: Vec<PathBuf> },
     #[error("{} is no usable kubeconfig", path.display())]
-    Kubeconfig { path: PathBuf, source: KubeconfigError },
-    #[error("{} is no usable kubeconfig", path.display())]
-    ReadKubeconfig { path: PathBuf, source: io::Error },
+    Kubeconfig { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("cannot merge into {}", path.display())]
     MergeKubeconfig { path: PathBuf, source: Box<kfed_apiserver::serve::ServeError> },
     #[error("the kubeconfig has no context `{name}`; its contexts are: {}", some(known))]

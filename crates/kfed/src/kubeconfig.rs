@@ -44,7 +44,7 @@ impl Place {
             return Err(Error::NoKubeconfig { tried: candidates });
         }
         present.into_iter().try_fold(Kubeconfig::default(), |merged, path| {
-            merged.merge(read(path)?).map_err(|source| Error::Kubeconfig { path: path.clone(), source })
+            merged.merge(read(path)?).map_err(|error| unusable(path, error))
         })
     }
 
@@ -67,12 +67,16 @@ pub(crate) async fn client(kubeconfig: Kubeconfig, context: Option<&str>) -> Res
 
 /// One kubeconfig file.
 pub(crate) fn read(path: &Path) -> Result<Kubeconfig, Error> {
-    let path = path.to_owned();
-    Kubeconfig::read_from(&path).map_err(|error| match error {
+    Kubeconfig::read_from(path).map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, error: KubeconfigError) -> Error {
+    let source = match error {
         // It says why in its own words, and once more by its cause.
-        KubeconfigError::ReadConfig(source, _) => Error::ReadKubeconfig { path, source },
-        source => Error::Kubeconfig { path, source },
-    })
+        KubeconfigError::ReadConfig(source, _) => source.into(),
+        error => error.into(),
+    };
+    Error::Kubeconfig { path: path.to_owned(), source }
 }
 
 /// What `path` holds, if anything, with the kubeconfig `new` merged in: its context becomes the current one.

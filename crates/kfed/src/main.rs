@@ -38,7 +38,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::Cli;
 use crate::error::Error;
 
-/// Half of what a look at an object takes is small allocations, on many threads at once.
+/// The control plane allocates much, in small pieces, on threads that free what others allocated; the system's allocator may be slow at that.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -82,9 +82,9 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
             let (names, is_other, leads_elsewhere) = {
                 let mut world = shared.world();
                 // What names go by of a Cluster whose member does not show itself: that it is there, and where.
-                let place = |cluster: &Cluster| {
-                    let status = cluster.status.clone().unwrap_or_default();
-                    (status.region, status.zones)
+                let place = |cluster: Option<&Arc<Cluster>>| {
+                    let status = cluster.map(|cluster| cluster.status.clone().unwrap_or_default());
+                    status.map(|status| (status.region, status.zones))
                 };
                 // What objects are placed by, and what they are given.
                 let traits = |cluster: &Cluster| {
@@ -101,14 +101,11 @@ pub(super) fn spawn(shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
                     world.listed.insert(CLUSTERS);
                 }
                 let before = match &change {
-                    Change::Apply(cluster) | Change::Delete(cluster) => {
-                        world.clusters.get(&cluster.name_any()).map(|cluster| place(cluster))
-                    }
+                    Change::Apply(cluster) | Change::Delete(cluster) => place(world.clusters.get(&cluster.name_any())),
                     _ => None,
                 };
                 let names = world.clusters.change(change);
-                let place = |name: &String| world.clusters.get(name).map(|cluster| place(cluster));
-                let leads_elsewhere = names.iter().any(|name| place(name) != before);
+                let leads_elsewhere = names.iter().any(|name| place(world.clusters.get(name)) != before);
                 // From now on nothing is decided as if this member were not there.
                 let world = &mut *world;
                 for name in names.iter().filter(|name| world.clusters.get(name).is_some_and(|cluster| is_ours(cluster)))

@@ -1,7 +1,5 @@
 //! What the user is told: `kubectl rollout status` and `kubectl wait` look at just these fields.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::objects::workload;
@@ -50,7 +48,7 @@ async fn a_rollout_is_over_when_it_is_over_in_every_member() {
     while !is_rolled_out(&fleet.get("Deployment", "web").await) {
         looks += 1;
         assert!(looks < 60_000, "{}", fleet.get("Deployment", "web").await);
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     assert!(looks > 0, "the old generation is no answer");
     assert!(runs(&fleet, "web:2", 6).await, "{}", fleet.get("Deployment", "web").await);
@@ -149,6 +147,6 @@ async fn what_is_said_of_an_object_is_not_said_again_before_the_watch_shows_it()
     let said = |at| [(object, at), (status.as_str(), at)];
     let (placed, both_and_a_moment) = (lag, 2 * lag + SECOND / 10);
     let told = [placed, placed + both_and_a_moment, placed + 2 * both_and_a_moment].map(said).concat();
-    assert_eq!(writes[0], (object, Duration::ZERO));
+    assert_eq!(writes[0], (object, Default::default()));
     assert_eq!(writes[1..], told);
 }
