@@ -86,8 +86,8 @@ async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPl
     let written = within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;
     // What changes nothing is shown by nothing.
     if let Some(version) = written.filter(|version| Some(version) != seen.metadata.resource_version.as_ref()) {
-        // Writes to members wait for the finalizer, and all in a namespace for that; hardly anything for what else is told.
-        let is_urgent = write.finalizers.is_some() || write.orphan || view.key.kind.is_namespace();
+        // All in a namespace waits for that; hardly anything for what is merely told.
+        let is_urgent = write.awaited || write.orphan || view.key.kind.is_namespace();
         shared.expectations.written(&view.key, version, if is_urgent { Duration::ZERO } else { COALESCE });
     }
     if !write.notes.is_empty() {

@@ -89,6 +89,8 @@ pub(crate) struct FederationWrite {
     pub(crate) conditions: Option<String>,
     /// Annotation `kfed.io/orphan` is to be set.
     pub(crate) orphan: bool,
+    /// Writes to members wait for this one.
+    pub(crate) awaited: bool,
     /// The object has outlived its end: it is to be deleted, and nothing else is done.
     pub(crate) expired: bool,
     /// The fields of the status that kfed writes.

@@ -11,7 +11,7 @@ use kube::core::DynamicObject;
 
 use super::intent::{Intents, Numbers, is_current};
 use super::overrides::overrides;
-use super::place::{Placement, place, steps};
+use super::place::{Placement, Step, place, steps};
 use super::select::{is_selected, selector, unmet};
 use super::{FederationWrite, MemberWrite, ObjectPlan, deletion, status};
 use crate::kinds::{Replicas, controlled};
@@ -36,7 +36,7 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
     if !has_finalizer(federated, keys::CASCADE_FINALIZER) {
         // Before the first member write: a deletion in between would leave the copies behind.
         let finalizers = finalizers_with(&federated.metadata, keys::CASCADE_FINALIZER);
-        let federation = FederationWrite { finalizers: Some(finalizers), ..FederationWrite::default() };
+        let federation = FederationWrite { finalizers: Some(finalizers), awaited: true, ..FederationWrite::default() };
         return ObjectPlan { federation: Some(federation), ..ObjectPlan::default() };
     }
     let expires_in = expires_in(view, federated);
@@ -52,7 +52,7 @@ pub(crate) fn plan(view: &ObjectView) -> ObjectPlan {
     let settles_in = view.settles_in.filter(|_| annotation(federated, keys::PLACEMENT).is_some());
     let federation = match settles_in {
         Some(_) => FederationWrite::default(),
-        None => status::plan(view, federated, placement.as_ref(), &applied, members.is_empty()),
+        None => status::plan(view, federated, placement.as_ref(), &applied, members.is_empty() && !applied.waits()),
     };
     let again_after = placement.and_then(|placement| placement.again_after);
     ObjectPlan {
@@ -82,6 +82,8 @@ pub(super) struct Applied {
     pub(super) current: BTreeSet<String>,
     /// What is wrong in a member that nobody else tells of.
     pub(super) problems: BTreeMap<String, (&'static str, String)>,
+    /// How far each member is on its way, of objects with replicas.
+    pub(super) steps: BTreeMap<String, Step>,
     /// Why others are not to hold it, of objects without replicas.
     pub(super) left_out: BTreeMap<String, String>,
     /// What is wrong with the selector of an object without replicas: copies stay where they are.
@@ -90,6 +92,15 @@ pub(super) struct Applied {
     pub(super) is_selective: bool,
     /// What is wrong with the overrides: nobody is told anything.
     pub(super) overrides: Option<String>,
+}
+
+// === impl Applied ===
+
+impl Applied {
+    /// Whether members are told something once it has been written down that less is counted on.
+    pub(super) fn waits(&self) -> bool {
+        self.steps.values().any(|step| step.counted < step.now)
+    }
 }
 
 /// What becomes of a copy.
@@ -116,7 +127,7 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
     };
     let mut intents = Intents::of(view.key.kind, federated, &view.federation);
     let adopt = annotation(federated, keys::ADOPT) == Some("true");
-    let steps = placement.map(|placement| (placement, steps(view, placement)));
+    applied.steps = placement.map(|placement| steps(view, placement)).unwrap_or_default();
     for (name, member) in &view.members {
         let takes_writes = match member.state {
             MemberState::Available | MemberState::Returning => true,
@@ -147,10 +158,10 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
             }
             continue;
         }
-        let fate = match (view.key.kind.replicas, &steps) {
-            (Some(replicas), Some((placement, steps))) => {
-                let planned = Planned { replicas, placement, step: steps.get(name).copied(), selector: &selector };
-                planned.fate(name, member)
+        let fate = match (view.key.kind.replicas, placement) {
+            (Some(replicas), Some(placement)) => {
+                let step = applied.steps.get(name).map(|step| step.now);
+                Planned { replicas, placement, step, selector: &selector }.fate(name, member)
             }
             _ => match &selector {
                 Ok(selector) if is_selected(selector, member) => Fate::Held(Numbers::default()),

@@ -38,6 +38,16 @@ pub(crate) struct Placement {
     pub(crate) again_after: Option<Duration>,
 }
 
+/// How far a member goes towards its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// How many it is told to run now.
+    pub(crate) now: i64,
+    /// How many of them it may be counted on for. If that is less, this has to be written down before it is told to run fewer: were it
+    /// silent then, or the control plane dead, it would be counted on for what it no longer runs.
+    pub(crate) counted: i64,
+}
+
 /// Places the replicas of the federated object in `view`.
 pub(crate) fn place(view: &ObjectView) -> Placement {
     let (Some(federated), Some(replicas)) = (&view.federated, &view.key.kind.replicas) else {
@@ -211,8 +221,9 @@ fn as_it_is(view: &ObjectView, wanted: i64) -> Placement {
 }
 
 /// What a member is to be told now on the way to its target: more at once, less only as far as what is ready elsewhere
-/// makes up for it. Adding comes before removing. Only members that show what they run can make up for anything.
-pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String, i64> {
+/// makes up for it, and once no more is counted on. Adding comes before removing. Only members that show what they run can make up
+/// for anything.
+pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String, Step> {
     let shown = |name: &String| view.members.get(name).filter(|member| member.state.shows_itself());
     let ready = |name: &String| shown(name).and_then(|member| member.share).map_or(0, |share| share.ready);
     let running: i64 = view.members.keys().map(ready).sum();
@@ -220,15 +231,18 @@ pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String
         placement.targets.iter().filter(|(name, _)| shown(name).is_some()).map(|(_, target)| target).sum();
     let mut surplus = (running - wanted).max(0);
     let step = |(name, &target): (&String, &i64)| {
-        let held = view.members.get(name).and_then(|member| member.share).map_or(0, |share| share.replicas);
+        let member = view.members.get(name);
+        let held = member.and_then(|member| member.share).map_or(0, |share| share.replicas);
         if held <= target {
-            return (name.clone(), target);
+            return (name.clone(), Step { now: target, counted: target });
         }
         // Replicas that are not ready serve nobody: they may always go.
         let needed = ready(name).max(target);
         let given = (needed - target).min(surplus);
         surplus -= given;
-        (name.clone(), needed - given)
+        let counted = needed - given;
+        let noted = member.and_then(|member| member.noted).map_or(0, |noted| noted.replicas);
+        (name.clone(), Step { now: counted.max(noted.min(held)), counted })
     };
     placement.targets.iter().map(step).collect()
 }
@@ -244,9 +258,10 @@ impl Placement {
             self.whys.insert(name.to_owned(), why.to_owned());
         };
         match member.state {
-            // Others have taken over what it is no longer counted on for; what it still runs stays until it is trusted.
+            // Others have taken over what it is no longer counted on for; what it still runs stays until it is trusted. It may have
+            // been told to run more when nobody came to write that down.
             MemberState::Returning => {
-                let runs = held.or_else(|| member.copy.as_deref().map(|copy| replicas.asked(copy)));
+                let runs = held.max(member.copy.as_deref().map(|copy| replicas.asked(copy)));
                 target(runs, "it was dead a short while ago: what it runs stays for now");
             }
             MemberState::Frozen => target(held, "it takes no writes now: what it runs is taken to run on"),

@@ -29,7 +29,7 @@ pub(super) fn plan(
     nothing_to_write: bool,
 ) -> FederationWrite {
     let kind = view.key.kind;
-    let mut write = FederationWrite::default();
+    let mut write = FederationWrite { awaited: applied.waits(), ..FederationWrite::default() };
     // Failover goes by what workloads have; of all else one word when it has arrived is enough.
     let has_arrived = nothing_to_write || !problems(view, applied).is_empty();
     if placement.is_some() || has_arrived {
@@ -189,16 +189,18 @@ fn summary(view: &ObjectView, federated: &DynamicObject, placement: Option<&Plac
     let whys = placement.map_or(&applied.left_out, |placement| &placement.whys);
     let mut left_out = 0;
     let members = view.members.iter().filter_map(|(name, member)| {
+        let counted = applied.steps.get(name).filter(|_| member.state.shows_itself()).map(|step| step.counted);
+        let share = member.share.map(|share| share.at_most(counted.unwrap_or(i64::MAX)));
         let problem = problems.get(name.as_str()).filter(|_| counts(member));
         let problem = problem.map(|(reason, message)| Problem { reason, message });
         let held = match view.key.kind.replicas {
-            Some(_) => member.share.is_some(),
+            Some(_) => share.is_some(),
             None => member.copy.is_some(),
         };
         let why = whys.get(name).map(String::as_str);
         if (counts(member) && held) || problem.is_some() {
             let why = why.unwrap_or_default();
-            return Some((name.clone(), json!(Entry { share: member.share, why, problem })));
+            return Some((name.clone(), json!(Entry { share, why, problem })));
         }
         let why = match member.state {
             MemberState::Available | MemberState::Dead | MemberState::Leaving { .. } => why?,

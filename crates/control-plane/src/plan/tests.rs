@@ -9,7 +9,7 @@ use kfed_replica_scheduler::Attributes;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 
-use super::place::{place, steps};
+use super::place::{Placement, place, steps};
 use super::{MemberWrite, ObjectPlan, plan};
 use crate::kinds::{FederatedKind, ObjectKey};
 use crate::world::{Lack, Leaving, MemberState, MemberView, ObjectView, Refusal, ServiceDns, Share};
@@ -56,6 +56,7 @@ fn member(state: MemberState, copy: Option<DynamicObject>) -> MemberView {
         copy: copy.map(Arc::new),
         unseen: false,
         share,
+        noted: None,
         foreign: false,
         lack: None,
         forbidden: None,
@@ -105,6 +106,11 @@ fn numbers(pairs: &[(&str, i64)]) -> BTreeMap<String, i64> {
     pairs.iter().map(|(name, number)| ((*name).to_owned(), *number)).collect()
 }
 
+/// The numbers that the members are told now.
+fn told(view: &ObjectView, placement: &Placement) -> BTreeMap<String, i64> {
+    steps(view, placement).into_iter().map(|(name, step)| (name, step.now)).collect()
+}
+
 /// The numbers that the members are told now, and those that they are to have in the end.
 fn check(
     replicas: i64,
@@ -116,7 +122,7 @@ fn check(
     let view = workload(replicas, preferences, members);
     let placement = place(&view);
     assert_eq!(placement.targets, numbers(target), "in the end");
-    assert_eq!(steps(&view, &placement), numbers(now), "now");
+    assert_eq!(told(&view, &placement), numbers(now), "now");
 }
 
 use MemberState::{Available, Dead, Frozen, Joining, Returning};
@@ -201,7 +207,7 @@ fn who_returns_is_counted_on_for_what_it_was_and_told_nothing_new() {
     view.members.get_mut("west").unwrap().share = None;
     let placement = place(&view);
     assert_eq!(placement.targets, numbers(&[("east", 6), ("west", 3)]));
-    assert_eq!(steps(&view, &placement), numbers(&[("east", 6), ("west", 3)]));
+    assert_eq!(told(&view, &placement), numbers(&[("east", 6), ("west", 3)]));
     assert_eq!(placement.unplaced, 0);
     // It has come back empty: nothing is started there before it is trusted.
     view.members.get_mut("west").unwrap().copy = None;
@@ -295,7 +301,7 @@ fn a_selector_in_the_policy_or_in_v1s_annotation_says_where_replicas_go() {
         let placement = place(&view);
         // What has a copy is scaled to nothing, what has none gets none, and adding comes before removing.
         assert_eq!(placement.targets, numbers(&[("east", 0), ("west", 4)]));
-        assert_eq!(steps(&view, &placement), numbers(&[("east", 4), ("west", 4)]));
+        assert_eq!(told(&view, &placement), numbers(&[("east", 4), ("west", 4)]));
     }
 }
 
@@ -493,6 +499,7 @@ fn a_plan_that_has_been_carried_out_plans_nothing_more() {
 }
 
 mod left_out;
+mod noted;
 mod numbers;
 mod related;
 
@@ -520,7 +527,7 @@ mod properties {
                 names.iter().zip(&members).map(|(name, (state, copy))| (name.as_str(), *state, *copy)).collect();
             let view = workload(replicas, SPREAD, &table);
             let placement = place(&view);
-            let told = steps(&view, &placement);
+            let told = told(&view, &placement);
             let shown: Vec<_> = table.iter().filter(|(_, state, _)| state.shows_itself()).collect();
             let wanted: i64 = shown.iter().filter_map(|(name, _, _)| placement.targets.get(*name)).sum();
             let ready: i64 = shown.iter().filter_map(|(_, _, copy)| Some(copy.as_ref()?.1)).sum();

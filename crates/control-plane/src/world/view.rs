@@ -54,6 +54,8 @@ pub(crate) struct MemberView {
     /// For workloads: what the member is counted on for. What a member that does not show itself runs is what was last
     /// written down of it: a status from before its death is no truth.
     pub(crate) share: Option<Share>,
+    /// What was last written down of it.
+    pub(crate) noted: Option<Share>,
     /// Whether the member is seen to hold an object of this name that kfed did not make.
     pub(crate) foreign: bool,
     /// Why it cannot be given objects of this kind.
@@ -113,6 +115,15 @@ pub(crate) enum MemberState {
         /// Whether it takes writes.
         reachable: bool,
     },
+}
+
+// === impl Share ===
+
+impl Share {
+    /// As much of it as `most` replicas are.
+    pub(crate) fn at_most(self, most: i64) -> Self {
+        Self { replicas: self.replicas.min(most), ready: self.ready.min(most) }
+    }
 }
 
 // === impl MemberState ===
@@ -208,13 +219,11 @@ pub(super) fn view(
             None => asked || (!member.known && state != MemberState::Joining),
         };
         let shown = || copy.as_deref().zip(key.kind.replicas.as_ref());
+        let noted = placement.get(name).copied();
         let view = MemberView {
             state,
-            share: if state.shows_itself() {
-                shown().map(|(copy, replicas)| share(copy, replicas))
-            } else {
-                placement.get(name).copied()
-            },
+            share: if state.shows_itself() { shown().map(|(copy, replicas)| share(copy, replicas)) } else { noted },
+            noted,
             room: member.pods.get(key).map(|pods| pods.room(now)),
             unseen,
             copy,

@@ -6,6 +6,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests: their names say what they hold")]
 
+mod silent;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
