@@ -143,8 +143,10 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Placed {
-    /// Replicas that it is told to run.
+    /// Replicas that it is counted on for.
     pub replicas: Option<i64>,
+    /// Replicas that it still runs beside them: it is told, or being told, to run fewer.
+    pub leaving: Option<i64>,
     /// Replicas that are ready there.
     pub ready: Option<i64>,
     /// How the number came about.

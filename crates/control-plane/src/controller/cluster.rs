@@ -184,6 +184,7 @@ fn forget(shared: &Arc<Shared>, name: &str) {
     let known = {
         let mut world = shared.world();
         world.refusals.retain(|(_, member), _| member != name);
+        world.lowered.forget(name);
         let known = world.members.remove(name);
         if world.clusters.get(name).is_some_and(|cluster| is_ours(cluster)) {
             // One of that name has come meanwhile: a member, of which nothing is known yet.

@@ -8,7 +8,7 @@ use futures::FutureExt;
 
 use kube::Resource;
 
-use super::writes::Wait;
+use super::writes::{Place, Wait};
 use super::{AbortOnDrop, COALESCE, Key, Shared};
 use crate::effect::member::MemberEffect;
 use crate::effect::{self, EffectError, within};
@@ -83,13 +83,16 @@ async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPl
         shared.world().members.change_known(member, |member| member.buried.insert(view.key.clone(), uid.clone()));
     }
     let (Some(write), Some(seen)) = (&plan.federation, &view.federated) else { return Ok(()) };
-    let written = within(deadline, effect::federation::write(federation, &view.key, seen, write)).await?;
+    let mut version = None;
+    let written = effect::federation::write(federation, &view.key, seen, write, &mut version);
+    let written = within(deadline, written).await;
     // What changes nothing is shown by nothing.
-    if let Some(version) = written.filter(|version| Some(version) != seen.metadata.resource_version.as_ref()) {
+    if let Some(version) = version.filter(|version| Some(version) != seen.metadata.resource_version.as_ref()) {
         // All in a namespace waits for that; hardly anything for what is merely told.
         let is_urgent = write.awaited || write.orphan || view.key.kind.is_namespace();
         shared.expectations.written(&view.key, version, if is_urgent { Duration::ZERO } else { COALESCE });
     }
+    written?;
     if !write.notes.is_empty() {
         let reference = seen.object_ref(&view.key.kind.api_resource());
         let tell = effect::federation::tell(&shared.recorder, &view.key, &reference, &write.notes);
@@ -102,6 +105,7 @@ async fn write_to_federation(shared: &Shared, view: &ObjectView, plan: &ObjectPl
 fn start(shared: &Arc<Shared>, key: &ObjectKey, member: String, write: MemberWrite) -> Result<(), Wait> {
     let place = (key.clone(), member);
     shared.writes.start(&place, || {
+        expect(shared, &place, &write);
         let (shared, place) = (shared.clone(), place.clone());
         AbortOnDrop(tokio::spawn(async move {
             let (key, member) = &place;
@@ -117,14 +121,25 @@ fn start(shared: &Arc<Shared>, key: &ObjectKey, member: String, write: MemberWri
     })
 }
 
+/// Whatever comes of `write`, from now on there may be a copy, or one with fewer replicas: the next look knows.
+fn expect(shared: &Shared, place: &Place, write: &MemberWrite) {
+    let MemberWrite::Apply { new, fewer, .. } = *write else { return };
+    if new {
+        shared.world().unseen.insert(place.clone());
+    }
+    if let Some(replicas) = fewer {
+        shared.world().lowered.tell(place, replicas);
+    }
+}
+
 /// Writes to one member; whether it took the write. What it says otherwise is kept for the object's condition.
 async fn write_to(shared: &Shared, key: &ObjectKey, member: &str, write: MemberWrite) -> bool {
     let Some(stack) = shared.stack(member) else { return false };
     let place = (key.clone(), member.to_owned());
-    if matches!(write, MemberWrite::Apply { new: true, .. }) {
-        // Whatever is answered, from now on there may be a copy.
-        shared.world().unseen.insert(place.clone());
-    }
+    let taken = match write {
+        MemberWrite::Apply { fewer, .. } => Some(fewer),
+        _ => None,
+    };
     let deletes = matches!(write, MemberWrite::Delete { .. });
     let result = effect::member::run(stack, MemberEffect { key: key.clone(), write }).await;
     if let Ok(others) = &result {
@@ -147,6 +162,9 @@ async fn write_to(shared: &Shared, key: &ObjectKey, member: &str, write: MemberW
     let done = refusal.is_none();
     let changed = {
         let mut world = shared.world();
+        if let Some(fewer) = taken.filter(|_| result.is_ok()) {
+            world.lowered.take(&place, fewer);
+        }
         if told || (deletes && done) {
             world.unseen.remove(&place);
         }

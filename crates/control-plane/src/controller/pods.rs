@@ -14,7 +14,7 @@ use super::writes::Place;
 use super::{AbortOnDrop, Key, Shared, lock};
 use crate::kinds::ObjectKey;
 use crate::object::at;
-use crate::world::{Change, MemberView, ObjectView, Pod, Pods};
+use crate::world::{Change, ObjectView, Pod, Pods};
 
 /// How long a workload must have been so before anybody looks at its pods: most are ready sooner, and what has no room counts only
 /// after a minute.
@@ -29,10 +29,12 @@ pub(super) struct PodWatches(Mutex<BTreeMap<Place, AbortOnDrop<()>>>);
 impl PodWatches {
     /// Sees to it that pods of the workload in `view` are watched just where that is not fully ready.
     pub(super) fn ensure(&self, shared: &Arc<Shared>, view: &ObjectView) {
-        let Some(path) = view.key.kind.replicas.and_then(|replicas| replicas.pods) else { return };
+        let Some(replicas) = view.key.kind.replicas else { return };
+        let Some(path) = replicas.pods else { return };
         let federated = view.federated.is_some();
-        let short = view.members.iter().filter(|(_, member)| federated && is_short(member));
-        let short: BTreeMap<_, _> = short.filter_map(|(name, member)| Some((name, member.copy.as_deref()?))).collect();
+        let shown = view.members.iter().filter(|(_, member)| federated && member.state.shows_itself());
+        let copies = shown.filter_map(|(name, member)| Some((name, member.copy.as_deref()?)));
+        let short: BTreeMap<_, _> = copies.filter(|(_, copy)| replicas.serving(copy) < replicas.asked(copy)).collect();
         for place in self.watched(&view.key).into_iter().filter(|(_, name)| !short.contains_key(name)) {
             lock(&self.0).remove(&place);
             shared.world().members.change_known(&place.1, |member| member.pods.remove(&view.key));
@@ -60,10 +62,6 @@ impl PodWatches {
     pub(super) fn stop(&self, member: &str) {
         lock(&self.0).retain(|(_, other), _| other != member);
     }
-}
-
-fn is_short(member: &MemberView) -> bool {
-    member.state.shows_itself() && member.share.is_some_and(|share| share.ready < share.replicas)
 }
 
 fn selector(copy: &DynamicObject, path: &str) -> Option<String> {

@@ -15,20 +15,20 @@ use super::{EffectError, manager};
 use crate::kinds::{Kinds, ObjectKey};
 use crate::plan::{FederationWrite, Note};
 
-/// Writes to the federated object, on condition that it still is the one that was seen. Returns the resource version that it has come to
-/// have; none where nothing is written, or it is deleted.
+/// Writes to the federated object, on condition that it still is the one that was seen. `version` is the resource version that it has come
+/// to have, also where only some of it could be written; it is left where nothing is, or the object is deleted.
 pub(crate) async fn write(
     client: &Client,
     key: &ObjectKey,
     seen: &DynamicObject,
     write: &FederationWrite,
-) -> Result<Option<String>, EffectError> {
+    version: &mut Option<String>,
+) -> Result<(), EffectError> {
     let objects = api(client, key.kind, &key.namespace);
-    let mut version = None;
     if write.expired {
         let preconditions = Preconditions { uid: seen.metadata.uid.clone(), resource_version: None };
         let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-        return gone(objects.delete(&key.name, &how).await).map(|()| version);
+        return gone(objects.delete(&key.name, &how).await);
     }
     let annotated = write.placement.is_some() || write.addresses.is_some() || write.conditions.is_some();
     if write.finalizers.is_some() || annotated || write.orphan {
@@ -49,13 +49,13 @@ pub(crate) async fn write(
             metadata["annotations"][keys::ORPHAN] = json!("true");
         }
         let patch = Patch::Merge(json!({"metadata": metadata}));
-        version = objects.patch(&key.name, &manager(), &patch).await?.metadata.resource_version;
+        *version = objects.patch(&key.name, &manager(), &patch).await?.metadata.resource_version;
     }
     if let Some(status) = &write.status {
         let patch = json!({"metadata": {"uid": seen.metadata.uid}, "status": status});
-        version = objects.patch_status(&key.name, &manager(), &Patch::Merge(patch)).await?.metadata.resource_version;
+        *version = objects.patch_status(&key.name, &manager(), &Patch::Merge(patch)).await?.metadata.resource_version;
     }
-    Ok(version)
+    Ok(())
 }
 
 /// Tells the readers of an object's events what has come to be. An event that is lost is no harm: the condition says the same.

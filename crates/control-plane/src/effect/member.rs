@@ -78,7 +78,7 @@ async fn write(client: &Client, federation: &str, effect: MemberEffect) -> Resul
     let MemberEffect { key, write } = effect;
     let objects = api(client, key.kind, &key.namespace);
     match write {
-        MemberWrite::Apply { intent, new, adopt } => {
+        MemberWrite::Apply { intent, new, adopt, .. } => {
             if new && !adopt {
                 // The watch shows only what kfed made; what else has the name is seen by asking for it.
                 let there = objects.get_metadata_opt(&key.name).await?;

@@ -66,6 +66,8 @@ pub(crate) enum MemberWrite {
         new: bool,
         /// Whether the user lets kfed take such an object over.
         adopt: bool,
+        /// How many replicas it is to run, where it shows more.
+        fewer: Option<i64>,
     },
     /// Delete the copy, if it still is the one that was seen; with [`ANY_COPY`], whichever kfed made.
     Delete { uid: String },

@@ -97,7 +97,7 @@ pub(super) struct Applied {
 // === impl Applied ===
 
 impl Applied {
-    /// Whether members are told something once it has been written down that less is counted on.
+    /// Whether a member is told to run fewer once that has been written down.
     pub(super) fn waits(&self) -> bool {
         self.steps.values().any(|step| step.counted < step.now)
     }
@@ -191,10 +191,13 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
                 };
                 match member.copy.as_deref() {
                     Some(copy) if is_deleted(copy) => {}
-                    Some(copy) if is_current(copy, &intent, &numbers) => drop(applied.current.insert(name.clone())),
+                    Some(copy) if !may_run_fewer(member, &numbers) && is_current(copy, &intent, &numbers) => {
+                        applied.current.insert(name.clone());
+                    }
                     copy => {
                         let intent = Arc::unwrap_or_clone(intent);
-                        let write = MemberWrite::Apply { intent, new: copy.is_none(), adopt };
+                        let fewer = fewer(view, member, applied.steps.get(name).filter(|_| !numbers.lent));
+                        let write = MemberWrite::Apply { intent, new: copy.is_none(), adopt, fewer };
                         applied.writes.insert(name.clone(), write);
                     }
                 }
@@ -210,6 +213,18 @@ fn apply(view: &ObjectView, federated: &DynamicObject, placement: Option<&Placem
         }
     }
     applied
+}
+
+/// Whether `member` may run fewer replicas than it shows, so that it is told again how many are its own. Those of an autoscaler are not
+/// for others to tell, but where it was told to run none.
+fn may_run_fewer(member: &MemberView, numbers: &Numbers) -> bool {
+    member.lowered.is_some_and(|fewest| fewest == 0 || !numbers.lent)
+}
+
+/// How many replicas `member` is told to run at `step` where it shows more.
+fn fewer(view: &ObjectView, member: &MemberView, step: Option<&Step>) -> Option<i64> {
+    let shown = number(member.copy.as_deref()?, view.key.kind.replicas?.path)?;
+    step.map(|step| step.now).filter(|now| *now < shown)
 }
 
 /// Whether the zone leads to the object in `member`, or may.
@@ -242,7 +257,8 @@ impl Planned<'_> {
                 return Fate::Gone;
             }
         }
-        let second = replicas.second.map(|second| second.path()).zip(placement.seconds.get(name).copied());
+        let second = replicas.second.zip(placement.seconds.get(name));
+        let second = second.map(|(second, least)| (second.path(), second.beside(*least, number)));
         let at = std::iter::once((replicas.path, number)).chain(second).collect();
         Fate::Held(Numbers { at, lent: placement.scaled_by.is_some() && number > 0 })
     }

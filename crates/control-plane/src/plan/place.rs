@@ -43,8 +43,8 @@ pub(crate) struct Placement {
 pub(crate) struct Step {
     /// How many it is told to run now.
     pub(crate) now: i64,
-    /// How many of them it may be counted on for. If that is less, this has to be written down before it is told to run fewer: were it
-    /// silent then, or the control plane dead, it would be counted on for what it no longer runs.
+    /// How many it may be counted on for. If those are fewer, that has to be written down before it is told to run so few: were it silent
+    /// then, it would be counted on for what it no longer runs.
     pub(crate) counted: i64,
 }
 
@@ -55,12 +55,12 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     };
     let conditions = conditions_of(view.key.kind, federated);
     if view.key.kind.ends.iter().any(|end| holds(&conditions, end)) {
-        return Placement { finished: true, ..as_it_is(view, 0) };
+        return Placement { finished: true, ..as_it_is(view, replicas, 0) };
     }
     let wanted = replicas.asked(federated);
     let policy = match policy(view, replicas) {
         Ok(policy) => policy,
-        Err(mistake) => return Placement { mistake: Some(mistake), ..as_it_is(view, wanted) },
+        Err(mistake) => return Placement { mistake: Some(mistake), ..as_it_is(view, replicas, wanted) },
     };
     let is_left_out = |(name, member): &(&String, &MemberView)| {
         let named = view.scaler.is_some() || policy.preferences.of(name).is_some();
@@ -101,10 +101,10 @@ fn spread(
             MemberState::Available => {
                 let room = member.room.filter(|_| member.share.is_some_and(|share| share.ready < share.replicas));
                 placement.wait_for(room.and_then(|room| room.again_in));
-                let asked = member.share.map(|share| share.replicas);
                 // What has been asked for counts from then on: a status comes later, and would look like room for others.
                 let waiting = room.map_or(0, |room| room.unschedulable);
-                let current = asked.map(|asked| (asked - waiting).max(0));
+                let asked = member.copy.as_deref().map_or(0, |copy| replicas.asked(copy));
+                let current = member.share.map(|share| share.replicas.min((asked - waiting).max(0)));
                 let capacity = current.filter(|_| waiting > 0);
                 available.push(Member { current, capacity, attributes: Some(&member.attributes), ..Member::new(name) });
             }
@@ -140,6 +140,14 @@ fn spread(
     placement
 }
 
+/// What a member that takes no new replicas is left with. One that returns may run more than it is counted on for: nobody came to write
+/// down what it was told, or others have taken over.
+fn kept(member: &MemberView, replicas: &Replicas) -> Option<i64> {
+    let held = member.share.map(|share| share.replicas);
+    let copy = member.copy.as_deref().filter(|_| member.state == MemberState::Returning);
+    held.max(copy.map(|copy| replicas.asked(copy)))
+}
+
 /// Why a member can take no replica at all.
 fn obstacle(member: &MemberView, replicas: &Replicas) -> Option<&'static str> {
     match (member.lack, member.state) {
@@ -165,7 +173,9 @@ fn beside(view: &ObjectView, replicas: &Replicas, policy: &PlacementPolicy, scal
                 let least = scaling.seconds.get(name).copied().unwrap_or(1);
                 let held = member.share.map(|share| share.replicas);
                 let unmet = unmet(&policy.cluster_selector, member);
-                let target = if asks && unmet.is_none() { Some(held.unwrap_or(least)) } else { held.map(|_| 0) };
+                // An autoscaler does nothing where there are none.
+                let scaled = held.filter(|held| *held > 0).unwrap_or(least);
+                let target = if asks && unmet.is_none() { Some(scaled) } else { held.map(|_| 0) };
                 placement.targets.extend(target.map(|target| (name.clone(), target)));
                 if !asks || unmet.is_some() {
                     let its = scaling.whys.get(name).map(|why| format!(": {why}")).unwrap_or_default();
@@ -201,20 +211,20 @@ fn policy(view: &ObjectView, replicas: &Replicas) -> Result<PlacementPolicy, Str
 
 /// The last good plan is what the members hold: preferences that cannot be read change nothing. A member that leaves is
 /// emptied all the same.
-fn as_it_is(view: &ObjectView, wanted: i64) -> Placement {
+fn as_it_is(view: &ObjectView, replicas: &Replicas, wanted: i64) -> Placement {
     let mut placement = Placement::default();
     for (name, member) in &view.members {
-        let Some(share) = member.share else { continue };
+        let Some(kept) = kept(member, replicas) else { continue };
         let held = match member.state {
             // What is released runs on by itself and no longer counts.
             MemberState::Leaving { stage: Leaving::Release, .. } => continue,
             MemberState::Leaving { .. } => 0,
-            _ => share.replicas,
+            _ => kept,
         };
         placement.targets.insert(name.clone(), held);
-        let second = view.key.kind.replicas.and_then(|replicas| replicas.second);
-        let kept = second.zip(member.copy.as_deref()).and_then(|(second, copy)| number(copy, second.path()));
-        placement.seconds.extend(kept.map(|kept| (name.clone(), kept)));
+        let beside = replicas.second.zip(member.copy.as_deref());
+        let beside = beside.and_then(|(second, copy)| number(copy, second.path()));
+        placement.seconds.extend(beside.map(|beside| (name.clone(), beside)));
     }
     placement.unplaced = (wanted - placement.targets.values().sum::<i64>()).max(0);
     placement
@@ -231,17 +241,16 @@ pub(crate) fn steps(view: &ObjectView, placement: &Placement) -> BTreeMap<String
         placement.targets.iter().filter(|(name, _)| shown(name).is_some()).map(|(_, target)| target).sum();
     let mut surplus = (running - wanted).max(0);
     let step = |(name, &target): (&String, &i64)| {
-        let member = view.members.get(name);
-        let held = member.and_then(|member| member.share).map_or(0, |share| share.replicas);
-        if held <= target {
-            return (name.clone(), Step { now: target, counted: target });
-        }
+        let held = view.members.get(name).and_then(|member| member.share).map_or(0, |share| share.replicas);
+        let Some(member) = shown(name).filter(|_| held > target) else {
+            return (name.clone(), Step { now: target, counted: held.max(target) });
+        };
         // Replicas that are not ready serve nobody: they may always go.
         let needed = ready(name).max(target);
         let given = (needed - target).min(surplus);
         surplus -= given;
         let counted = needed - given;
-        let noted = member.and_then(|member| member.noted).map_or(0, |noted| noted.replicas);
+        let noted = member.noted.map_or(0, |noted| noted.replicas);
         (name.clone(), Step { now: counted.max(noted.min(held)), counted })
     };
     placement.targets.iter().map(step).collect()
@@ -258,11 +267,9 @@ impl Placement {
             self.whys.insert(name.to_owned(), why.to_owned());
         };
         match member.state {
-            // Others have taken over what it is no longer counted on for; what it still runs stays until it is trusted. It may have
-            // been told to run more when nobody came to write that down.
+            // Others have taken over what it is no longer counted on for; what it still runs stays until it is trusted.
             MemberState::Returning => {
-                let runs = held.max(member.copy.as_deref().map(|copy| replicas.asked(copy)));
-                target(runs, "it was dead a short while ago: what it runs stays for now");
+                target(kept(member, replicas), "it was dead a short while ago: what it runs stays for now");
             }
             MemberState::Frozen => target(held, "it takes no writes now: what it runs is taken to run on"),
             MemberState::Dying { evict_in } => {

@@ -29,13 +29,14 @@ pub(super) fn plan(
     nothing_to_write: bool,
 ) -> FederationWrite {
     let kind = view.key.kind;
-    let mut write = FederationWrite { awaited: applied.waits(), ..FederationWrite::default() };
+    let mut write = FederationWrite::default();
     // Failover goes by what workloads have; of all else one word when it has arrived is enough.
     let has_arrived = nothing_to_write || !problems(view, applied).is_empty();
     if placement.is_some() || has_arrived {
         let summary = summary(view, federated, placement, applied);
         if annotation(federated, keys::PLACEMENT) != Some(&summary) {
             write.placement = Some(summary);
+            write.awaited = applied.waits();
         }
     }
     if let Some(dns) = &view.dns {
@@ -164,6 +165,9 @@ fn generation(federated: &DynamicObject, copies: &[Copy<'_>]) -> Value {
 struct Entry<'a> {
     #[serde(flatten)]
     share: Option<Share>,
+    /// Replicas that it still runs, or may, and that are not counted on: it is told, or being told, to run fewer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leaving: Option<i64>,
     #[serde(skip_serializing_if = "str::is_empty")]
     why: &'a str,
     #[serde(flatten)]
@@ -189,8 +193,13 @@ fn summary(view: &ObjectView, federated: &DynamicObject, placement: Option<&Plac
     let whys = placement.map_or(&applied.left_out, |placement| &placement.whys);
     let mut left_out = 0;
     let members = view.members.iter().filter_map(|(name, member)| {
-        let counted = applied.steps.get(name).filter(|_| member.state.shows_itself()).map(|step| step.counted);
-        let share = member.share.map(|share| share.at_most(counted.unwrap_or(i64::MAX)));
+        let step = applied.steps.get(name);
+        let share = member.share.map(|share| step.map_or(share, |step| share.at_most(step.counted)));
+        let leaving = || {
+            let copy = member.copy.as_deref().filter(|_| member.state.shows_itself());
+            let more = number(copy?, view.key.kind.replicas?.path)? - share?.replicas;
+            (more > 0).then_some(more)
+        };
         let problem = problems.get(name.as_str()).filter(|_| counts(member));
         let problem = problem.map(|(reason, message)| Problem { reason, message });
         let held = match view.key.kind.replicas {
@@ -200,7 +209,7 @@ fn summary(view: &ObjectView, federated: &DynamicObject, placement: Option<&Plac
         let why = whys.get(name).map(String::as_str);
         if (counts(member) && held) || problem.is_some() {
             let why = why.unwrap_or_default();
-            return Some((name.clone(), json!(Entry { share, why, problem })));
+            return Some((name.clone(), json!(Entry { share, leaving: leaving(), why, problem })));
         }
         let why = match member.state {
             MemberState::Available | MemberState::Dead | MemberState::Leaving { .. } => why?,
@@ -209,7 +218,7 @@ fn summary(view: &ObjectView, federated: &DynamicObject, placement: Option<&Plac
             MemberState::Joining => return None,
         };
         left_out += 1;
-        let entry = json!(Entry { share: None, why, problem: None });
+        let entry = json!(Entry { share: None, leaving: None, why, problem: None });
         (left_out <= MOST_LEFT_OUT).then(|| (name.clone(), entry))
     });
     Value::Object(members.collect()).to_string()

@@ -51,12 +51,14 @@ fn member(state: MemberState, copy: Option<DynamicObject>) -> MemberView {
         ready: copy.data["status"]["readyReplicas"].as_i64().unwrap_or(0),
     });
     let share = share.filter(|_| state != Dead);
+    let noted = share.filter(|_| !state.shows_itself());
     MemberView {
         state,
         copy: copy.map(Arc::new),
         unseen: false,
         share,
-        noted: None,
+        noted,
+        lowered: None,
         foreign: false,
         lack: None,
         forbidden: None,

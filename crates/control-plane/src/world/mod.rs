@@ -7,6 +7,7 @@ mod dns;
 mod endpoints;
 mod kept;
 mod lean;
+mod lowered;
 mod member;
 mod members;
 mod objects;
@@ -31,11 +32,14 @@ pub(crate) use dns::{DnsState, ServiceDns};
 pub(crate) use endpoints::Slice;
 pub(crate) use endpoints::{Shown, Turn};
 pub(crate) use lean::Lean;
+pub(crate) use lowered::Lowered;
 pub(crate) use member::{
     Address, AddressKey, ApiHealth, Ban, CLUSTERS, ENDPOINT_SLICES, IDENTITY, Leaving, Member, TOMBSTONES, Target,
 };
 pub(crate) use members::Members;
 pub(crate) use objects::{Change, Kept, Objects};
+#[cfg(test)]
+pub(crate) use pods::Room;
 pub(crate) use pods::{Pod, Pods};
 pub(crate) use related::MOST_LEFT_OUT;
 use view::Sight;
@@ -70,6 +74,8 @@ pub(crate) struct World {
     pub(crate) orphaned: BTreeSet<String>,
     /// Copies that kfed has asked members to make and that no watch has shown yet: they may be there.
     pub(crate) unseen: BTreeSet<(ObjectKey, String)>,
+    /// Members that have been told to run fewer replicas than they show.
+    pub(crate) lowered: Lowered,
     /// The `Federation`, as long as it is there.
     pub(crate) itself: Option<Arc<Federation>>,
     /// What becomes of the federation's names.
@@ -249,6 +255,8 @@ impl World {
         let mut forgotten = false;
         // Most often there is nothing to forget.
         let anything = !self.unseen.is_empty() || !self.refusals.is_empty();
+        let is_lowered = |name: &str| view.members.get(name).is_some_and(|member| member.lowered.is_some());
+        self.lowered.retain(&view.key, |member| view.federated.is_some() && is_lowered(member));
         for (name, member) in view.members.iter().filter(|_| anything) {
             let place = (view.key.clone(), name.clone());
             if member.copy.is_some() {

@@ -17,7 +17,7 @@ use super::related::Asked;
 use super::{Refusal, World};
 use crate::Settings;
 use crate::kinds::{ObjectKey, Replicas};
-use crate::object::{annotation, is_managed, is_orphaned};
+use crate::object::{annotation, is_managed, is_orphaned, number};
 
 /// One object, everywhere.
 #[derive(Debug, Clone)]
@@ -51,11 +51,13 @@ pub(crate) struct MemberView {
     /// Whether there may be a copy although none has been shown: kfed has asked for one, or the member has not been listed
     /// since kfed started.
     pub(crate) unseen: bool,
-    /// For workloads: what the member is counted on for. What a member that does not show itself runs is what was last
-    /// written down of it: a status from before its death is no truth.
+    /// For workloads: what the member shows, or what was last written down of one that does not show itself: a status from before its
+    /// death is no truth. No more than it was told.
     pub(crate) share: Option<Share>,
     /// What was last written down of it.
     pub(crate) noted: Option<Share>,
+    /// How few replicas it may run although it shows more: it has been told so.
+    pub(crate) lowered: Option<i64>,
     /// Whether the member is seen to hold an object of this name that kfed did not make.
     pub(crate) foreign: bool,
     /// Why it cannot be given objects of this kind.
@@ -179,6 +181,7 @@ pub(super) fn view(
     let asks = key.kind.replicas.is_some() || federated.iter().chain(&in_federation).any(asks);
     let unseen: BTreeSet<&str> = of_key(&world.unseen, key).collect();
     let refusals: BTreeMap<&str, &Refusal> = told_of(&world.refusals, key).collect();
+    let all_lowered: BTreeMap<&str, i64> = world.lowered.of(key).collect();
     let suspended = world.mass_failure(settings) && !world.mass_failover;
     let scaler = world.scaler_of(key);
     let asked = Asked {
@@ -218,12 +221,17 @@ pub(super) fn view(
             Some(Lack::Kind | Lack::Permission) => false,
             None => asked || (!member.known && state != MemberState::Joining),
         };
-        let shown = || copy.as_deref().zip(key.kind.replicas.as_ref());
+        let shown = copy.as_deref().zip(key.kind.replicas.as_ref()).map(|(copy, replicas)| share(copy, replicas));
         let noted = placement.get(name).copied();
+        // A copy without a number shows none that is greater.
+        let asked = || number(copy.as_deref()?, key.kind.replicas?.path);
+        let lowered = all_lowered.get(name).copied().filter(|fewest| asked().is_some_and(|asked| *fewest < asked));
+        let share = if state.shows_itself() { shown } else { noted };
         let view = MemberView {
             state,
-            share: if state.shows_itself() { shown().map(|(copy, replicas)| share(copy, replicas)) } else { noted },
+            share: share.map(|share| lowered.map_or(share, |fewest| share.at_most(fewest))),
             noted,
+            lowered,
             room: member.pods.get(key).map(|pods| pods.room(now)),
             unseen,
             copy,

@@ -57,3 +57,40 @@ async fn no_replica_is_missing_when_a_member_falls_silent_and_the_control_plane_
         assert!(deaths > 8, "there were only {deaths} writes");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_may_have_taken_less_when_it_fell_silent_is_counted_on_for_less() {
+    let fleet = Fleet::start().await.serving(&MEMBERS).await;
+    fleet.set_api(SILENT, ApiFault::Hang);
+    fleet.replica_set("hostname", 4, Some(SPREAD)).await;
+    fleet.eventually("the other is told", async || fleet.held("hostname", "fed-east").await.0 == 2).await;
+    // So is this one. It takes that, and neither its answer nor its watch says so.
+    let copies = objects(&fleet.member(SILENT).client(), "apps/v1", "ReplicaSet", Some("default"));
+    let fewer = Patch::Merge(json!({"spec": {"replicas": 2}}));
+    copies.patch("hostname", &PatchParams::default(), &fewer).await.unwrap();
+    fleet.replica_set("hostname", 8, Some(SPREAD)).await;
+    let enough = async || asked(&fleet).await >= 8;
+    fleet.eventually("there are enough", enough).await;
+    fleet.always(2 * MINUTE, "there are enough", enough).await;
+    fleet.set(SILENT, FINE);
+    fleet.is_spread("hostname", &MEMBERS.map(|member| (member, 4))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_has_not_taken_less_is_asked_again_and_counts_in_full() {
+    let fleet = Fleet::start().await.serving(&MEMBERS).await;
+    let noted = async |replicas: i32| {
+        let federated = fleet.replica_sets().get("hostname").await.unwrap();
+        federated.annotations()[keys::PLACEMENT].matches(&format!(r#""replicas":{replicas}"#)).count() == 2
+    };
+    fleet.set_api(SILENT, ApiFault::Status(500));
+    fleet.replica_set("hostname", 4, Some(SPREAD)).await;
+    fleet.eventually("both are counted on for less", async || noted(2).await).await;
+    fleet.eventually("the other is told", async || fleet.held("hostname", "fed-east").await.0 == 2).await;
+    // It has refused, and kfed cannot know that it did not take it: what it shows is what it is to run again.
+    fleet.set(SILENT, FINE);
+    fleet.replica_set("hostname", 8, Some(SPREAD)).await;
+    assert_eq!(fleet.held("hostname", SILENT).await.0, 4);
+    fleet.is_spread("hostname", &MEMBERS.map(|member| (member, 4))).await;
+    fleet.eventually("both are counted on in full", async || noted(4).await).await;
+}

@@ -55,7 +55,8 @@ fn text(explained: &Explanation) -> String {
     let members = explained.members.iter().map(|(name, placed)| {
         let why = [&placed.reason, &placed.message, &placed.why].map(String::as_str);
         let why: Vec<_> = why.into_iter().filter(|word| !word.is_empty()).collect();
-        [name.clone(), number(placed.replicas), number(placed.ready), why.join(": ")]
+        let leaving = placed.leaving.map(|leaving| format!(" (+{leaving} leaving)")).unwrap_or_default();
+        [name.clone(), number(placed.replicas) + &leaving, number(placed.ready), why.join(": ")]
     });
     text += "\n";
     text += &table(["MEMBER", "REPLICAS", "READY", "WHY"], members);

@@ -115,7 +115,7 @@ impl Day {
 
     /// Two signals: its load balancer answers.
     fn a_member_whose_api_hangs_keeps_its_address(&self) {
-        // Of a silent member no more is counted on than has been written down.
+        // What runs is written down by then: of a silent member no more is counted on.
         self.federation(&["rollout", "status", "deployment/web", "--timeout=60s"]);
         self.faults("west", "hang", "ok");
         self.statuses(&["Ready", "Offline"]);

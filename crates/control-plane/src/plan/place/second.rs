@@ -47,13 +47,14 @@ fn work(view: &ObjectView, path: &str, total: i64, policy: &PlacementPolicy, pla
     }
 }
 
-/// At least 1 wherever there may be any, unless the user lets all go.
+/// At least 1 wherever there may be any, unless the user lets all go. Where there are to be none it stays until they are gone.
 fn least(view: &ObjectView, path: &str, total: i64, policy: &PlacementPolicy, placement: &mut Placement) {
     let some: Vec<_> = placement.targets.iter().filter(|(_, most)| **most > 0).map(|(name, _)| name.clone()).collect();
     let now = |name: &str| number(view.members.get(name)?.copy.as_deref()?, path);
     let most = placement.targets.clone();
     let shares = divide(view, total, policy, &some, |name| (now(name), most.get(name).copied()));
-    placement.seconds = shares.into_iter().map(|(name, share)| (name, share.max(total.min(1)))).collect();
+    let stays = most.keys().filter_map(|name| Some((name.clone(), now(name)?)));
+    placement.seconds = stays.chain(shares.into_iter().map(|(name, share)| (name, share.max(total.min(1))))).collect();
 }
 
 /// `total` divided by `policy` among `members`, of each of which `known` tells how much it has and can have.
@@ -91,6 +92,14 @@ impl Second {
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Work(path) | Self::Least(path) => path,
+        }
+    }
+
+    /// `second` as it may stand beside `number`: of an autoscaler's numbers the least is no more than the most.
+    pub(crate) fn beside(self, second: i64, number: i64) -> i64 {
+        match self {
+            Self::Work(_) => second,
+            Self::Least(_) => second.min(number),
         }
     }
 }
