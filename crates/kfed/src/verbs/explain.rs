@@ -62,3 +62,22 @@ fn text(explained: &Explanation) -> String {
     text += &table(["MEMBER", "REPLICAS", "READY", "WHY"], members);
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use kfed_control_plane::overview::Placed;
+
+    use super::*;
+
+    #[test]
+    fn replicas_that_are_still_to_leave_stand_beside_those_that_are_counted_on() {
+        let east = Placed { replicas: Some(2), leaving: Some(1), ready: Some(2), ..Placed::default() };
+        let west = Placed { why: "it is dead".into(), ..Placed::default() };
+        let members = BTreeMap::from([("east".to_owned(), east), ("west".to_owned(), west)]);
+        let said = text(&Explanation { object: "Deployment default/web".into(), members, ..Explanation::default() });
+        let rows: Vec<Vec<_>> = said.lines().rev().take(2).map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows, [vec!["west", "-", "-", "it", "is", "dead"], vec!["east", "2", "(+1", "leaving)", "2"]]);
+    }
+}
