@@ -57,6 +57,9 @@ pub(crate) fn place(view: &ObjectView) -> Placement {
     if view.key.kind.ends.iter().any(|end| holds(&conditions, end)) {
         return Placement { finished: true, ..as_it_is(view, replicas, 0) };
     }
+    if is_settling(view) {
+        return unchanged(view, replicas);
+    }
     let wanted = replicas.asked(federated);
     let policy = match policy(view, replicas) {
         Ok(policy) => policy,
@@ -209,24 +212,39 @@ fn policy(view: &ObjectView, replicas: &Replicas) -> Result<PlacementPolicy, Str
     Ok(policy)
 }
 
+/// Whether a member that runs some of it has not been heard since the start. What was written down of it may be old: to plan by that moves
+/// replicas that are moved back when it is heard.
+fn is_settling(view: &ObjectView) -> bool {
+    let is_unheard =
+        |member: &MemberView| member.state == MemberState::Frozen && member.noted.is_some() && member.copy.is_none();
+    view.settles_in.is_some() && view.members.values().any(is_unheard)
+}
+
 /// The last good plan is what the members hold: preferences that cannot be read change nothing. A member that leaves is
 /// emptied all the same.
 fn as_it_is(view: &ObjectView, replicas: &Replicas, wanted: i64) -> Placement {
+    let mut placement = unchanged(view, replicas);
+    for (name, target) in &mut placement.targets {
+        if matches!(view.members[name].state, MemberState::Leaving { .. }) {
+            *target = 0;
+        }
+    }
+    placement.unplaced = (wanted - placement.targets.values().sum::<i64>()).max(0);
+    placement
+}
+
+/// Every member is left with what it holds.
+fn unchanged(view: &ObjectView, replicas: &Replicas) -> Placement {
     let mut placement = Placement::default();
     for (name, member) in &view.members {
-        let Some(kept) = kept(member, replicas) else { continue };
-        let held = match member.state {
-            // What is released runs on by itself and no longer counts.
-            MemberState::Leaving { stage: Leaving::Release, .. } => continue,
-            MemberState::Leaving { .. } => 0,
-            _ => kept,
-        };
-        placement.targets.insert(name.clone(), held);
+        // What is released runs on by itself and no longer counts.
+        let is_released = matches!(member.state, MemberState::Leaving { stage: Leaving::Release, .. });
+        let Some(kept) = kept(member, replicas).filter(|_| !is_released) else { continue };
+        placement.targets.insert(name.clone(), kept);
         let beside = replicas.second.zip(member.copy.as_deref());
         let beside = beside.and_then(|(second, copy)| number(copy, second.path()));
         placement.seconds.extend(beside.map(|beside| (name.clone(), beside)));
     }
-    placement.unplaced = (wanted - placement.targets.values().sum::<i64>()).max(0);
     placement
 }
 

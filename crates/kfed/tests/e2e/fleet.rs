@@ -117,6 +117,7 @@ impl Day {
     fn a_member_whose_api_hangs_keeps_its_address(&self) {
         // What runs is written down by then: of a silent member no more is counted on.
         self.federation(&["rollout", "status", "deployment/web", "--timeout=60s"]);
+        self.spread("web", [Some(3), Some(3)]);
         self.faults("west", "hang", "ok");
         self.statuses(&["Ready", "Offline"]);
         assert_eq!(self.dig(WEB).len(), 2, "its address answers");

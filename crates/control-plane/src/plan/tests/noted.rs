@@ -234,3 +234,28 @@ fn what_a_member_was_told_counts_until_it_is_shown() {
         assert_eq!((west.lowered, share), (lowered, Some(counted)), "{spec} is shown, {told} was told");
     }
 }
+
+#[test]
+fn nothing_moves_before_those_that_run_some_of_it_are_heard() {
+    // Three run in west by now; two is what the last control plane came to write down.
+    let view = |settles: bool, heard: bool| {
+        let members = [("east", Available, Some((3, 3))), ("west", Frozen, Some((2, 2)))];
+        let mut view = workload(6, SPREAD, &members);
+        view.settles_in = settles.then_some(Duration::from_secs(9));
+        if !heard {
+            view.members.get_mut("west").unwrap().copy = None;
+        }
+        view
+    };
+    let same = numbers(&[("east", 3), ("west", 2)]);
+    let anew = numbers(&[("east", 4), ("west", 2)]);
+    assert_eq!(place(&view(true, false)).targets, same);
+    assert_eq!(place(&view(false, false)).targets, anew, "not for ever");
+    assert_eq!(place(&view(true, true)).targets, anew, "others than this one are waited for");
+    // What has a number only is held back: it looks again in time.
+    let mut view = view(true, false);
+    let federated = Arc::make_mut(view.federated.as_mut().unwrap());
+    federated.metadata.annotations.as_mut().unwrap().insert(keys::PLACEMENT.to_owned(), "{}".to_owned());
+    let plan = plan(&view);
+    assert_eq!((asked(&plan), plan.federation, plan.again_after), (numbers(&[("east", 3)]), None, view.settles_in));
+}
